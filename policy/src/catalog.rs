@@ -1,0 +1,290 @@
+//! The models that are known: their limits and their prices.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::id::ModelName;
+use crate::money::PicoUsd;
+use crate::price::{ModelPrice, Rate, Unit};
+use crate::usage::ServiceTier;
+
+/// The context window of a model that nobody knows.
+pub const DEFAULT_CONTEXT_WINDOW: u64 = 128_000;
+
+/// What is known of one model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// The vendor, as the price list names it.
+    pub vendor: Box<str>,
+    /// What it is for: `chat`, `embedding`, …
+    pub mode: Box<str>,
+    /// The most input tokens.
+    pub context_window: Option<u64>,
+    /// The most output tokens.
+    pub max_output: Option<u64>,
+    /// What it costs; `None` where the list has no price.
+    pub price: Option<ModelPrice>,
+}
+
+/// All known models, by vendor and name.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    by_vendor: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>>,
+}
+
+/// A price list that cannot be read.
+#[derive(Debug, Error)]
+pub enum CatalogError {
+    /// It is no JSON of the expected shape.
+    #[error("the price list is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A price is no amount of money.
+    #[error("{model}: {field} is {value}, which is no price")]
+    Price {
+        /// The model.
+        model: String,
+        /// The field.
+        field: String,
+        /// What stands there.
+        value: String,
+    },
+}
+
+/// The fields of one model in a price list, as they stand there.
+struct Entry<'a>(HashMap<&'a str, &'a RawValue>);
+
+impl Catalog {
+    /// Adds the models of a price list in the field's de-facto standard form: one object, model name → fields in US dollars.
+    /// A later list replaces models of an earlier one.
+    ///
+    /// # Errors
+    /// When it is no such list, or a price in it is no amount.
+    pub fn extend_from_json(&mut self, json: &str) -> Result<(), CatalogError> {
+        let entries: BTreeMap<&str, &RawValue> = serde_json::from_str(json)?;
+        for (name, raw) in entries {
+            let model = Entry(serde_json::from_str(raw.get())?).model(name)?;
+            // The list writes some names with their vendor in front and some without; look-ups go without.
+            let vendor = vendor_of(&model.vendor);
+            let bare = name.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+            self.by_vendor.entry(vendor.into()).or_default().insert(bare.into(), Arc::new(model));
+        }
+        Ok(())
+    }
+
+    /// The model of a vendor by its exact name.
+    #[must_use]
+    pub fn exact(&self, vendor: &str, name: &str) -> Option<&Arc<Model>> {
+        self.by_vendor.get(vendor)?.get(name)
+    }
+
+    /// The model of a vendor by a name as it is used in calls: exact, without a `models/` in front, else without the date or
+    /// `-latest` at its end.
+    #[must_use]
+    pub fn find(&self, vendor: &str, name: &ModelName) -> Option<&Arc<Model>> {
+        let models = self.by_vendor.get(vendor)?;
+        let name = name.as_str();
+        let name = name.strip_prefix("models/").unwrap_or(name);
+        models.get(name).or_else(|| models.get(base_name(name)?))
+    }
+
+    /// Whether any vendor has a model of this name.
+    #[must_use]
+    pub fn knows(&self, name: &ModelName) -> bool {
+        self.by_vendor.keys().any(|vendor| self.find(vendor, name).is_some())
+    }
+
+    /// The models of a vendor, by name.
+    pub fn of_vendor(&self, vendor: &str) -> impl Iterator<Item = (&str, &Arc<Model>)> {
+        self.by_vendor.get(vendor).into_iter().flatten().map(|(name, model)| (&**name, model))
+    }
+
+    /// How many models there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_vendor.values().map(BTreeMap::len).sum()
+    }
+
+    /// Whether there is no model at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_vendor.values().all(BTreeMap::is_empty)
+    }
+}
+
+/// The list splits some vendors by API; the gateway does not.
+fn vendor_of(listed: &str) -> &str {
+    match listed {
+        "text-completion-openai" => "openai",
+        other => other,
+    }
+}
+
+/// `gpt-4o-2024-08-06` → `gpt-4o`, `claude-sonnet-4-5-20250929` → `claude-sonnet-4-5`, `gemini-2.5-pro-latest` → `gemini-2.5-pro`.
+fn base_name(name: &str) -> Option<&str> {
+    if let Some(base) = name.strip_suffix("-latest") {
+        return Some(base);
+    }
+    [(10, "dddd-dd-dd"), (8, "dddddddd")].into_iter().find_map(|(length, shape)| {
+        let (base, date) = name.split_at_checked(name.len().checked_sub(length)?)?;
+        let base = base.strip_suffix('-')?;
+        let is_date = date.bytes().zip(shape.bytes()).all(|(byte, wanted)| match wanted {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == other,
+        });
+        is_date.then_some(base)
+    })
+}
+
+impl<'a> Entry<'a> {
+    fn field<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, CatalogError> {
+        self.0.get(name).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(CatalogError::from)
+    }
+
+    fn model(&self, name: &str) -> Result<Model, CatalogError> {
+        let mut rates = Vec::new();
+        for (field, raw) in &self.0 {
+            if let Some((unit, tier, above_tokens)) = rate_of_field(field) {
+                let text = raw.get();
+                let price = PicoUsd::from_usd_text(text).ok_or_else(|| CatalogError::Price {
+                    model: name.to_owned(),
+                    field: (*field).to_owned(),
+                    value: text.to_owned(),
+                })?;
+                rates.push(Rate { unit, tier, above_tokens, price });
+            }
+        }
+        rates.extend(self.search_rate()?);
+        let price = ModelPrice::new(rates);
+        Ok(Model {
+            vendor: self.field::<&str>("litellm_provider")?.unwrap_or_default().into(),
+            mode: self.field::<&str>("mode")?.unwrap_or_default().into(),
+            context_window: self.field("max_input_tokens")?,
+            max_output: self.field("max_output_tokens")?,
+            price: price.has_token_rates().then_some(price),
+        })
+    }
+
+    /// Searches are listed by context size; calls do not report it, so the dearest is charged.
+    fn search_rate(&self) -> Result<Option<Rate>, CatalogError> {
+        let sizes: Option<HashMap<&str, &RawValue>> = self.field("search_context_cost_per_query")?;
+        let price = sizes.iter().flat_map(HashMap::values).filter_map(|raw| PicoUsd::from_usd_text(raw.get())).max();
+        Ok(price.map(|price| Rate { unit: Unit::Search, tier: ServiceTier::Standard, above_tokens: 0, price }))
+    }
+}
+
+/// Reads a field's name: `<base>[_above_1hr][_above_<n>k_tokens][_batches|_priority|_flex]`.
+fn rate_of_field(field: &str) -> Option<(Unit, ServiceTier, u64)> {
+    let tiers = [("_batches", ServiceTier::Batch), ("_priority", ServiceTier::Priority), ("_flex", ServiceTier::Flex)];
+    let (rest, tier) = tiers
+        .into_iter()
+        .find_map(|(suffix, tier)| field.strip_suffix(suffix).map(|rest| (rest, tier)))
+        .unwrap_or((field, ServiceTier::Standard));
+    let (rest, above_tokens) = match rest.strip_suffix("k_tokens").and_then(|rest| rest.rsplit_once("_above_")) {
+        Some((rest, thousands)) => (rest, thousands.parse::<u64>().ok()?.checked_mul(1_000)?),
+        None => (rest, 0),
+    };
+    let unit = match rest {
+        "input_cost_per_token" => Unit::Input,
+        "input_cost_per_audio_token" => Unit::InputAudio,
+        "input_cost_per_image_token" => Unit::InputImage,
+        "cache_read_input_token_cost" => Unit::CacheRead,
+        "cache_creation_input_token_cost" => Unit::CacheWrite,
+        "cache_creation_input_token_cost_above_1hr" => Unit::CacheWrite1h,
+        "output_cost_per_token" => Unit::Output,
+        "output_cost_per_reasoning_token" => Unit::Reasoning,
+        "output_cost_per_audio_token" => Unit::OutputAudio,
+        "output_cost_per_image_token" => Unit::OutputImage,
+        _ => return None,
+    };
+    Some((unit, tier, above_tokens))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::NanoUsd;
+    use crate::usage::Usage;
+
+    const LIST: &str = include_str!("../../conf/model-prices.json");
+    const EXTRA: &str = include_str!("../../conf/model-prices-extra.json");
+
+    fn shipped() -> Catalog {
+        let mut catalog = Catalog::default();
+        catalog.extend_from_json(LIST).unwrap();
+        catalog.extend_from_json(EXTRA).unwrap();
+        catalog
+    }
+
+    #[test]
+    fn every_model_of_the_documented_examples_has_a_price() {
+        let catalog = shipped();
+        let named = [
+            ("openai", "gpt-4o"),
+            ("openai", "gpt-4o-mini"),
+            ("azure", "gpt-4o"),
+            ("groq", "llama-3.3-70b-versatile"),
+            ("anthropic", "claude-3-5-sonnet-20241022"),
+        ];
+        for (vendor, name) in named {
+            let model = catalog.find(vendor, &name.into());
+            assert!(model.is_some_and(|model| model.price.is_some()), "{vendor}/{name}");
+        }
+    }
+
+    #[test]
+    fn listed_prices_are_what_the_vendor_charges() {
+        let catalog = shipped();
+        let cost = |vendor, name: &str, usage: Usage| {
+            catalog.find(vendor, &name.into()).unwrap().price.as_ref().unwrap().cost(&usage)
+        };
+        let million = Usage { input: 1_000_000, output: 1_000_000, ..Usage::default() };
+        assert_eq!(cost("openai", "gpt-4o", million), NanoUsd(12_500_000_000));
+        let cached = Usage { cache_read: 1_000_000, ..Usage::default() };
+        assert_eq!(cost("openai", "gpt-4o", cached), NanoUsd(1_250_000_000));
+        assert_eq!(cost("anthropic", "claude-3-5-sonnet-20241022", million), NanoUsd(18_000_000_000));
+    }
+
+    #[test]
+    fn names_are_found_with_and_without_vendor_date_and_latest() {
+        let json = r#"{
+            "openai/known": {"litellm_provider":"openai","mode":"chat","input_cost_per_token":1e-06},
+            "plain": {"litellm_provider":"openai","mode":"chat"}
+        }"#;
+        let mut catalog = Catalog::default();
+        catalog.extend_from_json(json).unwrap();
+        for name in ["known", "known-latest", "known-2024-08-06", "known-20240806", "models/known"] {
+            assert!(catalog.find("openai", &name.into()).is_some(), "{name}");
+        }
+        for name in ["known-2", "unknown", "known-2024-08", "20240806"] {
+            assert!(catalog.find("openai", &name.into()).is_none(), "{name}");
+        }
+        assert!(catalog.find("openai", &"plain".into()).unwrap().price.is_none());
+    }
+
+    #[test]
+    fn field_names_carry_tier_and_step() {
+        let cases = [
+            ("input_cost_per_token_above_272k_tokens_priority", (Unit::Input, ServiceTier::Priority, 272_000)),
+            (
+                "cache_creation_input_token_cost_above_1hr_above_200k_tokens",
+                (Unit::CacheWrite1h, ServiceTier::Standard, 200_000),
+            ),
+            ("output_cost_per_token_batches", (Unit::Output, ServiceTier::Batch, 0)),
+        ];
+        for (field, expected) in cases {
+            assert_eq!(rate_of_field(field), Some(expected), "{field}");
+        }
+        assert_eq!(rate_of_field("input_cost_per_token_ultrafast"), None);
+    }
+
+    #[test]
+    fn a_price_that_is_no_amount_names_model_and_field() {
+        let json = r#"{"m": {"litellm_provider":"openai","mode":"chat","input_cost_per_token":-1}}"#;
+        let error = Catalog::default().extend_from_json(json).unwrap_err().to_string();
+        assert_eq!(error, "m: input_cost_per_token is -1, which is no price");
+    }
+}

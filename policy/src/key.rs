@@ -1,0 +1,210 @@
+//! Virtual keys: what a caller shows instead of a vendor's key, and what it lets them do.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
+use crate::list::AllowList;
+use crate::request::OperationSet;
+use crate::route::Weight;
+
+/// The SHA-256 of a token. Compared in constant time, so that a look-up tells nothing about how near a guess was.
+#[derive(Clone, Copy)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token as the caller sent it.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl Hash for TokenHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// One virtual key.
+#[derive(Clone, Debug)]
+pub struct VirtualKey {
+    /// Its id, to which budgets, rules and logs refer.
+    pub id: VirtualKeyId,
+    /// Its name for people.
+    pub name: Box<str>,
+    /// The hashes of the tokens that open it: one, or two during a rotation.
+    pub tokens: Vec<TokenHash>,
+    /// Whether it may be used at all.
+    pub is_active: bool,
+    /// The wall-clock time (milliseconds since 1970) from which it may no longer be used.
+    pub expires_at_ms: Option<u64>,
+    /// The team it belongs to.
+    pub team: Option<TeamId>,
+    /// The customer it belongs to. A key has a team or a customer, not both.
+    pub customer: Option<CustomerId>,
+    /// The providers it may use, each with its own limits.
+    pub providers: Vec<ProviderAccess>,
+    /// Whether providers that are not listed may be used too, with all models and credentials.
+    pub unlisted_providers: bool,
+    /// The operations it may use.
+    pub operations: OperationSet,
+}
+
+/// What a virtual key may do with one provider.
+#[derive(Clone, Debug)]
+pub struct ProviderAccess {
+    /// The id of this entry, to which budgets may refer.
+    pub id: Option<Box<str>>,
+    /// The provider.
+    pub provider: ProviderName,
+    /// The models it may use.
+    pub models: AllowList,
+    /// Models it may not use, whatever `models` says.
+    pub denied_models: AllowList,
+    /// The provider's credentials it may use, by name.
+    pub credentials: AllowList,
+    /// Its share of traffic that names no provider; `None`: reached only by name.
+    pub weight: Option<Weight>,
+}
+
+/// What a key may do with one provider, looked up.
+#[derive(Clone, Copy, Debug)]
+pub enum Access<'a> {
+    /// Nothing: the provider is not allowed.
+    Denied,
+    /// Everything, with no entry of its own.
+    Unlisted,
+    /// What this entry says.
+    Listed(&'a ProviderAccess),
+}
+
+/// Why a key cannot be used now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// It was switched off.
+    Inactive,
+    /// Its time is over.
+    Expired,
+}
+
+impl VirtualKey {
+    /// Whether the key may be used at `wall_ms`; being inactive is told before being expired.
+    #[must_use]
+    pub fn blocked(&self, wall_ms: u64) -> Option<Blocked> {
+        if !self.is_active {
+            return Some(Blocked::Inactive);
+        }
+        self.expires_at_ms.is_some_and(|end| wall_ms >= end).then_some(Blocked::Expired)
+    }
+
+    /// What the key may do with a provider.
+    #[must_use]
+    pub fn access(&self, provider: &str) -> Access<'_> {
+        match self.providers.iter().find(|access| access.provider.as_str() == provider) {
+            Some(listed) => Access::Listed(listed),
+            None if self.unlisted_providers => Access::Unlisted,
+            None => Access::Denied,
+        }
+    }
+}
+
+impl Access<'_> {
+    /// Whether the provider may be used at all.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        !matches!(self, Self::Denied)
+    }
+
+    /// Whether the model may be used. It is known by two names: the one asked for and the one it resolves to.
+    /// An allow-list is satisfied by either name, a deny-list hit by either.
+    #[must_use]
+    pub fn allows_model(&self, asked: &ModelName, resolved: &ModelName) -> bool {
+        match self {
+            Self::Denied => false,
+            Self::Unlisted => true,
+            Self::Listed(access) => {
+                let either = |list: &AllowList| list.allows(asked.as_str()) || list.allows(resolved.as_str());
+                either(&access.models) && !either(&access.denied_models)
+            }
+        }
+    }
+
+    /// Whether a credential of the provider may be used.
+    #[must_use]
+    pub fn allows_credential(&self, credential: &CredentialName) -> bool {
+        match self {
+            Self::Denied => false,
+            Self::Unlisted => true,
+            Self::Listed(access) => access.credentials.allows(credential.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> VirtualKey {
+        VirtualKey {
+            id: "vk".into(),
+            name: "vk".into(),
+            tokens: vec![TokenHash::of("token")],
+            is_active: true,
+            expires_at_ms: Some(1_000),
+            team: None,
+            customer: None,
+            providers: vec![ProviderAccess {
+                id: None,
+                provider: "openai".into(),
+                models: AllowList::only(["fast"]),
+                denied_models: AllowList::only(["gpt-4"]),
+                credentials: AllowList::All,
+                weight: None,
+            }],
+            unlisted_providers: false,
+            operations: OperationSet::ALL,
+        }
+    }
+
+    #[test]
+    fn a_key_expires_on_the_millisecond() {
+        assert_eq!(key().blocked(999), None);
+        assert_eq!(key().blocked(1_000), Some(Blocked::Expired));
+        let inactive = VirtualKey { is_active: false, ..key() };
+        assert_eq!(inactive.blocked(1_000), Some(Blocked::Inactive));
+    }
+
+    #[test]
+    fn an_alias_is_allowed_by_either_name_and_denied_by_either() {
+        let key = key();
+        let access = key.access("openai");
+        assert!(access.allows_model(&"fast".into(), &"gpt-4o-mini".into()));
+        assert!(!access.allows_model(&"fast".into(), &"gpt-4".into()));
+        assert!(!access.allows_model(&"gpt-4o".into(), &"gpt-4o".into()));
+    }
+
+    #[test]
+    fn unlisted_providers_are_denied_unless_the_key_says_otherwise() {
+        assert!(!key().access("groq").is_allowed());
+        let open = VirtualKey { unlisted_providers: true, ..key() };
+        assert!(open.access("groq").is_allowed());
+    }
+}

@@ -1,0 +1,228 @@
+//! What a model costs: the price of a [`Usage`], and the worst case of a [`Demand`].
+
+use crate::demand::Demand;
+use crate::money::{NanoUsd, PicoUsd, Tally};
+use crate::usage::{ServiceTier, Usage};
+
+/// What a rate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unit {
+    /// A plain input token.
+    Input,
+    /// An input token of audio.
+    InputAudio,
+    /// An input token of an image.
+    InputImage,
+    /// An input token read from the cache.
+    CacheRead,
+    /// An input token written to the cache.
+    CacheWrite,
+    /// An input token written to the cache for an hour.
+    CacheWrite1h,
+    /// A plain output token.
+    Output,
+    /// An output token of reasoning.
+    Reasoning,
+    /// An output token of audio.
+    OutputAudio,
+    /// An output token of an image.
+    OutputImage,
+    /// A web search.
+    Search,
+}
+
+impl Unit {
+    const INPUT: [Self; 6] =
+        [Self::Input, Self::InputAudio, Self::InputImage, Self::CacheRead, Self::CacheWrite, Self::CacheWrite1h];
+    const OUTPUT: [Self; 4] = [Self::Output, Self::Reasoning, Self::OutputAudio, Self::OutputImage];
+
+    /// What stands in where a price list has no rate for this unit.
+    const fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::Input | Self::Output | Self::Search => None,
+            Self::InputAudio | Self::InputImage | Self::CacheRead | Self::CacheWrite => Some(Self::Input),
+            Self::CacheWrite1h => Some(Self::CacheWrite),
+            Self::Reasoning | Self::OutputAudio | Self::OutputImage => Some(Self::Output),
+        }
+    }
+}
+
+/// One rate of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// What it is for.
+    pub unit: Unit,
+    /// The price class it is for.
+    pub tier: ServiceTier,
+    /// It applies to calls with more input tokens than this; 0: to all.
+    pub above_tokens: u64,
+    /// The price of one unit.
+    pub price: PicoUsd,
+}
+
+/// The rates of one model. A call is priced as a whole at the step that its total input falls in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelPrice {
+    rates: Vec<Rate>,
+}
+
+impl ModelPrice {
+    /// A price of these rates.
+    #[must_use]
+    pub fn new(rates: Vec<Rate>) -> Self {
+        Self { rates }
+    }
+
+    /// A price of nothing at all, for self-hosted models.
+    #[must_use]
+    pub fn free() -> Self {
+        let rate = |unit| Rate { unit, tier: ServiceTier::Standard, above_tokens: 0, price: PicoUsd(0) };
+        Self { rates: vec![rate(Unit::Input), rate(Unit::Output)] }
+    }
+
+    /// Whether there is any token price at all: models sold by image or second have none.
+    #[must_use]
+    pub fn has_token_rates(&self) -> bool {
+        self.rates.iter().any(|rate| matches!(rate.unit, Unit::Input | Unit::Output))
+    }
+
+    /// What a usage costs, rounded up once.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> NanoUsd {
+        let step = usage.input_total();
+        let mut tally = Tally::default();
+        let mut add = |unit, count: u64| {
+            if count > 0 {
+                tally.add(count, self.rate(unit, usage.tier, step));
+            }
+        };
+        add(Unit::Input, usage.input);
+        add(Unit::InputAudio, usage.input_audio);
+        add(Unit::InputImage, usage.input_image);
+        add(Unit::CacheRead, usage.cache_read);
+        add(Unit::CacheWrite, usage.cache_write);
+        add(Unit::CacheWrite1h, usage.cache_write_1h);
+        add(Unit::Output, usage.output);
+        add(Unit::Reasoning, usage.reasoning);
+        add(Unit::OutputAudio, usage.output_audio);
+        add(Unit::OutputImage, usage.output_image);
+        add(Unit::Search, usage.searches);
+        tally.round_up()
+    }
+
+    /// The most that a demand can cost on a model with this context window and output maximum.
+    #[must_use]
+    pub fn worst_case(&self, demand: &Demand, context_window: Option<u64>, max_output: u64) -> NanoUsd {
+        let input = demand.input_bound(context_window);
+        let tiers: &[ServiceTier] = if demand.tier_is_open { &ServiceTier::ALL } else { &[ServiceTier::Standard] };
+        let mut tally = Tally::default();
+        tally.add(input, self.dearest(&Unit::INPUT, tiers, input));
+        tally.add(demand.output_bound(max_output), self.dearest(&Unit::OUTPUT, tiers, input));
+        tally.round_up()
+    }
+
+    fn dearest(&self, units: &[Unit], tiers: &[ServiceTier], step: u64) -> PicoUsd {
+        let steps: Vec<u64> =
+            self.rates.iter().map(|rate| rate.above_tokens).filter(|above| *above == 0 || step > *above).collect();
+        let every = units.iter().flat_map(|unit| tiers.iter().map(move |tier| (*unit, *tier)));
+        every
+            .flat_map(|(unit, tier)| steps.iter().map(move |above| self.rate(unit, tier, above.saturating_add(1))))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The rate of a unit for a call of `step` input tokens: the highest step of its tier that applies, else of the
+    /// standard tier; where there is none for the unit at all, that of its stand-in.
+    fn rate(&self, unit: Unit, tier: ServiceTier, step: u64) -> PicoUsd {
+        let mut wanted = Some(unit);
+        while let Some(unit) = wanted {
+            let found =
+                self.highest_step(unit, tier, step).or_else(|| self.highest_step(unit, ServiceTier::Standard, step));
+            if let Some(rate) = found {
+                return rate.price;
+            }
+            wanted = unit.stand_in();
+        }
+        PicoUsd(0)
+    }
+
+    fn highest_step(&self, unit: Unit, tier: ServiceTier, step: u64) -> Option<&Rate> {
+        self.rates
+            .iter()
+            .filter(|rate| rate.unit == unit && rate.tier == tier)
+            .filter(|rate| rate.above_tokens == 0 || step > rate.above_tokens)
+            .max_by_key(|rate| rate.above_tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rate(unit: Unit, tier: ServiceTier, above_tokens: u64, price: u64) -> Rate {
+        Rate { unit, tier, above_tokens, price: PicoUsd(price) }
+    }
+
+    fn tiered() -> ModelPrice {
+        ModelPrice::new(vec![
+            rate(Unit::Input, ServiceTier::Standard, 0, 1_000),
+            rate(Unit::Input, ServiceTier::Standard, 200_000, 2_000),
+            rate(Unit::CacheRead, ServiceTier::Standard, 0, 100),
+            rate(Unit::CacheWrite, ServiceTier::Standard, 0, 1_250),
+            rate(Unit::Output, ServiceTier::Standard, 0, 4_000),
+            rate(Unit::Output, ServiceTier::Priority, 0, 8_000),
+        ])
+    }
+
+    #[test]
+    fn each_kind_of_token_has_its_own_rate() {
+        let usage = Usage { input: 10, cache_read: 5, cache_write: 4, output: 3, ..Usage::default() };
+        assert_eq!(tiered().cost(&usage), NanoUsd((10_000 + 500 + 5_000 + 12_000_u64).div_ceil(1_000)));
+    }
+
+    #[test]
+    fn a_long_call_is_priced_as_a_whole_at_the_higher_step() {
+        let usage = Usage { input: 200_001, ..Usage::default() };
+        assert_eq!(tiered().cost(&usage), NanoUsd(400_002));
+        let at_the_border = Usage { input: 200_000, ..Usage::default() };
+        assert_eq!(tiered().cost(&at_the_border), NanoUsd(200_000));
+    }
+
+    #[test]
+    fn a_tier_without_its_own_rate_is_priced_as_standard() {
+        let usage = Usage { input: 1_000, output: 1_000, tier: ServiceTier::Priority, ..Usage::default() };
+        assert_eq!(tiered().cost(&usage), NanoUsd(1_000 + 8_000));
+    }
+
+    #[test]
+    fn a_missing_rate_falls_back_to_its_stand_in() {
+        let usage = Usage { reasoning: 1_000, cache_write_1h: 1_000, ..Usage::default() };
+        assert_eq!(tiered().cost(&usage), NanoUsd(4_000 + 1_250));
+    }
+
+    proptest! {
+        #[test]
+        fn no_usage_within_the_demand_costs_more_than_the_worst_case(
+            text_bytes in 0_u64..500_000,
+            max_output in 0_u64..100_000,
+            shares in proptest::array::uniform3(0_u64..=100),
+            out in 0_u64..=100,
+        ) {
+            let demand = Demand { text_bytes, max_output: Some(max_output), choices: 1, ..Demand::default() };
+            let bound = demand.input_bound(None);
+            let total: u64 = shares.iter().sum::<u64>().max(1);
+            let part = |share: u64| bound * share / total;
+            let usage = Usage {
+                input: part(shares[0]),
+                cache_read: part(shares[1]),
+                cache_write_1h: part(shares[2]),
+                output: max_output * out / 100,
+                ..Usage::default()
+            };
+            let price = tiered();
+            prop_assert!(price.cost(&usage) <= price.worst_case(&demand, None, 4_096));
+        }
+    }
+}

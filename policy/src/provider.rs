@@ -1,0 +1,176 @@
+//! Providers as configured: where they are, how they are spoken to, and with which credentials.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{CredentialName, ModelName, ProviderName};
+use crate::list::AllowList;
+use crate::request::{Dialect, Operation, OperationSet};
+use crate::route::Weight;
+
+/// A secret. It has no `Display` and its `Debug` hides it; [`Secret::reveal`] is the one way to it, easy to search for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
+    /// The secret itself, for the one place that must send it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// One configured provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The name it is configured under.
+    pub name: ProviderName,
+    /// The vendor whose table row it uses; the price list knows models by it. A custom provider has its base vendor's.
+    pub vendor: &'static str,
+    /// Whether it is a custom provider: then the price list's models are not taken to be served by it.
+    pub is_custom: bool,
+    /// Its place in the configuration, from 0.
+    pub order: u32,
+    /// The wire format it speaks.
+    pub dialect: Dialect,
+    /// What it can do.
+    pub operations: OperationSet,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What is said in its name; at least one unless `keyless`.
+    pub credentials: Vec<Arc<Credential>>,
+    /// Whether it wants no credential at all.
+    pub keyless: bool,
+    /// Headers added to every request to it.
+    pub extra_headers: Vec<(Box<str>, Box<str>)>,
+    /// Deadlines.
+    pub deadlines: Deadlines,
+    /// How its certificate is checked.
+    pub tls: TlsTrust,
+}
+
+/// An HTTP endpoint: `scheme://host:port/prefix`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether it is reached over TLS.
+    pub tls: bool,
+    /// Host name or IP address (IPv6 without brackets).
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// Path prefix without a trailing slash; empty for none.
+    pub prefix: Box<str>,
+}
+
+impl Endpoint {
+    /// The value of the `Host` header: with the port where it is not the scheme's default.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// How long each part of a call to a provider may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Until the connection stands, TLS included.
+    pub connect: Duration,
+    /// Until a streamed answer's header is there. Not applied to other answers: their header comes last.
+    pub stream_header: Duration,
+    /// Between two pieces of a streamed answer.
+    pub stream_idle: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            stream_header: Duration::from_secs(30),
+            stream_idle: Duration::from_secs(30),
+            total: Duration::from_mins(10),
+        }
+    }
+}
+
+/// How a provider's certificate is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsTrust {
+    /// Accept any certificate. For tests and closed networks only.
+    pub skip_verify: bool,
+    /// PEM certificates trusted instead of the system's.
+    pub ca_pem: Option<Arc<str>>,
+}
+
+/// One credential of a provider.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its name, unique within the provider.
+    pub name: CredentialName,
+    /// What is sent.
+    pub secret: Secret,
+    /// The models it is for.
+    pub models: AllowList,
+    /// Models it is not for, whatever `models` says.
+    pub denied_models: AllowList,
+    /// Its share among the provider's credentials; `None`: used only when pinned by name.
+    pub weight: Option<Weight>,
+    /// Names for models: what is asked for → what the provider calls it (a deployment, say).
+    pub aliases: BTreeMap<ModelName, ModelName>,
+    /// Whether it may be used.
+    pub is_enabled: bool,
+}
+
+impl Credential {
+    /// The provider's own name for a model that is asked for.
+    #[must_use]
+    pub fn resolve<'a>(&'a self, asked: &'a ModelName) -> &'a ModelName {
+        self.aliases.get(asked).unwrap_or(asked)
+    }
+
+    /// Whether it is for this model, known by either of its two names.
+    #[must_use]
+    pub fn is_for(&self, asked: &ModelName) -> bool {
+        let resolved = self.resolve(asked);
+        let either = |list: &AllowList| list.allows(asked.as_str()) || list.allows(resolved.as_str());
+        either(&self.models) && !either(&self.denied_models)
+    }
+
+    /// Whether the model is named here, by an alias or in the list of models.
+    #[must_use]
+    pub fn names(&self, asked: &ModelName) -> bool {
+        self.aliases.contains_key(asked) || self.models.names(asked.as_str())
+    }
+}
+
+impl Provider {
+    /// Whether it takes this operation in this dialect.
+    #[must_use]
+    pub fn takes(&self, dialect: Dialect, operation: Operation) -> bool {
+        self.dialect == dialect && self.operations.contains(operation)
+    }
+
+    /// The credentials that may be used at all.
+    pub fn enabled_credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.iter().filter(|credential| credential.is_enabled)
+    }
+}

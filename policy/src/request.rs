@@ -1,0 +1,155 @@
+//! What is asked: the dialect a client speaks, the operation, and the request as the gate sees it.
+
+use std::fmt;
+
+use crate::demand::Demand;
+
+/// A wire format: whose API the client speaks, or the provider does. How it looks in bytes is the providers' business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI's API and all that copy it.
+    OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// Google's Gemini API.
+    Gemini,
+}
+
+impl Dialect {
+    /// The name in configuration (`base_provider_type`), logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What is asked for, in whatever dialect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation { $($(#[$doc])* $name,)* }
+
+        impl Operation {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name in configuration (`allowed_request_types`), rules, logs and metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+operations! {
+    /// A conversation: chat completions, Messages, generateContent.
+    ChatCompletion = "chat_completion",
+    /// A plain prompt to continue.
+    TextCompletion = "text_completion",
+    /// OpenAI's Responses API.
+    Responses = "responses",
+    /// Vectors of texts.
+    Embedding = "embedding",
+    /// How many tokens an input has; costs nothing.
+    CountTokens = "count_tokens",
+    /// Which models there are; costs nothing.
+    ListModels = "list_models",
+}
+
+impl Operation {
+    /// The operation of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|operation| operation.as_str() == name)
+    }
+
+    /// Whether the vendor takes money for it. Budgets and rate limits apply to those only.
+    #[must_use]
+    pub const fn costs(self) -> bool {
+        !matches!(self, Self::CountTokens | Self::ListModels)
+    }
+
+    const fn bit(self) -> u32 {
+        1 << (self as u32)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A set of operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationSet(u32);
+
+impl OperationSet {
+    /// Every operation, also those of later versions.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// Whether the operation is in the set.
+    #[must_use]
+    pub const fn contains(self, operation: Operation) -> bool {
+        self.0 & operation.bit() != 0
+    }
+
+    /// What both sets have.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl FromIterator<Operation> for OperationSet {
+    fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Self {
+        Self(operations.into_iter().fold(0, |set, operation| set | operation.bit()))
+    }
+}
+
+/// One request, as the gate sees it once its body is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Whose API the client speaks.
+    pub dialect: Dialect,
+    /// What is asked for.
+    pub operation: Operation,
+    /// The model as the client named it, perhaps `provider/model`.
+    pub model: &'a str,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The most that it can use.
+    pub demand: Demand,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_found_by_their_name() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::from_name(operation.as_str()), Some(*operation));
+        }
+        assert_eq!(Operation::from_name("chat"), None);
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_in() {
+        let set: OperationSet = [Operation::Embedding].into_iter().collect();
+        assert!(set.contains(Operation::Embedding));
+        assert!(!set.contains(Operation::ChatCompletion));
+        assert!(OperationSet::ALL.contains(Operation::Responses));
+    }
+}

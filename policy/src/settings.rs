@@ -1,0 +1,53 @@
+//! Settings that decisions depend on, compiled from the `client` and `governance` sections.
+
+use crate::headers::RequiredHeader;
+
+/// Whether a call needs a virtual key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRequirement {
+    /// Never; a key that is sent is checked all the same.
+    Never,
+    /// Always.
+    Always,
+    /// As soon as one virtual key exists.
+    WhenKeysExist,
+}
+
+/// Settings that decisions depend on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A credential that begins with it is meant to be a virtual key, so an unknown one is refused. Compared without case.
+    pub key_prefix: Box<str>,
+    /// Whether a call needs a virtual key.
+    pub key_requirement: KeyRequirement,
+    /// The setting that decided `key_requirement`, for the start-up log and `check`.
+    pub key_requirement_reason: &'static str,
+    /// Whether a credential that is no virtual key is passed on to the provider as the caller's own.
+    pub allow_direct_keys: bool,
+    /// Headers that every inference request must carry.
+    pub required_headers: Vec<RequiredHeader>,
+    /// The output limit assumed for a model whose own is not known, in tokens.
+    pub default_max_output_tokens: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            key_prefix: "sk-bf-".into(),
+            key_requirement: KeyRequirement::WhenKeysExist,
+            key_requirement_reason: "no setting says otherwise",
+            allow_direct_keys: false,
+            required_headers: Vec::new(),
+            default_max_output_tokens: 4_096,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a credential is meant to be a virtual key.
+    #[must_use]
+    pub fn looks_like_key(&self, token: &str) -> bool {
+        !self.key_prefix.is_empty()
+            && token.get(..self.key_prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(&self.key_prefix))
+    }
+}

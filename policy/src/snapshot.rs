@@ -1,0 +1,316 @@
+//! Everything compiled, immutable, with a revision. Entities hold ids of each other, so one of them changes alone.
+
+use std::sync::Arc;
+
+use imbl::HashMap;
+use thiserror::Error;
+
+use crate::catalog::Catalog;
+use crate::id::{CustomerId, ProviderName, TeamId, VirtualKeyId};
+use crate::key::{TokenHash, VirtualKey};
+use crate::provider::Provider;
+use crate::settings::Settings;
+
+/// A team.
+#[derive(Clone, Debug)]
+pub struct Team {
+    /// Its id.
+    pub id: TeamId,
+    /// Its name for people.
+    pub name: Box<str>,
+    /// The customer it belongs to.
+    pub customer: Option<CustomerId>,
+}
+
+/// A customer.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// Its name for people.
+    pub name: Box<str>,
+}
+
+/// One change of the policy.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// New settings.
+    Settings(Arc<Settings>),
+    /// New price list.
+    Catalog(Arc<Catalog>),
+    /// A provider is new or different.
+    PutProvider(Arc<Provider>),
+    /// A provider is gone. Keys may go on naming it: it may come again.
+    RemoveProvider(ProviderName),
+    /// A customer is new or different.
+    PutCustomer(Arc<Customer>),
+    /// A customer is gone.
+    RemoveCustomer(CustomerId),
+    /// A team is new or different.
+    PutTeam(Arc<Team>),
+    /// A team is gone.
+    RemoveTeam(TeamId),
+    /// A virtual key is new or different.
+    PutVirtualKey(Arc<VirtualKey>),
+    /// A virtual key is gone.
+    RemoveVirtualKey(VirtualKeyId),
+}
+
+/// Why a change cannot be applied. The snapshot stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApplyError {
+    /// The entity names a team that does not exist.
+    #[error("team `{0}` does not exist")]
+    NoSuchTeam(TeamId),
+    /// The entity names a customer that does not exist.
+    #[error("customer `{0}` does not exist")]
+    NoSuchCustomer(CustomerId),
+    /// Another key has the same token.
+    #[error("virtual key `{0}` has the same value")]
+    TokenTaken(VirtualKeyId),
+    /// Something still refers to the entity.
+    #[error("{0} still refers to it")]
+    InUse(String),
+}
+
+/// The whole policy at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    revision: u64,
+    settings: Arc<Settings>,
+    catalog: Arc<Catalog>,
+    providers: HashMap<ProviderName, Arc<Provider>>,
+    /// The providers' names in the order of the configuration.
+    provider_order: Arc<[ProviderName]>,
+    customers: HashMap<CustomerId, Arc<Customer>>,
+    teams: HashMap<TeamId, Arc<Team>>,
+    keys: HashMap<VirtualKeyId, Arc<VirtualKey>>,
+    key_of_token: HashMap<TokenHash, VirtualKeyId>,
+}
+
+impl Snapshot {
+    /// Grows by one with every change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The known models.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The provider of that name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(name)
+    }
+
+    /// All providers, in the order of the configuration.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.provider_order.iter().filter_map(|name| self.providers.get(name))
+    }
+
+    /// The team of that id.
+    #[must_use]
+    pub fn team(&self, id: &TeamId) -> Option<&Arc<Team>> {
+        self.teams.get(id)
+    }
+
+    /// The customer of that id.
+    #[must_use]
+    pub fn customer(&self, id: &CustomerId) -> Option<&Arc<Customer>> {
+        self.customers.get(id)
+    }
+
+    /// The virtual key of that id.
+    #[must_use]
+    pub fn key(&self, id: &str) -> Option<&Arc<VirtualKey>> {
+        self.keys.get(id)
+    }
+
+    /// The virtual key that a token opens, whether it may be used now or not.
+    #[must_use]
+    pub fn key_of_token(&self, token: &TokenHash) -> Option<&Arc<VirtualKey>> {
+        self.keys.get(self.key_of_token.get(token)?)
+    }
+
+    /// How many virtual keys there are.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The customer that a key's calls are for: its own, or its team's.
+    #[must_use]
+    pub fn customer_of(&self, key: &VirtualKey) -> Option<CustomerId> {
+        key.customer.clone().or_else(|| self.teams.get(key.team.as_ref()?)?.customer.clone())
+    }
+
+    /// The policy after a change, in O(log n) for one entity; this one stays as it is.
+    ///
+    /// # Errors
+    /// When the change contradicts what is there.
+    pub fn apply(&self, change: Change) -> Result<Self, ApplyError> {
+        let mut next = self.clone();
+        next.revision += 1;
+        match change {
+            Change::Settings(settings) => next.settings = settings,
+            Change::Catalog(catalog) => next.catalog = catalog,
+            Change::PutProvider(provider) => next.put_provider(provider),
+            Change::RemoveProvider(name) => next.remove_provider(&name),
+            Change::PutCustomer(customer) => {
+                next.customers.insert(customer.id.clone(), customer);
+            }
+            Change::RemoveCustomer(id) => next.remove_customer(&id)?,
+            Change::PutTeam(team) => next.put_team(team)?,
+            Change::RemoveTeam(id) => next.remove_team(&id)?,
+            Change::PutVirtualKey(key) => next.put_key(key)?,
+            Change::RemoveVirtualKey(id) => next.remove_key(&id),
+        }
+        Ok(next)
+    }
+
+    fn put_provider(&mut self, provider: Arc<Provider>) {
+        self.providers.insert(provider.name.clone(), provider);
+        self.reorder_providers();
+    }
+
+    fn remove_provider(&mut self, name: &ProviderName) {
+        self.providers.remove(name);
+        self.reorder_providers();
+    }
+
+    fn reorder_providers(&mut self) {
+        let mut ordered: Vec<_> = self.providers.values().map(|provider| (provider.order, &provider.name)).collect();
+        ordered.sort();
+        self.provider_order = ordered.into_iter().map(|(_, name)| name.clone()).collect();
+    }
+
+    fn put_team(&mut self, team: Arc<Team>) -> Result<(), ApplyError> {
+        self.check_customer(team.customer.as_ref())?;
+        self.teams.insert(team.id.clone(), team);
+        Ok(())
+    }
+
+    fn remove_team(&mut self, id: &TeamId) -> Result<(), ApplyError> {
+        if let Some(key) = self.keys.values().find(|key| key.team.as_ref() == Some(id)) {
+            return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
+        }
+        self.teams.remove(id);
+        Ok(())
+    }
+
+    fn remove_customer(&mut self, id: &CustomerId) -> Result<(), ApplyError> {
+        if let Some(team) = self.teams.values().find(|team| team.customer.as_ref() == Some(id)) {
+            return Err(ApplyError::InUse(format!("team `{}`", team.id)));
+        }
+        if let Some(key) = self.keys.values().find(|key| key.customer.as_ref() == Some(id)) {
+            return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
+        }
+        self.customers.remove(id);
+        Ok(())
+    }
+
+    fn put_key(&mut self, key: Arc<VirtualKey>) -> Result<(), ApplyError> {
+        self.check_customer(key.customer.as_ref())?;
+        if let Some(team) = key.team.as_ref().filter(|team| !self.teams.contains_key(*team)) {
+            return Err(ApplyError::NoSuchTeam(team.clone()));
+        }
+        let taken = key.tokens.iter().find_map(|token| self.key_of_token.get(token).filter(|owner| **owner != key.id));
+        if let Some(owner) = taken {
+            return Err(ApplyError::TokenTaken(owner.clone()));
+        }
+        self.remove_key(&key.id);
+        for token in &key.tokens {
+            self.key_of_token.insert(*token, key.id.clone());
+        }
+        self.keys.insert(key.id.clone(), key);
+        Ok(())
+    }
+
+    fn remove_key(&mut self, id: &VirtualKeyId) {
+        if let Some(old) = self.keys.remove(id) {
+            for token in &old.tokens {
+                self.key_of_token.remove(token);
+            }
+        }
+    }
+
+    fn check_customer(&self, customer: Option<&CustomerId>) -> Result<(), ApplyError> {
+        match customer.filter(|id| !self.customers.contains_key(*id)) {
+            Some(id) => Err(ApplyError::NoSuchCustomer(id.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::OperationSet;
+
+    fn key(id: &str, tokens: &[&str]) -> Arc<VirtualKey> {
+        Arc::new(VirtualKey {
+            id: id.into(),
+            name: id.into(),
+            tokens: tokens.iter().map(|token| TokenHash::of(token)).collect(),
+            is_active: true,
+            expires_at_ms: None,
+            team: None,
+            customer: None,
+            providers: Vec::new(),
+            unlisted_providers: false,
+            operations: OperationSet::ALL,
+        })
+    }
+
+    fn found(snapshot: &Snapshot, token: &str) -> Option<String> {
+        snapshot.key_of_token(&TokenHash::of(token)).map(|key| key.id.to_string())
+    }
+
+    #[test]
+    fn a_change_leaves_the_old_snapshot_as_it_was() {
+        let before = Snapshot::default().apply(Change::PutVirtualKey(key("a", &["one"]))).unwrap();
+        let after = before.apply(Change::RemoveVirtualKey("a".into())).unwrap();
+        assert_eq!(found(&before, "one").as_deref(), Some("a"));
+        assert_eq!(found(&after, "one"), None);
+        assert_eq!(after.revision(), before.revision() + 1);
+    }
+
+    #[test]
+    fn a_new_token_replaces_the_old_one() {
+        let first = Snapshot::default().apply(Change::PutVirtualKey(key("a", &["one", "two"]))).unwrap();
+        let second = first.apply(Change::PutVirtualKey(key("a", &["two", "three"]))).unwrap();
+        assert_eq!(found(&second, "one"), None);
+        assert_eq!(found(&second, "two").as_deref(), Some("a"));
+        assert_eq!(found(&second, "three").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn two_keys_cannot_share_a_token() {
+        let first = Snapshot::default().apply(Change::PutVirtualKey(key("a", &["one"]))).unwrap();
+        let error = first.apply(Change::PutVirtualKey(key("b", &["one"]))).unwrap_err();
+        assert_eq!(error, ApplyError::TokenTaken("a".into()));
+    }
+
+    #[test]
+    fn what_is_referred_to_must_exist_and_stays() {
+        let orphan = Arc::new(VirtualKey { team: Some("ml".into()), ..(*key("a", &["one"])).clone() });
+        let empty = Snapshot::default();
+        let error = empty.apply(Change::PutVirtualKey(orphan.clone())).unwrap_err();
+        assert_eq!(error, ApplyError::NoSuchTeam("ml".into()));
+
+        let team = Arc::new(Team { id: "ml".into(), name: "ML".into(), customer: None });
+        let whole = empty.apply(Change::PutTeam(team)).unwrap().apply(Change::PutVirtualKey(orphan)).unwrap();
+        let error = whole.apply(Change::RemoveTeam("ml".into())).unwrap_err();
+        assert_eq!(error, ApplyError::InUse("virtual key `a`".into()));
+    }
+}

@@ -1,0 +1,111 @@
+//! Time as an argument, and the syntax of reset durations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The time of a decision. Given by the caller, never asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since 1970-01-01T00:00:00Z; may jump when the clock is set.
+    pub wall_ms: u64,
+    /// Milliseconds since some fixed moment of this process; never goes back.
+    pub mono_ms: u64,
+}
+
+/// The unit of a [`ResetDuration`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetUnit {
+    /// `s`
+    Second,
+    /// `m`
+    Minute,
+    /// `h`
+    Hour,
+    /// `d`
+    Day,
+    /// `w`
+    Week,
+    /// `M`, a civil month
+    Month,
+    /// `Q`, three civil months
+    Quarter,
+    /// `Y`, a civil year
+    Year,
+}
+
+/// How long a budget or rate limit counts before it starts again: `30s`, `5m`, `1h`, `1d`, `1w`, `1M`, `1Q`, `1Y`,
+/// or `daily`, `weekly`, `monthly`, `yearly`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetDuration {
+    /// How many units; at least 1.
+    pub count: u32,
+    /// The unit.
+    pub unit: ResetUnit,
+}
+
+/// Text that is no reset duration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is no reset duration: expected a positive whole number and one of s m h d w M Q Y, as in `30s` or `1M`")]
+pub struct ResetDurationError(String);
+
+const UNITS: [(char, ResetUnit); 8] = [
+    ('s', ResetUnit::Second),
+    ('m', ResetUnit::Minute),
+    ('h', ResetUnit::Hour),
+    ('d', ResetUnit::Day),
+    ('w', ResetUnit::Week),
+    ('M', ResetUnit::Month),
+    ('Q', ResetUnit::Quarter),
+    ('Y', ResetUnit::Year),
+];
+
+impl FromStr for ResetDuration {
+    type Err = ResetDurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let once = |unit| Ok(Self { count: 1, unit });
+        match text {
+            "daily" => return once(ResetUnit::Day),
+            "weekly" => return once(ResetUnit::Week),
+            "monthly" => return once(ResetUnit::Month),
+            "yearly" => return once(ResetUnit::Year),
+            _ => {}
+        }
+        let error = || ResetDurationError(text.to_owned());
+        let letter = text.chars().next_back().ok_or_else(error)?;
+        let (_, unit) = UNITS.iter().find(|(known, _)| *known == letter).ok_or_else(error)?;
+        let digits = text.strip_suffix(letter).ok_or_else(error)?;
+        let count = digits.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(error)?;
+        Ok(Self { count, unit: *unit })
+    }
+}
+
+impl fmt::Display for ResetDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = UNITS.iter().find(|(_, unit)| *unit == self.unit).map_or('?', |(letter, _)| *letter);
+        write!(f, "{}{letter}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_duration_is_read() {
+        for text in ["30s", "5m", "1h", "1d", "1w", "1M", "1Q", "1Y"] {
+            let duration: ResetDuration = text.parse().unwrap();
+            assert_eq!(duration.to_string(), text);
+        }
+        assert_eq!("monthly".parse::<ResetDuration>().unwrap().to_string(), "1M");
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused() {
+        for text in ["", "1", "h", "0h", "-1h", "1.5d", "1x", "1 h", "1hh", "99999999999h", "ü"] {
+            assert!(text.parse::<ResetDuration>().is_err(), "{text}");
+        }
+    }
+}
