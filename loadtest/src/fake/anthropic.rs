@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing};
+use super::wire::{Answer, Event, Framing, put};
 
 /// Answers `/messages`.
 pub(super) fn message(ask: &Ask<'_>) -> Answer {
     let body = ask.body;
     let tool = body["tools"].get(0).and_then(|tool| tool["name"].as_str());
-    let is_wanted = body["tool_choice"]["type"] != "none" && asks_for_weather(&body["messages"]);
+    let is_wanted =
+        body.pointer("/tool_choice/type").is_none_or(|choice| choice != "none") && asks_for_weather(&body["messages"]);
     let script = Script::new(ask, body["max_tokens"].as_u64(), 1, tool.filter(|_| is_wanted).map(str::to_owned));
     if ask.stream { stream(ask, &script) } else { whole(ask, &script) }
 }
@@ -50,10 +51,10 @@ fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
         None => json!([{"type": "text", "text": script.text()}]),
     };
     let mut message = envelope(ask, content);
-    message["stop_reason"] = json!(stop_reason(script));
+    put(&mut message, "stop_reason", json!(stop_reason(script)));
     let usage = script.reported().map(|tokens| usage(tokens, tokens.output()));
     if let Some(usage) = &usage {
-        message["usage"] = usage.clone();
+        put(&mut message, "usage", usage.clone());
     }
     Answer::whole(message, script.spoken_tokens(), usage)
 }
@@ -62,7 +63,7 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
     let reported = script.reported();
     let mut message = envelope(ask, json!([]));
     if let Some(tokens) = reported {
-        message["usage"] = usage(tokens, tokens.output().min(1));
+        put(&mut message, "usage", usage(tokens, tokens.output().min(1)));
     }
     let mut events = vec![event("message_start", json!({"message": message}))];
     let block = match &script.tool {
@@ -78,7 +79,7 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
     let usage = reported.map(|tokens| usage(tokens, tokens.output()));
     let mut last = json!({"delta": {"stop_reason": stop_reason(script), "stop_sequence": null}});
     if let Some(usage) = &usage {
-        last["usage"] = cumulative(usage);
+        put(&mut last, "usage", cumulative(usage));
     }
     events.push(event("message_delta", last));
     events.push(event("message_stop", json!({})));
@@ -86,7 +87,7 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
 }
 
 fn event(name: &'static str, mut fields: Value) -> Event {
-    fields["type"] = json!(name);
+    put(&mut fields, "type", json!(name));
     Event::named(name, &fields)
 }
 
@@ -108,9 +109,9 @@ fn envelope(ask: &Ask<'_>, content: Value) -> Value {
 
 /// Tokens read from or written to a cache are not part of `input_tokens` here.
 fn usage(tokens: Tokens, output: u64) -> Value {
-    json!({
+    let mut usage = json!({
         "input_tokens": tokens.text_in + tokens.audio_in,
-        "cache_creation_input_tokens": tokens.cache_write + tokens.cache_write_1h,
+        "cache_creation_input_tokens": tokens.cache_writes(),
         "cache_read_input_tokens": tokens.cached,
         "cache_creation": {
             "ephemeral_5m_input_tokens": tokens.cache_write,
@@ -118,17 +119,21 @@ fn usage(tokens: Tokens, output: u64) -> Value {
         },
         "output_tokens": output,
         "service_tier": "standard",
-    })
+    });
+    if tokens.reasoning > 0 {
+        put(&mut usage, "output_tokens_details", json!({"thinking_tokens": tokens.reasoning}));
+    }
+    usage
 }
 
 /// The counts of `message_delta`, which repeats the totals without their breakdown.
 fn cumulative(usage: &Value) -> Value {
-    json!({
-        "input_tokens": usage["input_tokens"],
-        "cache_creation_input_tokens": usage["cache_creation_input_tokens"],
-        "cache_read_input_tokens": usage["cache_read_input_tokens"],
-        "output_tokens": usage["output_tokens"],
-    })
+    let mut cumulative = usage.clone();
+    if let Some(fields) = cumulative.as_object_mut() {
+        fields.remove("cache_creation");
+        fields.remove("service_tier");
+    }
+    cumulative
 }
 
 fn stop_reason(script: &Script) -> &'static str {

@@ -58,10 +58,12 @@ pub struct Controls {
     pub usage: UsageReport,
     /// `cached=N`: input tokens read from a cache.
     pub cached: u64,
-    /// `cache_write=N`: input tokens written to a five-minute cache (Anthropic only).
+    /// `cache_write=N`: input tokens written to a short-lived cache: five minutes at Anthropic, thirty at OpenAI, none at Gemini.
     pub cache_write: u64,
-    /// `cache_write_1h=N`: input tokens written to a one-hour cache (Anthropic only).
+    /// `cache_write_1h=N`: input tokens written to a long-lived cache: one hour at Anthropic, twelve at OpenAI, none at Gemini.
     pub cache_write_1h: u64,
+    /// `tool_prompt=N`: input tokens of tool results that the vendor fed to the model itself (Gemini only).
+    pub tool_prompt: u64,
     /// `reasoning=N`: output tokens spent on reasoning that is not shown.
     pub reasoning: u64,
     /// `audio_in=N`: input tokens of audio.
@@ -113,6 +115,7 @@ impl Default for Controls {
             cached: 0,
             cache_write: 0,
             cache_write_1h: 0,
+            tool_prompt: 0,
             reasoning: 0,
             audio_in: 0,
             audio_out: 0,
@@ -161,6 +164,7 @@ impl Controls {
             "cached" => self.cached = number(value)?,
             "cache_write" => self.cache_write = number(value)?,
             "cache_write_1h" => self.cache_write_1h = number(value)?,
+            "tool_prompt" => self.tool_prompt = number(value)?,
             "reasoning" => self.reasoning = number(value)?,
             "audio_in" => self.audio_in = number(value)?,
             "audio_out" => self.audio_out = number(value)?,

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::script::Ask;
-use super::wire::Answer;
+use super::wire::{Answer, put};
 
 const DEFAULT_DIMENSIONS: u64 = 8;
 const MAX_DIMENSIONS: u64 = 4096;
@@ -26,7 +26,7 @@ pub(super) fn openai(ask: &Ask<'_>) -> Answer {
     let tokens = super::script::Script::new(ask, Some(0), 1, None).reported().map(|tokens| tokens.text_in);
     let usage = tokens.map(|tokens| json!({"prompt_tokens": tokens, "total_tokens": tokens}));
     if let Some(usage) = &usage {
-        answer["usage"] = usage.clone();
+        put(&mut answer, "usage", usage.clone());
     }
     Answer::whole(answer, 0, usage)
 }

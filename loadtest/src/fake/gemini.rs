@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing};
+use super::wire::{Answer, Event, Framing, put};
 
 /// Answers `:generateContent` and `:streamGenerateContent`.
 pub(super) fn generate(ask: &Ask<'_>) -> Answer {
@@ -35,12 +35,12 @@ pub(super) fn error(status: u16, message: &str, retry_after: Option<&str>) -> Va
         504 => "DEADLINE_EXCEEDED",
         _ => "INTERNAL",
     };
-    let mut error = json!({"error": {"code": status, "message": message, "status": name}});
+    let mut error = json!({"code": status, "message": message, "status": name});
     if let Some(seconds) = retry_after {
         let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s")});
-        error["error"]["details"] = json!([info]);
+        put(&mut error, "details", json!([info]));
     }
-    error
+    json!({"error": error})
 }
 
 fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
@@ -87,7 +87,7 @@ fn envelope(ask: &Ask<'_>, candidates: Value, usage: Option<&Value>) -> Value {
         "responseId": format!("fake{:010}", ask.seq),
     });
     if let Some(usage) = usage {
-        answer["usageMetadata"] = usage.clone();
+        put(&mut answer, "usageMetadata", usage.clone());
     }
     answer
 }
@@ -96,7 +96,7 @@ fn candidate(index: u64, part: Option<Value>, finish: Option<&str>) -> Value {
     let parts: Vec<Value> = part.into_iter().collect();
     let mut candidate = json!({"content": {"parts": parts, "role": "model"}, "index": index});
     if let Some(finish) = finish {
-        candidate["finishReason"] = json!(finish);
+        put(&mut candidate, "finishReason", json!(finish));
     }
     candidate
 }
@@ -107,25 +107,31 @@ fn function_call(script: &Script) -> Value {
     json!({"functionCall": {"name": tool.name, "args": args}})
 }
 
-/// `promptTokenCount` includes cached tokens, `candidatesTokenCount` excludes thoughts, the total has both. Counts of nothing are
+/// `promptTokenCount` includes cached tokens, `candidatesTokenCount` excludes thoughts, the total has both
+/// and the tool results besides. Counts of nothing are
 /// left out, as protobuf's JSON does, except the three that are always there.
 fn usage(tokens: Tokens) -> Value {
+    let prompt = tokens.text_in + tokens.cached + tokens.audio_in;
     let candidates = tokens.words + tokens.audio_out;
     let mut usage = json!({
-        "promptTokenCount": tokens.input(),
+        "promptTokenCount": prompt,
         "candidatesTokenCount": candidates,
-        "totalTokenCount": tokens.input() + candidates + tokens.reasoning,
+        "totalTokenCount": prompt + candidates + tokens.reasoning + tokens.tool_prompt,
         "promptTokensDetails": modalities(tokens.text_in + tokens.cached, tokens.audio_in),
     });
     if tokens.cached > 0 {
-        usage["cachedContentTokenCount"] = json!(tokens.cached);
-        usage["cacheTokensDetails"] = modalities(tokens.cached, 0);
+        put(&mut usage, "cachedContentTokenCount", json!(tokens.cached));
+        put(&mut usage, "cacheTokensDetails", modalities(tokens.cached, 0));
     }
     if tokens.reasoning > 0 {
-        usage["thoughtsTokenCount"] = json!(tokens.reasoning);
+        put(&mut usage, "thoughtsTokenCount", json!(tokens.reasoning));
+    }
+    if tokens.tool_prompt > 0 {
+        put(&mut usage, "toolUsePromptTokenCount", json!(tokens.tool_prompt));
+        put(&mut usage, "toolUsePromptTokensDetails", modalities(tokens.tool_prompt, 0));
     }
     if tokens.audio_out > 0 {
-        usage["candidatesTokensDetails"] = modalities(tokens.words, tokens.audio_out);
+        put(&mut usage, "candidatesTokensDetails", modalities(tokens.words, tokens.audio_out));
     }
     usage
 }
@@ -145,7 +151,7 @@ fn finish_reason(script: &Script) -> &'static str {
 fn tool_name(body: &Value) -> Option<String> {
     let tool = body["tools"].get(0)?;
     let functions = tool.get("functionDeclarations").or_else(|| tool.get("function_declarations"))?;
-    let mode = body["toolConfig"]["functionCallingConfig"]["mode"].as_str();
+    let mode = body.pointer("/toolConfig/functionCallingConfig/mode").and_then(Value::as_str);
     let name = functions.get(0)?["name"].as_str()?;
     (mode != Some("NONE")).then(|| name.to_owned())
 }

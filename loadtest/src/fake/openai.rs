@@ -105,7 +105,7 @@ struct Chunks {
 
 impl Chunks {
     fn new(ask: &Ask<'_>, id: &str, object: &str) -> Self {
-        let include_usage = ask.body["stream_options"]["include_usage"] == true;
+        let include_usage = ask.body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true));
         Self { head: head(ask, id, object), include_usage, events: Vec::new() }
     }
 
@@ -153,13 +153,22 @@ fn whole(mut answer: Map<String, Value>, script: &Script) -> Answer {
     Answer::whole(answer.into(), script.spoken_tokens(), usage)
 }
 
-/// Cached, audio and reasoning tokens are parts of the totals here.
+/// Input tokens as OpenAI counts them: those read from or written to a cache, and audio, are parts of the total.
+pub(super) fn input_total(tokens: Tokens) -> u64 {
+    tokens.text_in + tokens.cached + tokens.cache_writes() + tokens.audio_in
+}
+
 fn usage(tokens: Tokens) -> Value {
+    let input = input_total(tokens);
     json!({
-        "prompt_tokens": tokens.input(),
+        "prompt_tokens": input,
         "completion_tokens": tokens.output(),
-        "total_tokens": tokens.input() + tokens.output(),
-        "prompt_tokens_details": {"cached_tokens": tokens.cached, "audio_tokens": tokens.audio_in},
+        "total_tokens": input + tokens.output(),
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached,
+            "cache_write_tokens": tokens.cache_writes(),
+            "audio_tokens": tokens.audio_in,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": tokens.reasoning,
             "audio_tokens": tokens.audio_out,
@@ -178,7 +187,7 @@ fn finish_reason(script: &Script) -> &'static str {
 }
 
 fn tool_name(body: &Value) -> Option<String> {
-    let name = body["tools"].get(0)?["function"]["name"].as_str()?;
+    let name = body.pointer("/tools/0/function/name")?.as_str()?;
     (body["tool_choice"] != "none").then(|| name.to_owned())
 }
 

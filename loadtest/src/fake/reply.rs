@@ -14,7 +14,7 @@ use super::controls::Controls;
 use super::play::Stage;
 use super::route::{Dialect, Operation, Route};
 use super::script::{Ask, text_tokens};
-use super::wire::{Answer, Event, Payload};
+use super::wire::{Answer, Event, Payload, put};
 use super::{anthropic, catalog, embed, gemini, openai, responses};
 
 /// A request as understood.
@@ -134,7 +134,9 @@ impl Asked {
                 Dialect::Anthropic => "type",
                 Dialect::Gemini => "status",
             };
-            error["error"][field] = json!(code);
+            if let Some(inner) = error.get_mut("error") {
+                put(inner, field, json!(code));
+            }
         }
         error
     }

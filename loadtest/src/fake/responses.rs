@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::catalog::CREATED;
+use super::openai::input_total;
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing};
+use super::wire::{Answer, Event, Framing, put};
 
 /// Answers `/responses`.
 pub(super) fn answer(ask: &Ask<'_>) -> Answer {
@@ -63,9 +64,9 @@ impl<'a> Stream<'a> {
     fn text(&mut self) {
         let (id, script) = (item_id(self.ask, self.script), self.script);
         let place = |mut fields: Value| {
-            fields["item_id"] = json!(id);
-            fields["output_index"] = json!(0);
-            fields["content_index"] = json!(0);
+            put(&mut fields, "item_id", json!(id));
+            put(&mut fields, "output_index", json!(0));
+            put(&mut fields, "content_index", json!(0));
             fields
         };
         self.push("response.content_part.added", place(json!({"part": part("")})), 0);
@@ -88,8 +89,8 @@ impl<'a> Stream<'a> {
     }
 
     fn push(&mut self, name: &'static str, mut fields: Value, tokens: u64) {
-        fields["type"] = json!(name);
-        fields["sequence_number"] = json!(self.events.len());
+        put(&mut fields, "type", json!(name));
+        put(&mut fields, "sequence_number", json!(self.events.len()));
         self.events.push(Event::named(name, &fields).with_tokens(tokens));
     }
 }
@@ -153,11 +154,19 @@ fn final_status(script: &Script) -> &'static str {
 }
 
 fn usage(tokens: Tokens) -> Value {
+    let input = input_total(tokens);
     json!({
-        "input_tokens": tokens.input(),
-        "input_tokens_details": {"cached_tokens": tokens.cached},
+        "input_tokens": input,
+        "input_tokens_details": {
+            "cached_tokens": tokens.cached,
+            "cache_write_tokens": tokens.cache_writes(),
+            "cache_write_tokens_details": {
+                "ttl_30m_tokens": tokens.cache_write,
+                "ttl_12h_tokens": tokens.cache_write_1h,
+            },
+        },
         "output_tokens": tokens.output(),
         "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
-        "total_tokens": tokens.input() + tokens.output(),
+        "total_tokens": input + tokens.output(),
     })
 }

@@ -29,15 +29,16 @@ pub(super) struct Tokens {
     pub(super) cache_write: u64,
     pub(super) cache_write_1h: u64,
     pub(super) audio_in: u64,
+    pub(super) tool_prompt: u64,
     pub(super) words: u64,
     pub(super) reasoning: u64,
     pub(super) audio_out: u64,
 }
 
 impl Tokens {
-    /// Input as OpenAI and Gemini count it: cached and audio tokens are part of the total, cache writes are not reported.
-    pub(super) fn input(self) -> u64 {
-        self.text_in + self.cached + self.audio_in
+    /// Tokens written to a cache, however long-lived.
+    pub(super) fn cache_writes(self) -> u64 {
+        self.cache_write + self.cache_write_1h
     }
 
     /// Output as OpenAI and Anthropic count it: reasoning is part of the total.
@@ -97,6 +98,7 @@ impl Script {
             cache_write: controls.cache_write,
             cache_write_1h: controls.cache_write_1h,
             audio_in: controls.audio_in,
+            tool_prompt: controls.tool_prompt,
             words: choices.saturating_mul(u64::try_from(spoken).unwrap_or(u64::MAX)),
             reasoning,
             audio_out: controls.audio_out,

@@ -111,3 +111,10 @@ pub(super) struct SseStyle {
     pub(super) crlf: bool,
     pub(super) comments: bool,
 }
+
+/// Sets a field of a JSON object.
+pub(super) fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+}
