@@ -20,25 +20,30 @@ mod serve;
 mod wire;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
+use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
 pub use books::{Books, Credential, Entry, Totals};
 pub use controls::{Controls, UsageReport};
 pub use route::{Dialect, Operation};
+use serve::House;
 
 /// How a [`FakeProvider`] is run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FakeOptions {
     /// Keep one [`Entry`] per request. Without it only [`Totals`] are counted, which is what load runs want.
     pub books: bool,
+    /// What a model name without controls of its own gets.
+    pub controls: Controls,
 }
 
 impl Default for FakeOptions {
     fn default() -> Self {
-        Self { books: true }
+        Self { books: true, controls: Controls::default() }
     }
 }
 
@@ -48,7 +53,7 @@ impl Default for FakeOptions {
 #[derive(Debug)]
 pub struct FakeProvider {
     addr: SocketAddr,
-    books: Books,
+    house: Arc<House>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -71,12 +76,13 @@ impl FakeProvider {
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let books = Books::new(options.books);
+        let defaults = RwLock::new(options.controls);
+        let house = Arc::new(House { books: Books::new(options.books), defaults });
         let (stop, stopped) = oneshot::channel();
-        let service = serve::run(listener, books.clone(), stopped);
+        let service = serve::run(listener, Arc::clone(&house), stopped);
         let thread =
             std::thread::Builder::new().name("fake-provider".into()).spawn(move || runtime.block_on(service))?;
-        Ok(Self { addr, books, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { addr, house, stop: Some(stop), thread: Some(thread) })
     }
 
     /// As [`FakeProvider::start`] on a free port of 127.0.0.1.
@@ -99,7 +105,12 @@ impl FakeProvider {
 
     /// A cheap handle to what it was asked and gave; it outlives the provider.
     pub fn books(&self) -> Books {
-        self.books.clone()
+        self.house.books.clone()
+    }
+
+    /// Changes what a model name without controls of its own gets, from the next request on.
+    pub fn set_controls(&self, controls: Controls) {
+        *self.house.defaults.write() = controls;
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use clap::Parser;
-use loadtest::fake::{FakeOptions, FakeProvider};
+use loadtest::fake::{Controls, FakeOptions, FakeProvider};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,6 +15,9 @@ struct Flags {
     /// Where to listen; port 0 takes any free port. The address is printed.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Controls for models that carry none, written as in a model name: `~words=100~delay_ms=10`.
+    #[arg(long, default_value = "")]
+    controls: String,
     /// Keep only totals, not one entry per request.
     #[arg(long)]
     no_books: bool,
@@ -22,7 +25,9 @@ struct Flags {
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let provider = FakeProvider::start_with(flags.listen, FakeOptions { books: !flags.no_books })?;
+    let controls = Controls::parse(&flags.controls).map_err(anyhow::Error::msg)?;
+    let options = FakeOptions { books: !flags.no_books, controls };
+    let provider = FakeProvider::start_with(flags.listen, options)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", provider.url())?;
     stdout.flush()?;

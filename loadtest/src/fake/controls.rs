@@ -137,12 +137,16 @@ impl Controls {
     /// # Errors
     /// A sentence naming the control that is unknown or has a bad value, so that a typo in a test does not pass for good behaviour.
     pub fn parse(model: &str) -> Result<Self, String> {
-        let mut controls = Self::default();
+        Self::default().with(model)
+    }
+
+    /// These controls, changed by those that `model` carries.
+    pub(super) fn with(mut self, model: &str) -> Result<Self, String> {
         for control in model.split('~').skip(1) {
             let (name, value) = control.split_once('=').unwrap_or((control, ""));
-            controls.set(name, value).map_err(|problem| format!("fake provider control '{control}': {problem}"))?;
+            self.set(name, value).map_err(|problem| format!("fake provider control '{control}': {problem}"))?;
         }
-        Ok(controls)
+        Ok(self)
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {

@@ -41,13 +41,14 @@ impl Asked {
         alt_sse: bool,
         presented: Vec<Credential>,
         seq: u64,
+        defaults: &Controls,
     ) -> Self {
         let in_path = route.as_ref().and_then(|route| route.model.clone());
         let in_body = body.as_ref().and_then(|body| body["model"].as_str()).map(str::to_owned);
         let model = in_path.or(in_body).unwrap_or_default();
         let stream = route.as_ref().is_some_and(|route| route.stream)
             || body.as_ref().is_some_and(|body| body["stream"] == true);
-        let (controls, bad_control) = match Controls::parse(&model) {
+        let (controls, bad_control) = match defaults.clone().with(&model) {
             Ok(controls) => (controls, None),
             Err(problem) => (Controls::default(), Some((400, problem))),
         };

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use parking_lot::RwLock;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 use super::body::PlayedBody;
 use super::books::{Books, Credential, Entry, Pen};
 use super::conn::{Conn, Link};
+use super::controls::Controls;
 use super::desk;
 use super::play::pause;
 use super::reply::{self, Asked};
@@ -31,14 +33,22 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const MAX_KEPT_JSON_BYTES: usize = 1 << 20;
 
+/// What every connection shares.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) books: Books,
+    /// What a model without controls of its own gets.
+    pub(super) defaults: RwLock<Controls>,
+}
+
 /// Serves until `stopped`; every connection ends with the runtime.
-pub(super) async fn run(listener: TcpListener, books: Books, stopped: oneshot::Receiver<()>) {
+pub(super) async fn run(listener: TcpListener, house: Arc<House>, stopped: oneshot::Receiver<()>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let accepting = async {
         loop {
             // Errors of accept are those of a connection that failed early, or of too many open files; both pass.
             match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(connection(stream, books.clone()))),
+                Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&house)))),
                 Err(_) => pause(ACCEPT_PAUSE).await,
             }
         }
@@ -49,14 +59,14 @@ pub(super) async fn run(listener: TcpListener, books: Books, stopped: oneshot::R
     }
 }
 
-async fn connection(stream: TcpStream, books: Books) {
+async fn connection(stream: TcpStream, house: Arc<House>) {
     // Small writes must leave at once; a socket that refuses this is about to fail anyway.
     let _ = stream.set_nodelay(true);
     let link = Link::new();
     let io = TokioIo::new(Conn::new(stream, Arc::clone(&link)));
     let service = service_fn(|request| {
-        let (books, link) = (books.clone(), Arc::clone(&link));
-        async move { Ok::<_, Infallible>(handle(request, books, link).await) }
+        let (house, link) = (Arc::clone(&house), Arc::clone(&link));
+        async move { Ok::<_, Infallible>(handle(request, &house, link).await) }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
@@ -66,10 +76,11 @@ async fn connection(stream: TcpStream, books: Books) {
     }
 }
 
-async fn handle(request: Request<Incoming>, books: Books, link: Arc<Link>) -> Response<PlayedBody> {
+async fn handle(request: Request<Incoming>, house: &House, link: Arc<Link>) -> Response<PlayedBody> {
+    let books = &house.books;
     let (head, body) = request.into_parts();
     if let Some(rest) = head.uri.path().strip_prefix("/_fake/") {
-        return desk::reply(&head.method, rest, &books, &link);
+        return desk::reply(&head.method, rest, books, &link);
     }
     let entry = if books.keeps_entries() { first_note(&head) } else { Entry::default() };
     let pen = books.open(entry);
@@ -79,7 +90,7 @@ async fn handle(request: Request<Incoming>, books: Books, link: Arc<Link>) -> Re
         return pending().await;
     };
     let body = body.to_bytes();
-    let asked = understand(&head, &body, &pen);
+    let asked = understand(&head, &body, &pen, house);
     if books.keeps_entries() {
         note_body(&pen, &body, &asked);
     }
@@ -90,7 +101,7 @@ async fn handle(request: Request<Incoming>, books: Books, link: Arc<Link>) -> Re
         link.reset();
         return pending().await;
     }
-    reply::reply(asked, pen, &books, link)
+    reply::reply(asked, pen, books, link)
 }
 
 fn first_note(head: &hyper::http::request::Parts) -> Entry {
@@ -105,12 +116,12 @@ fn first_note(head: &hyper::http::request::Parts) -> Entry {
     }
 }
 
-fn understand(head: &hyper::http::request::Parts, body: &Bytes, pen: &Pen) -> Asked {
+fn understand(head: &hyper::http::request::Parts, body: &Bytes, pen: &Pen, house: &House) -> Asked {
     let route = Route::of(&head.method, head.uri.path(), &head.headers);
     let body: Option<Value> = serde_json::from_slice(body).ok();
     let alt_sse = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
     let presented = credentials(&head.headers, &head.uri);
-    let asked = Asked::new(route, body, alt_sse, presented, pen.seq());
+    let asked = Asked::new(route, body, alt_sse, presented, pen.seq(), &house.defaults.read());
     pen.asked(&asked.model, asked.text_tokens);
     asked
 }

@@ -67,7 +67,7 @@ async fn the_books_are_open_over_http() {
 #[tokio::test]
 async fn without_entries_the_totals_still_count() {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let fake = FakeProvider::start_with(listen, FakeOptions { books: false }).unwrap();
+    let fake = FakeProvider::start_with(listen, FakeOptions { books: false, ..FakeOptions::default() }).unwrap();
     chat(&fake, "m", true).await;
     assert_eq!((fake.books().len(), fake.books().totals().output_tokens), (0, 8));
 }

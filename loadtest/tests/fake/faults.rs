@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use hyper::Method;
-use loadtest::fake::FakeProvider;
+use loadtest::fake::{Controls, FakeProvider};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -195,6 +195,16 @@ async fn words_can_be_many_and_big() {
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
     assert_eq!((text.len(), text.split(' ').count()), (150, 3));
     assert_eq!(chat(&fake, "m~words=0", true).await.events().len(), 3);
+}
+
+#[tokio::test]
+async fn a_model_without_controls_gets_the_defaults() {
+    let fake = provider();
+    fake.set_controls(Controls::parse("~words=2~status=418").unwrap());
+    assert_eq!(chat(&fake, "m", false).await.status, 418);
+    fake.set_controls(Controls::parse("~words=2~crlf").unwrap());
+    assert_eq!(chat(&fake, "m", true).await.events().len(), 5);
+    assert_eq!(chat(&fake, "m~words=3", true).await.events().len(), 6);
 }
 
 #[tokio::test]
