@@ -1,1 +1,14 @@
-//! placeholder
+//! How each vendor speaks: bytes in, bytes out. No sockets, no runtime, no clock, no dice.
+//!
+//! Here are the requests' bodies ([`peek`], [`splice`]), the answers' ([`meter`]), the vendors themselves ([`vendor`]) and what
+//! the gateway says in their stead ([`error`], [`models`]). What is allowed and what it costs is the `policy` crate's business.
+
+mod anthropic;
+pub mod error;
+mod gemini;
+pub mod meter;
+pub mod models;
+mod openai;
+pub mod peek;
+pub mod splice;
+pub mod vendor;

@@ -1,0 +1,3 @@
+//! Anthropic's dialect: the Messages API.
+
+pub(crate) mod error;

@@ -1,0 +1,3 @@
+//! Gemini's dialect: generateContent, streamGenerateContent, embedContent, countTokens.
+
+pub(crate) mod error;

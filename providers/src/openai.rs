@@ -1,0 +1,3 @@
+//! OpenAI's dialect: chat and text completions, the Responses API, embeddings.
+
+pub(crate) mod error;
