@@ -1,1 +1,7 @@
-//! placeholder
+//! The running policy: the live snapshot, the ledger, the clock and the dice. Knows neither Pingora nor HTTP.
+
+pub mod clock;
+pub mod dice;
+pub mod hold;
+pub mod ledger;
+pub mod live;

@@ -1,1 +1,183 @@
+//! Whole plans: who serves a model, who may use it, in which order.
 
+use super::*;
+use crate::catalog::Catalog;
+use crate::demand::Demand;
+use crate::key::ProviderAccess;
+use crate::list::AllowList;
+use crate::provider::{Deadlines, Endpoint, TlsTrust};
+use crate::request::{Dialect, Operation, OperationSet};
+use crate::snapshot::Change;
+
+const PRICES: &str = r#"{
+    "gpt-4o": {"litellm_provider":"openai","mode":"chat","max_output_tokens":100,
+        "input_cost_per_token":1e-06,"output_cost_per_token":2e-06},
+    "claude-x": {"litellm_provider":"anthropic","mode":"chat","input_cost_per_token":3e-06,"output_cost_per_token":4e-06},
+    "groq/llama": {"litellm_provider":"groq","mode":"chat","input_cost_per_token":1e-07,"output_cost_per_token":1e-07}
+}"#;
+
+struct First;
+
+impl Dice for First {
+    fn below(&mut self, _bound: u64) -> u64 {
+        0
+    }
+}
+
+fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]) -> Arc<Credential> {
+    Arc::new(Credential {
+        name: name.into(),
+        secret: Secret::new(name),
+        models,
+        denied_models: AllowList::nothing(),
+        weight: Some(Weight::ONE),
+        aliases: aliases.iter().map(|(from, to)| (ModelName::from(*from), ModelName::from(*to))).collect(),
+        is_enabled: true,
+    })
+}
+
+fn provider(name: &str, vendor: &'static str, order: u32, credentials: Vec<Arc<Credential>>) -> Change {
+    let dialect = if vendor == "anthropic" { Dialect::Anthropic } else { Dialect::OpenAi };
+    Change::PutProvider(Arc::new(Provider {
+        name: name.into(),
+        vendor,
+        is_custom: name != vendor,
+        order,
+        dialect,
+        operations: OperationSet::ALL,
+        endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
+        credentials,
+        keyless: false,
+        extra_headers: Vec::new(),
+        deadlines: Deadlines::default(),
+        tls: TlsTrust::default(),
+    }))
+}
+
+/// openai, anthropic, and two custom providers of the OpenAI dialect.
+fn world() -> Snapshot {
+    let mut catalog = Catalog::default();
+    catalog.extend_from_json(PRICES).unwrap();
+    let all = || AllowList::All;
+    let changes = [
+        Change::Catalog(Arc::new(catalog)),
+        provider("openai", "openai", 0, vec![credential("main", all(), &[("fast", "gpt-4o")])]),
+        provider("anthropic", "anthropic", 1, vec![credential("main", all(), &[])]),
+        provider("groq", "openai", 2, vec![credential("main", all(), &[])]),
+        provider("local", "openai", 3, vec![credential("main", AllowList::only(["gpt-4o", "own"]), &[])]),
+    ];
+    changes.into_iter().fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
+}
+
+fn listed(provider: &str, models: AllowList, weight: Option<&str>) -> ProviderAccess {
+    ProviderAccess {
+        id: None,
+        provider: provider.into(),
+        models,
+        denied_models: AllowList::nothing(),
+        credentials: AllowList::All,
+        weight: weight.map(|text| Weight::from_text(text).unwrap()),
+    }
+}
+
+fn key(providers: Vec<ProviderAccess>) -> Caller {
+    let key = VirtualKey {
+        id: "vk".into(),
+        name: "team key".into(),
+        tokens: Vec::new(),
+        is_active: true,
+        expires_at_ms: None,
+        team: None,
+        customer: None,
+        providers,
+        unlisted_providers: false,
+        operations: OperationSet::ALL,
+    };
+    Caller { key: Some(Arc::new(key)), own_credential: None }
+}
+
+fn ask(caller: Caller, model: &str) -> Result<Vec<String>, Refusal> {
+    let demand = Demand { text_bytes: 10, choices: 1, ..Demand::default() };
+    let request =
+        Request { dialect: Dialect::OpenAi, operation: Operation::ChatCompletion, model, stream: false, demand };
+    let plan = plan(&world(), caller, &request, &mut First)?;
+    Ok(plan.attempts.iter().map(|one| format!("{}:{}", one.provider.name, one.model)).collect())
+}
+
+fn refused(caller: Caller, model: &str) -> (Reason, String) {
+    let refusal = ask(caller, model).unwrap_err();
+    (refusal.reason, refusal.message)
+}
+
+#[test]
+fn a_prefix_names_a_configured_provider_and_nothing_else() {
+    assert_eq!(ask(Caller::default(), "groq/gpt-4o").unwrap(), ["groq:gpt-4o"]);
+    assert_eq!(ask(Caller::default(), "meta/llama-9").unwrap(), ["openai:meta/llama-9", "groq:meta/llama-9"]);
+}
+
+#[test]
+fn a_known_model_goes_to_those_that_serve_it_its_vendor_first() {
+    assert_eq!(ask(Caller::default(), "gpt-4o").unwrap(), ["openai:gpt-4o", "local:gpt-4o"]);
+    assert_eq!(ask(Caller::default(), "llama").unwrap(), ["groq:llama"]);
+    assert_eq!(ask(Caller::default(), "own").unwrap(), ["local:own"]);
+}
+
+#[test]
+fn a_model_that_nobody_knows_goes_to_every_provider_with_an_open_credential() {
+    assert_eq!(ask(Caller::default(), "gpt-99").unwrap(), ["openai:gpt-99", "groq:gpt-99"]);
+}
+
+#[test]
+fn an_alias_is_sent_as_what_it_stands_for() {
+    assert_eq!(ask(Caller::default(), "fast").unwrap(), ["openai:gpt-4o"]);
+}
+
+#[test]
+fn a_keys_weights_decide_before_kinship() {
+    let both = || vec![listed("openai", AllowList::All, Some("0.2")), listed("local", AllowList::All, Some("0.8"))];
+    assert_eq!(ask(key(both()), "gpt-4o").unwrap(), ["openai:gpt-4o", "local:gpt-4o"]);
+    let only_by_name = vec![listed("openai", AllowList::All, None), listed("local", AllowList::All, Some("1"))];
+    assert_eq!(ask(key(only_by_name.clone()), "gpt-4o").unwrap(), ["local:gpt-4o"]);
+    assert_eq!(ask(key(only_by_name), "openai/gpt-4o").unwrap(), ["openai:gpt-4o"]);
+}
+
+#[test]
+fn only_an_empty_plan_is_refused_with_the_reason_of_the_nearest_candidate() {
+    let nothing = refused(key(Vec::new()), "gpt-4o");
+    assert_eq!(nothing.0, Reason::ProviderBlocked);
+    assert_eq!(nothing.1, "virtual key `team key` may not use provider `openai`");
+
+    let other_model = refused(key(vec![listed("openai", AllowList::only(["gpt-4o-mini"]), Some("1"))]), "gpt-4o");
+    assert_eq!(other_model.0, Reason::ModelBlocked);
+    assert_eq!(other_model.1, "virtual key `team key` may not use model `gpt-4o` of provider `openai`");
+
+    let other_dialect = refused(key(vec![listed("anthropic", AllowList::All, Some("1"))]), "claude-x");
+    assert_eq!(other_dialect.0, Reason::InvalidRequest);
+
+    let no_credential =
+        ProviderAccess { credentials: AllowList::only(["other"]), ..listed("openai", AllowList::All, Some("1")) };
+    assert_eq!(refused(key(vec![no_credential]), "gpt-4o").0, Reason::CredentialsExhausted);
+}
+
+#[test]
+fn an_empty_list_denies_and_a_star_allows() {
+    let denied = refused(key(vec![listed("openai", AllowList::nothing(), Some("1"))]), "gpt-4o");
+    assert_eq!(denied.0, Reason::ModelBlocked);
+    let allowed = ask(key(vec![listed("openai", AllowList::All, Some("1"))]), "gpt-4o");
+    assert_eq!(allowed.unwrap(), ["openai:gpt-4o"]);
+}
+
+#[test]
+fn each_attempt_carries_its_own_worst_case() {
+    let demand = Demand { text_bytes: 0, max_output: Some(10), choices: 1, ..Demand::default() };
+    let request = Request {
+        dialect: Dialect::OpenAi,
+        operation: Operation::ChatCompletion,
+        model: "openai/gpt-4o",
+        stream: false,
+        demand,
+    };
+    let plan = plan(&world(), Caller::default(), &request, &mut First).unwrap();
+    // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
+    assert_eq!(plan.attempts[0].worst_case, Some(NanoUsd(1_044_000)));
+}
