@@ -1,1 +1,144 @@
-//! What an operator writes.
+//! What an operator writes: the shapes of `config.json`, and what must hold between them. Pure: the text and the
+//! environment are arguments. One pass finds every mistake, each with its place.
+
+mod check;
+mod client;
+mod compile;
+mod endpoint;
+mod env;
+mod governance;
+mod header;
+mod json;
+mod limits;
+mod nearest;
+mod network;
+mod node;
+pub mod not_yet;
+mod operations;
+mod path;
+mod problem;
+mod provider;
+mod rules;
+mod scalar;
+mod sections;
+mod server;
+
+pub use client::ClientShape;
+pub use endpoint::EndpointError;
+pub use governance::{AuthShape, CustomerShape, GovernanceShape, ProviderConfigShape, TeamShape, VirtualKeyShape};
+pub use limits::{BudgetShape, CountLimit, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
+pub use network::Network;
+pub use problem::{Problem, Severity};
+pub use provider::{CredentialShape, CustomShape, ProviderShape};
+pub use rules::{RuleShape, Scope, TargetShape};
+pub use scalar::Decimal;
+pub use sections::PluginShape;
+pub use server::{ServerShape, TlsShape};
+
+use crate::provider::Secret;
+
+use json::Json;
+use node::{Node, Read};
+use problem::Log;
+
+/// A whole configuration file.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// `version`
+    pub version: Version,
+    /// `encryption_key`: seals what is stored.
+    pub encryption_key: Option<Secret>,
+    /// `client`
+    pub client: ClientShape,
+    /// `providers`, in the order of the file.
+    pub providers: Vec<ProviderShape>,
+    /// `governance`
+    pub governance: GovernanceShape,
+    /// `plugins`
+    pub plugins: Vec<PluginShape>,
+    /// `server`
+    pub server: ServerShape,
+    /// `tls`; `None`: plain HTTP.
+    pub tls: Option<TlsShape>,
+}
+
+/// What an absent `provider_configs` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// Every provider is allowed.
+    V1,
+    /// No provider is allowed. The default.
+    V2,
+}
+
+/// The vendors that a provider can be of.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    /// Those that can be used.
+    pub vendors: &'a [&'a str],
+    /// Those that are known and refused with "not supported yet".
+    pub vendors_later: &'a [&'a str],
+}
+
+impl Vocabulary<'_> {
+    fn knows(&self, vendor: &str) -> bool {
+        self.vendors.contains(&vendor) || self.vendors_later.contains(&vendor)
+    }
+}
+
+/// Reads a configuration, and gives it with its warnings. `env` gives the value of an environment variable.
+///
+/// # Errors
+/// All problems, warnings among them, in the order of the file, when one of them keeps the configuration from being used.
+pub fn read(
+    json: &str,
+    env: impl Fn(&str) -> Option<String>,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<(File, Vec<Problem>), Vec<Problem>> {
+    let written: Json = serde_json::from_str(json).map_err(|error| {
+        let message = match error.classify() {
+            serde_json::error::Category::Eof => format!("not JSON: ends too early, at line {}", error.line()),
+            _ => format!("not JSON: {error}"),
+        };
+        vec![Problem::of_document(message)]
+    })?;
+    let log = Log::new(&written);
+    let document = env::resolve(&written, &env, &log);
+    let log = log.onto(&document);
+    let file = File::read(Node::document(&document, &log));
+    check::check(&file, vocabulary, &log);
+    not_yet::check(&document, vocabulary, &log);
+    let problems = log.into_problems();
+    if problems.iter().all(Problem::is_warning) { Ok((file, problems)) } else { Err(problems) }
+}
+
+impl Read for File {
+    fn read(node: Node<'_>) -> Self {
+        node.object(|fields| {
+            fields.with("$schema", scalar::any_text);
+            let file = Self {
+                version: fields.with("version", version).unwrap_or(Version::V2),
+                encryption_key: fields.optional("encryption_key"),
+                client: fields.section("client"),
+                providers: fields.with("providers", provider::providers).unwrap_or_default(),
+                governance: fields.section("governance"),
+                plugins: fields.list("plugins"),
+                server: fields.section("server"),
+                tls: fields.optional("tls"),
+            };
+            fields.with("config_store", sections::config_store);
+            fields.with("access_profiles", sections::access_profiles);
+            file
+        })
+    }
+}
+
+fn version(node: Node<'_>) -> Version {
+    match scalar::whole(node, &(1..=2)) {
+        1 => Version::V1,
+        _ => Version::V2,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Providers: is the vendor known, do the keys fit.
+
+use super::super::nearest::hint;
+use super::super::path::Path;
+use super::super::problem::Log;
+use super::super::{File, ProviderShape, Vocabulary};
+use super::unique;
+
+pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
+    let root = Path::Root;
+    let providers = root.field("providers");
+    for provider in &file.providers {
+        let path = providers.field(provider.name.as_str());
+        check_vendor(provider, path, vocabulary, log);
+        check_keys(provider, path, file.client.allow_direct_keys, log);
+    }
+}
+
+fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
+    let vendor = provider.vendor();
+    if vendor.is_empty() || vocabulary.knows(vendor) {
+        return;
+    }
+    let hint = hint(vendor, vocabulary.vendors.iter().copied());
+    if provider.custom.is_some() {
+        let custom = path.field("custom_provider_config");
+        log.error(custom.field("base_provider_type"), format!("unknown vendor{hint}"));
+    } else {
+        let message = format!("unknown vendor{hint}; a provider of another name needs `custom_provider_config`");
+        log.error(path, message);
+    }
+}
+
+fn check_keys(provider: &ProviderShape, path: Path<'_>, callers_bring_keys: bool, log: &Log<'_>) {
+    let keys = path.field("keys");
+    let names = provider.credentials.iter().map(|key| key.name.as_str());
+    unique(names.enumerate(), keys, "name", log);
+    match (provider.is_keyless(), provider.credentials.is_empty()) {
+        (true, false) => log.warning(keys, "the provider is key-less: its keys are never used"),
+        (false, true) if !callers_bring_keys => log.warning(path, "has no keys, so nothing goes to it"),
+        _ => {}
+    }
+    for (index, key) in provider.credentials.iter().enumerate() {
+        if key.value.is_none() && !key.has_vendor_section && !provider.is_keyless() {
+            let key_path = keys.item(index);
+            let (value, _) = log.locate(key_path.field("value"));
+            // A value that could not be had from the environment is reported already.
+            if value.is_none() {
+                log.error(key_path.field("value"), "required, but missing");
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! From what is written to what is decided with: the conversions that need nothing but the shapes.
+
+use crate::key::{ProviderAccess, TokenHash, VirtualKey};
+use crate::provider::{Credential, Secret};
+use crate::settings::{KeyRequirement, Settings};
+use crate::snapshot::{Customer, Team};
+
+use super::{
+    CredentialShape, CustomerShape, File, ProviderConfigShape, ProviderShape, TeamShape, Version, VirtualKeyShape,
+};
+
+impl File {
+    /// The settings that decisions depend on.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let (key_requirement, key_requirement_reason) = self.key_requirement();
+        Settings {
+            key_prefix: self.client.virtual_key_prefix.clone(),
+            key_requirement,
+            key_requirement_reason,
+            allow_direct_keys: self.client.allow_direct_keys,
+            required_headers: self.client.required_headers.clone(),
+            default_max_output_tokens: self.client.default_max_output_tokens,
+        }
+    }
+
+    /// Whether a call needs a virtual key, and the setting that says so.
+    fn key_requirement(&self) -> (KeyRequirement, &'static str) {
+        let enforced = self.client.enforce_auth_on_inference;
+        let mandatory = self.is_vk_mandatory();
+        let auth = &self.governance.auth;
+        if auth.disable_auth_on_inference == Some(true) {
+            (KeyRequirement::Never, "governance.auth_config.disable_auth_on_inference is true")
+        } else if enforced == Some(true) {
+            (KeyRequirement::Always, "client.enforce_auth_on_inference is true")
+        } else if mandatory == Some(true) {
+            (KeyRequirement::Always, "is_vk_mandatory of the governance plugin is true")
+        } else if auth.is_enabled {
+            (KeyRequirement::Always, "governance.auth_config.is_enabled is true")
+        } else if enforced == Some(false) {
+            (KeyRequirement::Never, "client.enforce_auth_on_inference is false")
+        } else if mandatory == Some(false) {
+            (KeyRequirement::Never, "is_vk_mandatory of the governance plugin is false")
+        } else {
+            (KeyRequirement::WhenKeysExist, "no setting says otherwise")
+        }
+    }
+
+    /// What the governance plugin says; the stricter word if it stands twice.
+    fn is_vk_mandatory(&self) -> Option<bool> {
+        let said = self.plugins.iter().filter(|plugin| plugin.is_enabled);
+        said.filter_map(|plugin| plugin.is_vk_mandatory).max()
+    }
+}
+
+impl VirtualKeyShape {
+    /// The key as decisions see it. `token` is its `value`, or the one that was generated for it.
+    #[must_use]
+    pub fn to_policy(&self, version: Version, token: &Secret) -> VirtualKey {
+        let absent_means_all = version == Version::V1 && self.providers.is_none();
+        VirtualKey {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            tokens: vec![TokenHash::of(token.reveal())],
+            is_active: self.is_active,
+            expires_at_ms: self.expires_at_ms,
+            team: self.team.clone(),
+            customer: self.customer.clone(),
+            providers: self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect(),
+            unlisted_providers: self.allow_all_providers.unwrap_or(absent_means_all),
+            operations: self.operations,
+        }
+    }
+}
+
+impl ProviderConfigShape {
+    fn to_policy(&self) -> ProviderAccess {
+        ProviderAccess {
+            id: self.id.clone(),
+            provider: self.provider.clone(),
+            models: self.models.clone(),
+            denied_models: self.denied_models.clone(),
+            credentials: self.credentials.clone(),
+            weight: self.weight,
+        }
+    }
+}
+
+impl TeamShape {
+    /// The team as decisions see it.
+    #[must_use]
+    pub fn to_policy(&self) -> Team {
+        Team { id: self.id.clone(), name: self.name.clone(), customer: self.customer.clone() }
+    }
+}
+
+impl CustomerShape {
+    /// The customer as decisions see it.
+    #[must_use]
+    pub fn to_policy(&self) -> Customer {
+        Customer { id: self.id.clone(), name: self.name.clone() }
+    }
+}
+
+impl CredentialShape {
+    /// The credential as decisions see it.
+    #[must_use]
+    pub fn to_policy(&self) -> Credential {
+        Credential {
+            name: self.name.clone(),
+            secret: self.value.clone().unwrap_or_else(|| Secret::new("")),
+            models: self.models.clone(),
+            denied_models: self.denied_models.clone(),
+            weight: self.weight,
+            aliases: self.aliases.clone(),
+            is_enabled: self.is_enabled,
+        }
+    }
+}
+
+impl ProviderShape {
+    /// The headers that are added to each request, as they are sent.
+    #[must_use]
+    pub fn headers_to_send(&self) -> Vec<(Box<str>, Box<str>)> {
+        self.extra_headers.iter().map(|(name, value)| (name.clone(), value.reveal().into())).collect()
+    }
+}
