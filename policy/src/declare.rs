@@ -4,14 +4,13 @@
 mod check;
 mod client;
 mod compile;
-mod endpoint;
 mod env;
 mod governance;
 mod header;
 mod json;
 mod limits;
 mod nearest;
-mod network;
+pub mod network;
 mod node;
 pub mod not_yet;
 mod operations;
@@ -24,10 +23,8 @@ mod sections;
 mod server;
 
 pub use client::ClientShape;
-pub use endpoint::EndpointError;
 pub use governance::{AuthShape, CustomerShape, GovernanceShape, ProviderConfigShape, TeamShape, VirtualKeyShape};
 pub use limits::{BudgetShape, CountLimit, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
-pub use network::Network;
 pub use problem::{Problem, Severity};
 pub use provider::{CredentialShape, CustomShape, ProviderShape};
 pub use rules::{RuleShape, Scope, TargetShape};
@@ -78,12 +75,8 @@ pub struct Vocabulary<'a> {
     pub vendors: &'a [&'a str],
     /// Those that are known and refused with "not supported yet".
     pub vendors_later: &'a [&'a str],
-}
-
-impl Vocabulary<'_> {
-    fn knows(&self, vendor: &str) -> bool {
-        self.vendors.contains(&vendor) || self.vendors_later.contains(&vendor)
-    }
+    /// Says what is wrong with a base URL (the second argument) for a vendor (the first), without repeating it.
+    pub check_base_url: fn(&str, &str) -> Result<(), String>,
 }
 
 /// Reads a configuration, and gives it with its warnings. `env` gives the value of an environment variable.

@@ -32,7 +32,7 @@ pub struct ClientShape {
     pub drain: Duration,
     /// `trusted_proxies`: whose word on the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// `auth_failures_per_minute`: how many failed authentications one client address may have.
+    /// `auth_failures_per_minute`: how many failed authentications one client address may have; 0: any number.
     pub auth_failures_per_minute: u32,
     /// `enable_logging`: whether each call is written to the access log.
     pub enable_logging: bool,
@@ -56,7 +56,7 @@ impl Read for ClientShape {
             auth_failures_per_minute: u32::try_from(fields.whole(
                 "auth_failures_per_minute",
                 60,
-                1..=u64::from(u32::MAX),
+                0..=u64::from(u32::MAX),
             ))
             .unwrap_or(u32::MAX),
             enable_logging: fields.or("enable_logging", true),

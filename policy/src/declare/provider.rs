@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::id::{CredentialName, ModelName, ProviderName};
 use crate::list::AllowList;
-use crate::provider::{Deadlines, Endpoint, Secret, TlsTrust};
+use crate::provider::{Deadlines, Secret, TlsTrust};
 use crate::request::OperationSet;
 use crate::route::Weight;
 
@@ -21,7 +21,7 @@ pub struct ProviderShape {
     /// `keys`: its credentials.
     pub credentials: Vec<CredentialShape>,
     /// `network_config.base_url`; `None`: the vendor's own.
-    pub base_url: Option<Endpoint>,
+    pub base_url: Option<Box<str>>,
     /// `network_config.extra_headers`, names in lower case.
     pub extra_headers: Vec<(Box<str>, Secret)>,
     /// The time-outs of `network_config`.
@@ -107,7 +107,7 @@ fn provider(name: &str, node: Node<'_>) -> ProviderShape {
 }
 
 struct NetworkConfig {
-    base_url: Option<Endpoint>,
+    base_url: Option<Box<str>>,
     extra_headers: Vec<(Box<str>, Secret)>,
     deadlines: Deadlines,
     tls: TlsTrust,
@@ -117,7 +117,7 @@ impl Read for NetworkConfig {
     fn read(node: Node<'_>) -> Self {
         let default = Deadlines::default();
         node.object(|fields| Self {
-            base_url: fields.with("base_url", base_url).flatten(),
+            base_url: fields.optional("base_url"),
             extra_headers: fields.with("extra_headers", extra_headers).unwrap_or_default(),
             deadlines: Deadlines {
                 connect: fields.millis("connect_timeout_ms", default.connect, 1..=600_000),
@@ -131,17 +131,6 @@ impl Read for NetworkConfig {
             },
         })
     }
-}
-
-fn base_url(node: Node<'_>) -> Option<Endpoint> {
-    let text = Box::<str>::read(node);
-    match text.parse() {
-        Ok(endpoint) => return Some(endpoint),
-        Err(_) if text.is_empty() => {}
-        // Not shown: what is no URL may hold a password, or be a key in the wrong place.
-        Err(error) => node.log.error_about_secret(node.path, format!("{error}")),
-    }
-    None
 }
 
 fn skip_verify(node: Node<'_>) -> bool {

@@ -8,6 +8,9 @@ mod seeds;
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
     vendors: &["openai", "anthropic", "gemini"],
     vendors_later: &["azure", "bedrock", "vertex", "cohere", "groq", "mistral", "ollama", "sgl", "vllm"],
+    check_base_url: |_, url| {
+        if url.starts_with("http://") || url.starts_with("https://") { Ok(()) } else { Err("no URL".into()) }
+    },
 };
 
 /// An environment in which every variable is set.

@@ -18,7 +18,10 @@ pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
 
 fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     let vendor = provider.vendor();
-    if vendor.is_empty() || vocabulary.knows(vendor) {
+    if vocabulary.vendors.contains(&vendor) {
+        return check_base_url(provider, path, vocabulary, log);
+    }
+    if vendor.is_empty() || vocabulary.vendors_later.contains(&vendor) {
         return;
     }
     let hint = hint(vendor, vocabulary.vendors.iter().copied());
@@ -28,6 +31,15 @@ fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabular
     } else {
         let message = format!("unknown vendor{hint}; a provider of another name needs `custom_provider_config`");
         log.error(path, message);
+    }
+}
+
+/// What is no URL is not shown: it may hold a password, or be a key in the wrong place.
+fn check_base_url(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
+    let Some(url) = provider.base_url.as_deref().filter(|url| !url.is_empty()) else { return };
+    if let Err(message) = (vocabulary.check_base_url)(provider.vendor(), url) {
+        let network = path.field("network_config");
+        log.error_about_secret(network.field("base_url"), message);
     }
 }
 

@@ -1,0 +1,70 @@
+//! `config.json` as it lies on disk: read, its `env.` references resolved, checked. What stands in it is `policy::declare`'s.
+
+mod error;
+
+use std::fs::File as DiskFile;
+use std::io::Read;
+use std::path::Path;
+
+use policy::declare::{self, File, Problem, Vocabulary};
+use providers::vendor;
+
+pub(crate) use error::ConfigError;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A configuration that can be served.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What stands in it.
+    pub(crate) file: File,
+    /// What is questionable in it.
+    pub(crate) warnings: Vec<Problem>,
+    /// The file's name, for messages.
+    pub(crate) name: String,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// When the file cannot be read, is larger than 16 MiB, or cannot be served.
+pub(crate) fn load(path: &Path) -> Result<Loaded, ConfigError> {
+    let name = path.display().to_string();
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(message) => return Err(ConfigError::other(&name, &message)),
+    };
+    read_text(&name, &text, &|variable| std::env::var(variable).ok())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = DiskFile::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("larger than {} MiB", MAX_BYTES / (1024 * 1024)));
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
+    let vendors: Vec<_> = vendor::VENDORS.iter().map(|vendor| vendor.name).collect();
+    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE, check_base_url };
+    match declare::read(text, env, &vocabulary) {
+        Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned() }),
+        Err(problems) => Err(ConfigError::new(name, problems)),
+    }
+}
+
+fn check_base_url(vendor: &str, url: &str) -> Result<(), String> {
+    match vendor::find(vendor) {
+        Some(vendor) => vendor::endpoint(vendor, url).map(|_| ()).map_err(|error| error.to_string()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
