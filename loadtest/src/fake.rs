@@ -9,6 +9,7 @@ mod conn;
 mod controls;
 mod desk;
 mod embed;
+mod entry;
 mod gemini;
 mod openai;
 mod play;
@@ -27,8 +28,9 @@ use anyhow::Context as _;
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
-pub use books::{Books, Credential, Entry, Totals};
+pub use books::Books;
 pub use controls::{Controls, UsageReport};
+pub use entry::{Credential, Entry, Totals};
 pub use route::{Dialect, Operation};
 use serve::House;
 

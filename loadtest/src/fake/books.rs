@@ -8,107 +8,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 
-use super::route::{Dialect, Operation};
+use super::entry::{Entry, Totals};
 
 /// Entries kept; older ones are forgotten, the totals are not.
 const MAX_ENTRIES: usize = 100_000;
 /// Distinct model names and lock-step tokens kept, so that a run with random names stays bounded.
 const MAX_NAMES: usize = 10_000;
-
-/// A credential as it was presented.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credential {
-    /// The header's name in lower case, or `?key` for Gemini's query parameter.
-    pub header: String,
-    /// The secret, without the `Bearer ` in front of it.
-    pub value: String,
-}
-
-/// One request and what became of it. Times ending in `_us` are microseconds since the books were opened.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Entry {
-    /// Counts requests from 0 since the provider started; not reset by [`Books::clear`].
-    pub seq: u64,
-    /// Wall clock when the request header had arrived, in milliseconds since 1970.
-    pub received_unix_ms: u64,
-    /// When the request header had arrived.
-    pub received_us: u64,
-    /// When the response header was handed to the connection.
-    pub header_sent_us: Option<u64>,
-    /// When the first event (or the whole body) was written.
-    pub first_event_us: Option<u64>,
-    /// When the last event so far was written.
-    pub last_event_us: Option<u64>,
-    /// When the exchange was over, for whatever reason.
-    pub ended_us: Option<u64>,
-    /// The request method.
-    pub method: String,
-    /// The path as received.
-    pub path: String,
-    /// The query as received, without the question mark.
-    pub query: Option<String>,
-    /// Request headers in order, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// Every credential presented.
-    pub credentials: Vec<Credential>,
-    /// Length of the request body.
-    pub body_bytes: u64,
-    /// SHA-256 of the request body, in hex; empty until the body has arrived.
-    pub body_sha256: String,
-    /// The request body, if it is JSON of at most 1 MiB.
-    pub body: Option<Value>,
-    /// The model as received, controls included.
-    pub model: Option<String>,
-    /// Whether a stream was asked for.
-    pub stream: bool,
-    /// The dialect, for paths that belong to one.
-    pub dialect: Option<Dialect>,
-    /// The operation, for paths that belong to one.
-    pub operation: Option<Operation>,
-    /// Input tokens counted in the request's text.
-    pub input_tokens: u64,
-    /// The status given; `None` if the response header was never sent.
-    pub status: Option<u16>,
-    /// Events written to the socket; 1 for a whole body.
-    pub events: u64,
-    /// Output tokens written to the socket.
-    pub output_tokens: u64,
-    /// The usage that the answer reports (or would have, had it not been broken off), in the dialect's own shape.
-    pub usage: Option<Value>,
-    /// Whether the whole answer went out, its end marker included.
-    pub finished: bool,
-    /// Milliseconds after `received_us` at which the caller was seen to have gone before the answer was over.
-    pub caller_gone: Option<u64>,
-}
-
-impl Entry {
-    /// The value of the first request header of this name (lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The first credential presented.
-    pub fn credential(&self) -> Option<&str> {
-        self.credentials.first().map(|credential| credential.value.as_str())
-    }
-}
-
-/// The truth about everything served since the start or the last [`Books::clear`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Requests received, control requests under `/_fake` excluded.
-    pub requests: u64,
-    /// Input tokens counted in requests.
-    pub input_tokens: u64,
-    /// Output tokens written to sockets.
-    pub output_tokens: u64,
-    /// Requests by model as received.
-    pub requests_by_model: HashMap<String, u64>,
-}
 
 /// A handle to the books; clones share them.
 #[derive(Clone, Debug)]

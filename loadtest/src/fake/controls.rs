@@ -32,15 +32,17 @@ pub struct Controls {
     pub header_delay: Duration,
     /// `body_delay_ms=N`: pause between the response header and the first byte of the body.
     pub body_delay: Duration,
-    /// `status=NNN`: an error of this status in the dialect's own shape.
+    /// `status=NNN`: an error of this status in the dialect's own shape. `badkey` and `failfirst` narrow down who gets it.
     pub status: Option<u16>,
     /// `retry_after=S`: a Retry-After header on error answers.
     pub retry_after: Option<String>,
     /// `code=NAME`: the error's code (OpenAI), type (Anthropic) or status name (Gemini) instead of the usual one.
     pub code: Option<String>,
-    /// `badkey=PREFIX`: 401 if a presented credential starts with PREFIX.
+    /// `html`: errors are an HTML page, as load balancers in front of vendors give them.
+    pub html: bool,
+    /// `badkey=PREFIX`: only requests with a credential that starts with PREFIX fail, with 401 or `status`.
     pub bad_key: Option<String>,
-    /// `failfirst=N`: the first N requests for this exact model string fail with 503, or with `status` if that is given.
+    /// `failfirst=N`: only the first N requests for this exact model string fail, with 503 or `status`.
     pub fail_first: u64,
     /// `reset_before_header`: TCP RST instead of an answer.
     pub reset_before_header: bool,
@@ -52,6 +54,8 @@ pub struct Controls {
     pub stall_after: Option<usize>,
     /// `error_after=N`: an error event in the dialect's shape, then the end. Streams only.
     pub error_after: Option<usize>,
+    /// `garbage_after=N`: an event that is not JSON in front of event N, then on as if nothing had been. Streams only.
+    pub garbage_after: Option<usize>,
     /// `error_200`: a 200 whose JSON body is an error.
     pub error_200: bool,
     /// `nousage`, `zerousage`.
@@ -82,6 +86,8 @@ pub struct Controls {
     pub lockstep: Option<String>,
     /// `nocontentlength`: a JSON answer is chunked.
     pub no_content_length: bool,
+    /// `close`: the answer announces the end of the connection.
+    pub close: bool,
     /// `contenttype=TYPE`: this content type instead of the right one.
     pub content_type: Option<String>,
     /// `huge_header` or `huge_header=N`: a response header of N bytes (70,000 by default).
@@ -103,6 +109,7 @@ impl Default for Controls {
             status: None,
             retry_after: None,
             code: None,
+            html: false,
             bad_key: None,
             fail_first: 0,
             reset_before_header: false,
@@ -110,6 +117,7 @@ impl Default for Controls {
             cut_after: None,
             stall_after: None,
             error_after: None,
+            garbage_after: None,
             error_200: false,
             usage: UsageReport::True,
             cached: 0,
@@ -125,6 +133,7 @@ impl Default for Controls {
             comments: false,
             lockstep: None,
             no_content_length: false,
+            close: false,
             content_type: None,
             huge_header: None,
         }
@@ -165,6 +174,7 @@ impl Controls {
             "cut_after" => self.cut_after = Some(number(value)?),
             "stall_after" => self.stall_after = Some(number(value)?),
             "error_after" => self.error_after = Some(number(value)?),
+            "garbage_after" => self.garbage_after = Some(number(value)?),
             "cached" => self.cached = number(value)?,
             "cache_write" => self.cache_write = number(value)?,
             "cache_write_1h" => self.cache_write_1h = number(value)?,
@@ -186,6 +196,8 @@ impl Controls {
         match name {
             "unicode" => self.unicode = true,
             "reset_before_header" => self.reset_before_header = true,
+            "html" => self.html = true,
+            "close" => self.close = true,
             "error_200" => self.error_200 = true,
             "nousage" => self.usage = UsageReport::Missing,
             "zerousage" => self.usage = UsageReport::Zero,

@@ -28,6 +28,8 @@ impl Stage {
         pause(self.controls.body_delay).await;
         let controls = &self.controls;
         let stop = [controls.reset_after, controls.stall_after, controls.cut_after].into_iter().flatten().min();
+        // A fault past the end never happens, as in a stream.
+        let stop = stop.filter(|stop| *stop < body.len());
         if let Some(stop) = stop {
             body.truncate(stop);
         }
@@ -61,6 +63,10 @@ impl Stage {
             }
             if n > 0 {
                 pause(self.controls.delay).await;
+            }
+            if self.controls.garbage_after == Some(n) {
+                let garbage = framing.frame(&Event::raw("{\"not\": json"), n, style);
+                writer.write_unmarked(garbage, &self.pen).await;
             }
             is_whole = self.controls.error_after != Some(n);
             let event = if is_whole { event } else { &error };
@@ -138,8 +144,10 @@ impl Writer {
 
     /// Bytes that belong to no event.
     async fn write_unmarked(&mut self, bytes: Bytes, pen: &Pen) {
+        let Some(piece_bytes) = self.piece_bytes else {
+            return self.send(bytes).await;
+        };
         self.unsent.extend_from_slice(&bytes);
-        let piece_bytes = self.piece_bytes.unwrap_or(1);
         while self.unsent.len() >= piece_bytes {
             self.send_piece(piece_bytes, pen).await;
         }

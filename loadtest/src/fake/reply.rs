@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::PlayedBody;
-use super::books::{Books, Credential, Pen};
+use super::books::{Books, Pen};
 use super::conn::Link;
 use super::controls::Controls;
+use super::entry::Credential;
 use super::play::Stage;
 use super::route::{Dialect, Operation, Route};
 use super::script::{Ask, text_tokens};
@@ -85,17 +86,18 @@ impl Asked {
         if let Some(problem) = &self.problem {
             return Some(problem.clone());
         }
-        let controls = &self.controls;
-        let is_bad = |prefix: &String| self.presented.iter().any(|found| found.value.starts_with(prefix.as_str()));
-        if controls.bad_key.as_ref().is_some_and(is_bad) {
-            return Some((401, "the credential was refused on demand".to_owned()));
-        }
-        let status = controls.status.unwrap_or(503);
-        let is_due = match controls.fail_first {
-            0 => controls.status.is_some(),
-            count => books.is_failure_due(&self.model, count),
+        let (status, count) = (self.controls.status, self.controls.fail_first);
+        let (status, is_due) = match &self.controls.bad_key {
+            Some(prefix) => (status.or(Some(401)), self.presents(prefix)),
+            None if count > 0 => (status.or(Some(503)), true),
+            None => (status, true),
         };
-        is_due.then(|| (status, format!("failed with {status} on demand")))
+        let is_due = is_due && (count == 0 || books.is_failure_due(&self.model, count));
+        status.filter(|_| is_due).map(|status| (status, format!("failed with {status} on demand")))
+    }
+
+    fn presents(&self, prefix: &str) -> bool {
+        self.presented.iter().any(|credential| credential.value.starts_with(prefix))
     }
 
     fn answer(&self) -> Answer {
@@ -154,9 +156,12 @@ impl Asked {
     }
 }
 
+const PAGE: &[u8] = b"<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n";
+
 /// The response to `asked`, its body already waiting to be played.
 pub(super) fn reply(asked: Asked, pen: Pen, books: &Books, link: Arc<Link>) -> Response<PlayedBody> {
     let (status, answer) = match asked.failure(books) {
+        Some((status, _)) if asked.controls.html => (status, Answer::page()),
         Some((status, message)) => (status, Answer::whole(asked.error(status, &message), 0, None)),
         None if asked.controls.error_200 => (200, Answer::whole(asked.error(500, "failed on demand"), 0, None)),
         None => (200, asked.answer()),
@@ -168,6 +173,7 @@ pub(super) fn reply(asked: Asked, pen: Pen, books: &Books, link: Arc<Link>) -> R
     pen.header_sent(status.as_u16());
     let content_type = match &answer.payload {
         Payload::Whole { .. } => "application/json",
+        Payload::Page => "text/html; charset=UTF-8",
         Payload::Events { framing, .. } => framing.content_type(),
     };
     let headers = headers(&asked, status, content_type);
@@ -183,6 +189,10 @@ fn body(asked: Asked, payload: Payload, pen: Pen, books: &Books, link: Arc<Link>
     let lockstep = controls.lockstep.as_deref().map(|token| books.lockstep(token));
     let stage = Stage { controls, pen, lockstep, link: Arc::clone(&link) };
     match payload {
+        Payload::Page => {
+            let page = Bytes::from_static(PAGE);
+            PlayedBody::new(&link, None, |outlet| stage.whole(outlet, page, 0, false))
+        }
         Payload::Whole { json, tokens } => {
             let bytes = Bytes::from(json.to_string());
             let is_chunked = stage.controls.no_content_length || stage.controls.cut_after.is_some();
@@ -223,6 +233,9 @@ fn headers(asked: &Asked, status: StatusCode, content_type: &str) -> HeaderMap {
     }
     if let Some(seconds) = controls.retry_after.as_deref().filter(|_| !status.is_success()) {
         set(RETRY_AFTER, seconds);
+    }
+    if controls.close {
+        set(CONNECTION, "close");
     }
     if let Some(bytes) = controls.huge_header {
         set(HeaderName::from_static("x-huge"), &"h".repeat(bytes));

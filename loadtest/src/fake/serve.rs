@@ -20,10 +20,11 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::body::PlayedBody;
-use super::books::{Books, Credential, Entry, Pen};
+use super::books::{Books, Pen};
 use super::conn::{Conn, Link};
 use super::controls::Controls;
 use super::desk;
+use super::entry::{Credential, Entry};
 use super::play::pause;
 use super::reply::{self, Asked};
 use super::route::{Route, percent_decoded};

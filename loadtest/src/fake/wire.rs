@@ -42,6 +42,8 @@ pub(super) enum Payload {
         /// How many output tokens it carries.
         tokens: u64,
     },
+    /// A page of HTML.
+    Page,
     /// A stream.
     Events {
         /// In order, the dialect's end marker included.
@@ -62,6 +64,10 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn whole(json: Value, tokens: u64, usage: Option<Value>) -> Self {
         Self { payload: Payload::Whole { json, tokens }, usage }
+    }
+
+    pub(super) fn page() -> Self {
+        Self { payload: Payload::Page, usage: None }
     }
 
     pub(super) fn stream(events: Vec<Event>, framing: Framing, usage: Option<Value>) -> Self {

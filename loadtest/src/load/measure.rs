@@ -178,7 +178,9 @@ impl<'a> Bench<'a> {
     }
 
     fn last_words(&self) -> String {
-        self.peers.iter().map(|peer| format!("{} wrote: {}\n", peer.name, peer.last_words())).collect()
+        let words = self.peers.iter().map(|peer| (peer.name, peer.last_words())).filter(|(_, words)| !words.is_empty());
+        let words: Vec<String> = words.map(|(name, words)| format!("{name} wrote:\n{words}")).collect();
+        if words.is_empty() { "the run was broken off; no proxy wrote anything".to_owned() } else { words.join("\n") }
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Peer {
     pub(super) start_ms: u64,
     child: Child,
     /// Its files; gone with it.
-    _files: TempDir,
+    files: TempDir,
 }
 
 /// Where a peer is to run and whom it stands in front of.
@@ -98,7 +98,7 @@ impl Peer {
         let begun = now();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         let child = child.with_context(|| format!("cannot start {name}: {command:?}"))?;
-        let mut peer = Self { name, addr, start_ms: 0, child, _files: files };
+        let mut peer = Self { name, addr, start_ms: 0, child, files };
         while std::net::TcpStream::connect(addr).is_err() {
             if begun.elapsed() > START_PATIENCE || peer.child.try_wait()?.is_some() {
                 bail!("{name} does not listen on {addr}: {}", peer.last_words());
@@ -111,7 +111,7 @@ impl Peer {
 
     /// The end of what it wrote to stderr.
     pub(super) fn last_words(&self) -> String {
-        let log = fs::read_to_string(self._files.path().join("stderr.log")).unwrap_or_default();
+        let log = fs::read_to_string(self.files.path().join("stderr.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(10).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }

@@ -42,6 +42,10 @@ async fn only_the_bad_key_is_refused() {
     let fake = provider();
     assert_eq!(chat(&fake, "m~badkey=sk-te", false).await.status, 401);
     assert_eq!(chat(&fake, "m~badkey=sk-other", false).await.status, 200);
+    assert_eq!(chat(&fake, "m~badkey=sk-te~status=429", false).await.status, 429);
+    assert_eq!(chat(&fake, "m~badkey=sk-other~status=429", false).await.status, 200);
+    assert_eq!(chat(&fake, "m~badkey=sk-te~failfirst=1", false).await.status, 401);
+    assert_eq!(chat(&fake, "m~badkey=sk-te~failfirst=1", false).await.status, 200);
     let mut asked = request(Method::POST, "/v1/messages", &chat_body("m~badkey=ant", false).to_string());
     asked.headers_mut().insert("x-api-key", "ant-1".parse().unwrap());
     assert_eq!(exchange(fake.addr(), asked).await.json()["error"]["type"], "authentication_error");
@@ -105,6 +109,10 @@ async fn a_cut_stream_ends_cleanly_without_its_marker() {
     assert_eq!((entry.events, entry.output_tokens, entry.finished, entry.caller_gone), (4, 3, false, None));
     let reply = chat(&fake, "m~cut_after=10", false).await;
     assert_eq!(reply.body.len(), 10);
+    for stream in [true, false] {
+        chat(&fake, "m~reset_after=100000", stream).await;
+        assert!(fake.books().last().unwrap().finished);
+    }
 }
 
 #[tokio::test]
@@ -208,12 +216,24 @@ async fn a_model_without_controls_gets_the_defaults() {
 }
 
 #[tokio::test]
+async fn answers_can_be_nonsense() {
+    let fake = provider();
+    let page = chat(&fake, "m~status=502~html", true).await;
+    assert_eq!((page.status, page.header("content-type")), (502, Some("text/html; charset=UTF-8")));
+    let stream = chat(&fake, "m~garbage_after=2", true).await;
+    assert_eq!(stream.events().len(), 12);
+    assert!(stream.events()[2].is_string());
+    assert!(stream.body.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
 async fn headers_can_be_wrong() {
     let fake = provider();
     let chunked = chat(&fake, "m~nocontentlength", false).await;
     assert_eq!(chunked.header("content-length"), None);
     assert_eq!(chunked.json()["object"], "chat.completion");
     assert!(chat(&fake, "m", false).await.header("content-length").is_some());
+    assert_eq!(chat(&fake, "m~close", false).await.header("connection"), Some("close"));
     assert_eq!(chat(&fake, "m~contenttype=text/plain", true).await.header("content-type"), Some("text/plain"));
     assert_eq!(chat(&fake, "m~huge_header=5000", false).await.header("x-huge").unwrap().len(), 5000);
 }
