@@ -1,6 +1,7 @@
 //! The running policy: the live snapshot, the ledger, the clock and the dice. Knows neither Pingora nor HTTP.
 
 pub mod clock;
+pub mod compile;
 pub mod dice;
 pub mod hold;
 pub mod ledger;

@@ -1,0 +1,103 @@
+//! From what an operator wrote to the snapshot: joins the shapes with the table of vendors.
+
+use std::sync::Arc;
+
+use policy::catalog::Catalog;
+use policy::declare::{File, ProviderShape};
+use policy::id::{ProviderName, VirtualKeyId};
+use policy::list::AllowList;
+use policy::provider::{Credential, Provider, Secret};
+use policy::route::Weight;
+use policy::snapshot::{ApplyError, Change, Snapshot};
+use providers::vendor;
+use thiserror::Error;
+
+/// A configuration that reads well and still cannot be put in force.
+#[derive(Debug, Error)]
+pub enum CompileError {
+    /// The provider's vendor is not in the table.
+    #[error("providers.{0}: no vendor of that name")]
+    NoSuchVendor(ProviderName),
+    /// The provider's base URL is none.
+    #[error("providers.{0}.network_config.base_url: {1}")]
+    BadBaseUrl(ProviderName, vendor::EndpointError),
+    /// A virtual key has no token.
+    #[error("virtual key `{0}` has no value")]
+    NoToken(VirtualKeyId),
+    /// An entity contradicts another one.
+    #[error("{what}: {error}")]
+    Contradiction {
+        /// The entity.
+        what: String,
+        /// What is wrong with it.
+        error: ApplyError,
+    },
+}
+
+/// Compiles a file. Every virtual key in it has its token.
+///
+/// # Errors
+/// The first thing that keeps it from being put in force.
+pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileError> {
+    let mut snapshot = Snapshot::default();
+    let mut apply = |change: Change, what: &dyn Fn() -> String| {
+        snapshot = snapshot.apply(change).map_err(|error| CompileError::Contradiction { what: what(), error })?;
+        Ok::<_, CompileError>(())
+    };
+    apply(Change::Settings(Arc::new(file.settings())), &|| "client".into())?;
+    apply(Change::Catalog(catalog), &|| "price list".into())?;
+    for (shape, order) in file.providers.iter().zip(0..) {
+        apply(Change::PutProvider(Arc::new(provider(shape, order)?)), &|| format!("providers.{}", shape.name))?;
+    }
+    for customer in &file.governance.customers {
+        apply(Change::PutCustomer(Arc::new(customer.to_policy())), &|| format!("customer `{}`", customer.id))?;
+    }
+    for team in &file.governance.teams {
+        apply(Change::PutTeam(Arc::new(team.to_policy())), &|| format!("team `{}`", team.id))?;
+    }
+    for key in &file.governance.virtual_keys {
+        let token = key.value.as_ref().ok_or_else(|| CompileError::NoToken(key.id.clone()))?;
+        let compiled = Arc::new(key.to_policy(file.version, token));
+        apply(Change::PutVirtualKey(compiled), &|| format!("virtual key `{}`", key.id))?;
+    }
+    Ok(snapshot)
+}
+
+fn provider(shape: &ProviderShape, order: u32) -> Result<Provider, CompileError> {
+    let vendor = vendor::find(shape.vendor()).ok_or_else(|| CompileError::NoSuchVendor(shape.name.clone()))?;
+    let allowed = shape.custom.as_ref().and_then(|custom| custom.allowed);
+    let bad_url = |error| CompileError::BadBaseUrl(shape.name.clone(), error);
+    let base_url = shape.base_url.as_deref().unwrap_or(vendor.base_url);
+    let endpoint = vendor::endpoint(vendor, base_url).map_err(bad_url)?;
+    let keyless = shape.is_keyless();
+    Ok(Provider {
+        name: shape.name.clone(),
+        vendor: vendor.name,
+        is_custom: shape.name.as_str() != vendor.name,
+        order,
+        dialect: vendor.dialect,
+        operations: allowed.map_or(vendor.operations, |allowed| vendor.operations.intersection(allowed)),
+        endpoint,
+        credentials: credentials(shape, keyless),
+        keyless,
+        extra_headers: shape.headers_to_send(),
+        deadlines: shape.deadlines,
+        tls: shape.tls.clone(),
+    })
+}
+
+/// A provider that wants no credential still has one here, so that an attempt always has its credential.
+fn credentials(shape: &ProviderShape, keyless: bool) -> Vec<Arc<Credential>> {
+    if keyless && shape.credentials.is_empty() {
+        return vec![Arc::new(Credential {
+            name: "none".into(),
+            secret: Secret::new(""),
+            models: AllowList::All,
+            denied_models: AllowList::nothing(),
+            weight: Some(Weight::ONE),
+            aliases: std::collections::BTreeMap::new(),
+            is_enabled: true,
+        })];
+    }
+    shape.credentials.iter().map(|credential| Arc::new(credential.to_policy())).collect()
+}

@@ -1,0 +1,195 @@
+//! From a configuration to a running gateway: what is started, in which order, and how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use engine::clock::Clock;
+use engine::ledger::Ledger;
+use engine::live::Live;
+use pingora::apps::HttpServerOptions;
+use pingora::listeners::tls::TlsSettings;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::proxy::{HttpProxy, http_proxy_service_with_name};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server, ShutdownWatch};
+use pingora::services::background::{BackgroundService, background_service};
+use pingora::services::listening::Service;
+use policy::catalog::Catalog;
+use policy::declare::File;
+use policy::snapshot::Snapshot;
+
+use crate::cli::Serve;
+use crate::config::{ConfigError, Loaded};
+use crate::life::{Drainer, Life, Signals, end};
+use crate::listen::{Bound, OnBound};
+use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
+use crate::resolve::Resolver;
+use crate::telemetry::Telemetry;
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
+use crate::throttle::Throttle;
+use crate::trust::Trust;
+
+const PRICES: &str = include_str!("../../conf/model-prices.json");
+const MORE_PRICES: &str = include_str!("../../conf/model-prices-extra.json");
+/// How much of an answer is read on for a client that left.
+const DRAIN_BYTES: u64 = 256 * 1024;
+/// Idle HTTP/2 connections of clients are closed after this.
+const H2_IDLE: Duration = Duration::from_mins(5);
+
+/// Sends log events to standard error as JSON lines; `RUST_LOG` chooses which.
+pub(crate) fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,pingora_core=warn,pingora_proxy=error"));
+    // A second start in one process finds a logger already there, which is as good.
+    let _ = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+}
+
+/// The policy that a configuration means.
+pub(crate) fn compile(loaded: &Loaded) -> std::result::Result<Snapshot, ConfigError> {
+    let catalog = catalog().map_err(|error| ConfigError::other(&loaded.name, &error.to_string()))?;
+    engine::compile::compile(&loaded.file, Arc::new(catalog))
+        .map_err(|error| ConfigError::other(&loaded.name, &error.to_string()))
+}
+
+fn catalog() -> std::result::Result<Catalog, policy::catalog::CatalogError> {
+    let mut catalog = Catalog::default();
+    catalog.extend_from_json(PRICES)?;
+    catalog.extend_from_json(MORE_PRICES)?;
+    Ok(catalog)
+}
+
+/// Runs the gateway until it is told to stop.
+pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
+    for warning in &loaded.warnings {
+        tracing::warn!(config = %loaded.name, "{warning}");
+    }
+    crate::keyring::complete(&mut loaded.file, &arguments.data)?;
+    let snapshot = compile(&loaded)?;
+    announce(&snapshot);
+    let file = &loaded.file;
+    let bound = Bound::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let life = Arc::new(Life::default());
+    let access =
+        file.client.enable_logging.then(AccessLog::start).transpose().context("cannot start the access log")?;
+    let telemetry = Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access });
+    let resolver = Arc::new(Resolver::new(file.server.dns_ttl));
+    let edge = edge(file, snapshot, Arc::clone(&life), Arc::clone(&telemetry), Arc::clone(&resolver));
+
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
+    server.bootstrap();
+    let service = edge_service(&server, edge, file, &bound)?;
+    let address = bound.address();
+    server.add_service(OnBound::new(service, bound));
+    server.add_service(background_service("names", Names(resolver)));
+    let drainer = Drainer { life: Arc::clone(&life), telemetry: Arc::clone(&telemetry) };
+    server.add_service(background_service("drain", drainer));
+    life.set_ready(true);
+    tracing::info!(%address, tls = file.tls.is_some(), "listening");
+    let signals = Signals { life, delay: file.server.shutdown_delay };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    end(&telemetry)
+}
+
+fn announce(snapshot: &Snapshot) {
+    let settings = snapshot.settings();
+    let needed = if policy::admit::needs_key(snapshot) { "needed" } else { "not needed" };
+    tracing::info!("a virtual key is {needed} for inference: {}", settings.key_requirement_reason);
+    tracing::info!(
+        providers = snapshot.providers().count(),
+        keys = snapshot.key_count(),
+        models = snapshot.catalog().len(),
+        "policy compiled"
+    );
+}
+
+fn edge(file: &File, snapshot: Snapshot, life: Arc<Life>, telemetry: Arc<Telemetry>, resolver: Arc<Resolver>) -> Edge {
+    let client = &file.client;
+    Edge {
+        live: Arc::new(Live::new(snapshot)),
+        ledger: Arc::new(Ledger::default()),
+        clock: Clock::start(),
+        resolver,
+        trust: Trust::default(),
+        throttle: Throttle::new(client.auth_failures_per_minute, client.trusted_proxies.clone()),
+        bodies: BodyBudget::new(client.max_buffered_bytes),
+        telemetry,
+        life,
+        limits: EdgeLimits {
+            body: BodyLimits { max_bytes: client.max_request_body_bytes, time: client.request_body_timeout },
+            drain_time: client.drain,
+            drain_bytes: DRAIN_BYTES,
+            max_header_bytes: file.server.max_header_bytes,
+            max_header_count: file.server.max_header_count,
+        },
+    }
+}
+
+fn server_conf(file: &File) -> ServerConf {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    ServerConf {
+        threads: file.server.threads.unwrap_or(cores),
+        work_stealing: file.server.work_stealing,
+        upstream_keepalive_pool_size: file.server.upstream_pool_size,
+        grace_period_seconds: Some(file.server.shutdown_grace.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn edge_service(server: &Server, edge: Edge, file: &File, bound: &Bound) -> Result<Service<HttpProxy<Edge>>> {
+    let mut service = http_proxy_service_with_name(&server.configuration, edge, "edge");
+    if let Some(proxy) = service.app_logic_mut() {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(H2_IDLE);
+        proxy.server_options = Some(options);
+        proxy.h2_options = Some(h2_options());
+    }
+    let address = bound.address().to_string();
+    match &file.tls {
+        None => service.add_tcp(&address),
+        Some(tls) => {
+            check_certificate(&tls.cert, &tls.key)?;
+            let mut settings = TlsSettings::intermediate(&tls.cert, &tls.key)
+                .map_err(|error| anyhow::anyhow!("tls.cert and tls.key cannot be used: {error}"))?;
+            settings.enable_h2();
+            service.add_tls_with_settings(&address, None, settings);
+        }
+    }
+    Ok(service)
+}
+
+/// Pingora panics on files that it cannot read.
+fn check_certificate(cert: &str, key: &str) -> Result<()> {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let mut certificates =
+        CertificateDer::pem_file_iter(cert).map_err(|error| anyhow::anyhow!("tls.cert {cert}: {error}"))?;
+    anyhow::ensure!(matches!(certificates.next(), Some(Ok(_))), "tls.cert {cert}: no certificate in it");
+    PrivateKeyDer::from_pem_file(key).map_err(|error| anyhow::anyhow!("tls.key {key}: {error}"))?;
+    Ok(())
+}
+
+/// Large bodies are common here, so the windows are wider than the protocol's 64 KiB.
+fn h2_options() -> H2Options {
+    let mut options = default_h2_options();
+    options.initial_window_size(1024 * 1024).initial_connection_window_size(8 * 1024 * 1024);
+    options
+}
+
+/// Keeps the providers' names resolved.
+struct Names(Arc<Resolver>);
+
+#[async_trait]
+impl BackgroundService for Names {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.0.keep_fresh() => {}
+            _ = shutdown.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::boot;
+use crate::config::{self, ConfigError, Loaded};
+use crate::keyring;
+
+/// An LLM governance gateway.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Serve(Serve),
+    /// Check a configuration; exits 0 if it can be served, 2 if not.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Show the tokens that were made for virtual keys without `value`.
+    Keys {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The folder in which they are kept.
+        #[arg(long, default_value = "./data")]
+        data: PathBuf,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// What `serve` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// The folder for what must outlive the process; it is made if it is not there.
+    #[arg(long, default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+}
+
+/// The exit code of a configuration that cannot be served.
+const BAD_CONFIGURATION: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(arguments) => serve(&arguments),
+        Command::Check { config } => check(&config),
+        Command::Keys { config, data } => keys(&config, &data),
+        Command::Version => {
+            say(&format!("tollgate {}", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve(arguments: &Serve) -> ExitCode {
+    boot::start_logging();
+    let loaded = match config::load(&arguments.config) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    match boot::serve(arguments, loaded) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("tollgate: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(path: &Path) -> ExitCode {
+    match config::load(path).and_then(|loaded| boot::compile(&loaded).map(|snapshot| (loaded, snapshot))) {
+        Ok((loaded, snapshot)) => {
+            report(&loaded);
+            say(&format!(
+                "{}: ok ({} providers, {} virtual keys, {} models with prices)",
+                path.display(),
+                snapshot.providers().count(),
+                snapshot.key_count(),
+                snapshot.catalog().len(),
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+fn keys(path: &Path, data: &Path) -> ExitCode {
+    let mut loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    let made: Vec<_> = loaded.file.governance.virtual_keys.iter().map(|key| key.value.is_none()).collect();
+    if let Err(error) = keyring::complete(&mut loaded.file, data) {
+        complain(&format!("tollgate: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let keys = loaded.file.governance.virtual_keys.iter().zip(made).filter(|(_, is_made)| *is_made);
+    for (key, _) in keys {
+        say(&format!("{}\t{}", key.id, key.value.as_ref().map_or("", |token| token.reveal())));
+    }
+    ExitCode::SUCCESS
+}
+
+fn report(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        complain(&format!("{}: warning: {warning}", loaded.name));
+    }
+}
+
+fn refuse(error: &ConfigError) -> ExitCode {
+    complain(&error.to_string());
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command's complaint goes to standard error")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,121 @@
+//! The process's life: ready or not, how many requests are in flight, and how it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::services::background::BackgroundService;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::telemetry::Telemetry;
+
+/// Whether requests are taken, and how many are being served.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    ready: AtomicBool,
+    in_flight: AtomicU64,
+    idle: Notify,
+}
+
+/// One request being served.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Life>);
+
+impl Life {
+    /// Whether requests are taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Requests are taken from now on, or no longer.
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// How many requests are being served.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// A request begins.
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Waits until no request is being served.
+    async fn until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// Turns SIGTERM and SIGINT into an orderly end: unready at once, then no more connections, then the rest is served.
+pub(crate) struct Signals {
+    pub(crate) life: Arc<Life>,
+    /// How long connections are still accepted after the process became unready, so that balancers can notice.
+    pub(crate) delay: Duration,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::error!("signals cannot be listened to; shutting down");
+            return ShutdownSignal::FastShutdown;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        self.life.set_ready(false);
+        tracing::info!(in_flight = self.life.in_flight(), "shutting down");
+        tokio::time::sleep(self.delay).await;
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Ends the process as soon as nothing is in flight; Pingora itself would sleep the whole grace period.
+pub(crate) struct Drainer {
+    pub(crate) life: Arc<Life>,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+#[async_trait]
+impl BackgroundService for Drainer {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        if shutdown.wait_for(|is_over| *is_over).await.is_err() {
+            return;
+        }
+        self.life.until_idle().await;
+        // The last answer's bytes are written; what is left is closing its connection.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        end(&self.telemetry);
+    }
+}
+
+/// Ends the process; nothing that was logged is lost.
+pub(crate) fn end(telemetry: &Telemetry) -> ! {
+    if let Some(access) = &telemetry.access {
+        access.flush();
+    }
+    tracing::info!("stopped");
+    std::process::exit(0)
+}

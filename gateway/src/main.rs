@@ -1,0 +1,23 @@
+//! `tollgate`: the gateway's binary.
+
+mod boot;
+mod cli;
+mod config;
+mod keyring;
+mod life;
+mod listen;
+mod proxy;
+mod request_id;
+mod resolve;
+mod telemetry;
+mod throttle;
+mod trust;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

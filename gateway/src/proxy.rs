@@ -1,0 +1,269 @@
+//! The edge: `impl ProxyHttp`, each phase one call into the room that does its work.
+
+mod admit;
+mod answer;
+mod body;
+mod ctx;
+mod fail;
+mod finish;
+mod held;
+mod judge;
+mod models;
+mod peer;
+mod query;
+mod route;
+mod send;
+mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use engine::clock::Clock;
+use engine::ledger::Ledger;
+use engine::live::Live;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, Result};
+use policy::decision::{Reason, Refusal};
+use policy::request::Dialect;
+
+use self::admit::Stop;
+pub(crate) use self::body::{BodyBudget, BodyLimits};
+use self::ctx::{RequestCtx, Stage};
+use self::route::Route;
+use crate::life::Life;
+use crate::request_id;
+use crate::resolve::Resolver;
+use crate::telemetry::Telemetry;
+use crate::telemetry::record::Record;
+use crate::throttle::Throttle;
+use crate::trust::Trust;
+
+/// The edge proxy. Shared by all requests.
+pub(crate) struct Edge {
+    pub(crate) live: Arc<Live>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) clock: Clock,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) trust: Trust,
+    pub(crate) throttle: Throttle,
+    pub(crate) bodies: Arc<BodyBudget>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) life: Arc<Life>,
+    pub(crate) limits: EdgeLimits,
+}
+
+/// Limits that every request is under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EdgeLimits {
+    /// On a request's body.
+    pub(crate) body: BodyLimits,
+    /// How long a streamed answer is read on for a client that left.
+    pub(crate) drain_time: Duration,
+    /// How much of it.
+    pub(crate) drain_bytes: u64,
+    /// The most bytes of a request's header block, names and values.
+    pub(crate) max_header_bytes: usize,
+    /// The most header fields of a request.
+    pub(crate) max_header_count: usize,
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = RequestCtx;
+
+    fn new_ctx(&self) -> RequestCtx {
+        let now = self.clock.now();
+        let record = Record::begin(self.clock.micros(), now.wall_ms);
+        RequestCtx {
+            request_id: Arc::from(""),
+            asked: None,
+            fallback_dialect: Dialect::OpenAi,
+            allowed_method: None,
+            stage: Stage::New,
+            held: None,
+            was_cut: false,
+            failure: None,
+            record,
+            _in_flight: self.life.enter(),
+        }
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<()> {
+        let header = session.req_header();
+        ctx.request_id = request_id::of(&header.headers);
+        ctx.record.method = header.method.to_string();
+        ctx.record.path = header.uri.path().to_owned();
+        match too_many_headers(header, &self.limits) {
+            Some(refusal) => {
+                ctx.failure = Some(refusal);
+                Err(fail::refused())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<bool> {
+        let header = session.req_header();
+        let refusal = match route::find(&header.method, header.uri.path()) {
+            Route::Inference(asked) => {
+                ctx.record.asked = Some((asked.dialect, asked.operation));
+                ctx.asked = Some(asked.clone());
+                match self.admit(session, ctx, &asked).await {
+                    Ok(()) => return Ok(false),
+                    Err(Stop::Refused(refusal)) => refusal,
+                    Err(Stop::ClientLeft) => {
+                        ctx.record.client_left = true;
+                        session.downstream_session.set_keepalive(None);
+                        return Ok(true);
+                    }
+                }
+            }
+            Route::Models(list) => match self.list_models(session, ctx, list).await {
+                Ok(told) => return told.map(|()| true),
+                Err(refusal) => refusal,
+            },
+            Route::Live => return self.tell_life(session, ctx, true).await.map(|()| true),
+            Route::Ready => return self.tell_life(session, ctx, self.life.is_ready()).await.map(|()| true),
+            Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
+            Route::NotFound(dialect) => {
+                ctx.fallback_dialect = dialect;
+                Refusal::new(Reason::NotFound, format!("there is nothing at {} {}", header.method, header.uri.path()))
+            }
+            Route::WrongMethod(dialect, method) => {
+                ctx.fallback_dialect = dialect;
+                ctx.allowed_method = Some(method);
+                Refusal::new(Reason::MethodNotAllowed, format!("{} takes {method} requests only", header.uri.path()))
+            }
+        };
+        self.refuse(session, ctx, refusal).await.map(|()| true)
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
+        self.choose_peer(ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        upstream: &mut RequestHeader,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        self.send(upstream, ctx)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        self.judge(answer, ctx)
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        self.answer(answer, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestCtx,
+    ) -> Result<Option<Duration>> {
+        self.pass(body, end_of_stream, ctx).map(|()| None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestCtx,
+        failed: Box<Error>,
+    ) -> Box<Error> {
+        self.connect_failed(ctx, failed)
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        _session: &mut Session,
+        failed: Box<Error>,
+        ctx: &mut RequestCtx,
+        client_reused: bool,
+    ) -> Box<Error> {
+        self.exchange_failed(peer, ctx, failed, client_reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, failed: &Error, ctx: &mut RequestCtx) -> FailToProxy {
+        self.tell_failure(session, failed, ctx).await
+    }
+
+    async fn logging(&self, session: &mut Session, _failed: Option<&Error>, ctx: &mut RequestCtx) {
+        self.finish(session, ctx);
+    }
+
+    fn suppress_error_log(&self, _session: &Session, ctx: &RequestCtx, _failed: &Error) -> bool {
+        // The access log says it, once, with the request's id.
+        ctx.failure.is_some() || ctx.record.client_left
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &RequestCtx,
+        _failed: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, ctx: &RequestCtx) -> String {
+        // The default one prints the query, which may hold a key.
+        format!("{} {} request.id={}", ctx.record.method, ctx.record.path, ctx.request_id)
+    }
+}
+
+impl Edge {
+    async fn tell_life(&self, session: &mut Session, ctx: &mut RequestCtx, is_well: bool) -> Result<()> {
+        let (status, text) = if is_well { (200, "ok\n") } else { (503, "shutting down\n") };
+        let mut header = ResponseHeader::build(status, Some(5))?;
+        header.insert_header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
+        fail::respond(session, header, Bytes::from_static(text.as_bytes()), ctx).await
+    }
+
+    async fn tell_metrics(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<()> {
+        let metrics = &self.telemetry.metrics;
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        metrics.in_flight.set(gauge(self.life.in_flight()));
+        metrics.held_body_bytes.set(gauge(self.bodies.held()));
+        metrics.abandoned_attempts.set(gauge(self.ledger.abandoned_attempts()));
+        metrics.policy_revision.set(gauge(self.live.snapshot().revision()));
+        metrics.log_lines_dropped.set(gauge(self.telemetry.access.as_ref().map_or(0, |access| access.dropped())));
+        let mut header = ResponseHeader::build(200, Some(5))?;
+        header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
+        fail::respond(session, header, Bytes::from(metrics.render()), ctx).await
+    }
+}
+
+fn too_many_headers(header: &RequestHeader, limits: &EdgeLimits) -> Option<Refusal> {
+    let bytes: usize = header.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let bytes = bytes + header.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let message = if bytes > limits.max_header_bytes {
+        format!("the request's header is larger than {} bytes", limits.max_header_bytes)
+    } else if header.headers.len() > limits.max_header_count {
+        format!("the request has more than {} header fields", limits.max_header_count)
+    } else {
+        return None;
+    };
+    Some(Refusal::new(Reason::HeadersTooLarge, message))
+}

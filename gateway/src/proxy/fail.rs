@@ -1,0 +1,275 @@
+//! Every refusal and failure, in the client's own dialect, while there is still something to say and someone to hear it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header;
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession as HttpSession;
+use pingora::proxy::{FailToProxy, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use policy::decision::{Reason, Refusal};
+use policy::request::Dialect;
+use providers::error;
+
+use super::ctx::{Failure, RequestCtx, Stage};
+use super::held::Cut;
+use super::{Edge, answer};
+
+/// A body that was not read is read on for this long, and up to this many bytes, so that the client gets to see the answer.
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// A failure of our own: a broken invariant. The client learns nothing of it but the request's id.
+pub(super) fn internal(what: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, what)
+}
+
+impl Edge {
+    /// The connection to the provider failed: nothing was sent.
+    pub(super) fn connect_failed(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
+        let Stage::Connecting(mut call, hold) = ctx.stage.take() else {
+            return failed;
+        };
+        drop(hold);
+        if let Some(attempt) = call.attempt() {
+            let name = &attempt.provider.name;
+            ctx.record.tried(attempt, "connect_failed");
+            ctx.failure = Some(match failed.etype() {
+                ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Refusal::new(
+                    Reason::UpstreamTimeout,
+                    format!("provider `{name}` did not accept a connection in time"),
+                ),
+                _ => Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` could not be connected to")),
+            });
+        }
+        let next = call.next_after(Failure::Provider);
+        failed.set_retry(next.is_some());
+        if let Some(next) = next {
+            call.current = next;
+            call.is_repeat = false;
+            ctx.failure = None;
+        }
+        ctx.stage = Stage::Admitted(call);
+        failed
+    }
+
+    /// An exchange that had begun broke off. Decides whether another attempt follows, and settles this one.
+    pub(super) fn exchange_failed(
+        &self,
+        peer: &HttpPeer,
+        ctx: &mut RequestCtx,
+        failed: Box<Error>,
+        reused: bool,
+    ) -> Box<Error> {
+        let mut failed = failed.more_context(format!("Peer: {peer}"));
+        if matches!(ctx.stage, Stage::Admitted(_)) {
+            // A phase before this one settled the attempt and asked for the next.
+            return failed;
+        }
+        let (header_is_out, cut) = match &ctx.held {
+            Some(held) => (held.header_is_out(), held.cut()),
+            None => (false, None),
+        };
+        let is_dead_connection = reused
+            && cut.is_none()
+            && *failed.esource() == ErrorSource::Upstream
+            && matches!(&ctx.stage, Stage::Sending(call, _) if !call.is_repeat);
+        if is_dead_connection {
+            return repeat(ctx, failed);
+        }
+        let reason = failure_reason(ctx, cut);
+        let outcome = if reason.reason == Reason::UpstreamTimeout { "timeout" } else { "broken" };
+        let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));
+        let may_go_on = !header_is_out && !matches!(cut, Some(Cut::ClientLeft | Cut::CallLate));
+        self.settle(ctx, outcome);
+        match (next, &mut ctx.stage) {
+            (Some(next), Stage::Admitted(call)) if may_go_on => {
+                call.current = next;
+                call.is_repeat = false;
+                failed.set_retry(true);
+            }
+            _ => {
+                ctx.failure = Some(reason);
+                failed.set_retry(false);
+            }
+        }
+        failed
+    }
+
+    /// Tells the client why there is no answer, or no more of it.
+    pub(super) async fn tell_failure(
+        &self,
+        session: &mut Session,
+        failed: &Error,
+        ctx: &mut RequestCtx,
+    ) -> FailToProxy {
+        let header_is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
+        let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+        if let Some(held) = ctx.held.take() {
+            ctx.was_cut |= held.cut().is_some();
+            held.restore(session);
+        }
+        let is_theirs = *failed.esource() == ErrorSource::Downstream && ctx.failure.is_none();
+        if client_left || is_theirs {
+            ctx.record.client_left = true;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let refusal = ctx.failure.get_or_insert_with(|| unexplained(failed)).clone();
+        if header_is_out {
+            self.end_stream_with_error(session, &refusal, ctx).await;
+            return FailToProxy { error_code: refusal.reason.status(), can_reuse_downstream: false };
+        }
+        let told = self.refuse(session, ctx, refusal).await;
+        FailToProxy { error_code: ctx.record.status, can_reuse_downstream: told.is_ok() }
+    }
+
+    /// Answers a request with a refusal, in its dialect.
+    pub(super) async fn refuse(&self, session: &mut Session, ctx: &mut RequestCtx, refusal: Refusal) -> Result<()> {
+        let dialect = ctx.dialect();
+        let body = Bytes::from(error::body(dialect, &refusal, &ctx.request_id));
+        let mut header = ResponseHeader::build(refusal.reason.status(), Some(10))?;
+        header.insert_header(header::CONTENT_TYPE, "application/json")?;
+        if let Some(wait) = refusal.retry_after {
+            header.insert_header(header::RETRY_AFTER, wait.as_secs().max(1))?;
+        }
+        if refusal.is_final() {
+            header.insert_header("x-should-retry", "false")?;
+        }
+        if let Some(method) = ctx.allowed_method.filter(|_| refusal.reason == Reason::MethodNotAllowed) {
+            header.insert_header(header::ALLOW, method)?;
+        }
+        if !ctx.record.trail().is_empty() {
+            header.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+        }
+        ctx.record.refused(&refusal);
+        ctx.failure = Some(refusal);
+        respond(session, header, body, ctx).await
+    }
+
+    /// After the header is out, an event is all that can be said; a connection that ends without one says the same to SDKs
+    /// that check, and nothing to the others.
+    async fn end_stream_with_error(&self, session: &mut Session, refusal: &Refusal, ctx: &mut RequestCtx) {
+        ctx.record.refused_in_stream(refusal);
+        session.downstream_session.set_keepalive(None);
+        let is_stream = ctx.record.stream;
+        if let Some(asked) = ctx.asked.as_ref().filter(|_| is_stream) {
+            let event = error::event(asked.dialect, asked.operation, refusal, &ctx.request_id);
+            let written = session.downstream_session.write_response_body(event, true).await;
+            if written.is_ok() {
+                return;
+            }
+        }
+        session.downstream_session.shutdown().await;
+    }
+}
+
+/// Writes an answer of our own. The connection stays usable if the request's body was read, or is small.
+pub(super) async fn respond(
+    session: &mut Session,
+    mut header: ResponseHeader,
+    body: Bytes,
+    ctx: &mut RequestCtx,
+) -> Result<()> {
+    ctx.record.status = header.status.as_u16();
+    header.insert_header(header::CONTENT_LENGTH, body.len())?;
+    answer::add_request_id(&mut header, &ctx.request_id)?;
+    let rest = Rest::of(session);
+    let downstream = &mut *session.downstream_session;
+    match rest {
+        Rest::None => {}
+        Rest::Small => downstream.set_total_drain_timeout(Some(LINGER)),
+        Rest::Large => downstream.set_keepalive(None),
+    }
+    downstream.write_response_header(Box::new(header)).await?;
+    downstream.write_response_body(body, true).await?;
+    if rest == Rest::Large {
+        linger(downstream).await;
+    }
+    Ok(())
+}
+
+/// What is left unread of a request that is answered without its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing, or nothing that is in the way: HTTP/2 streams end on their own.
+    None,
+    /// So little that it is read, and the connection used again.
+    Small,
+    /// So much, or nobody knows how much, that the connection is closed.
+    Large,
+}
+
+impl Rest {
+    fn of(session: &mut Session) -> Self {
+        if session.downstream_session.is_http2() || session.downstream_session.is_body_done() {
+            return Self::None;
+        }
+        let headers = &session.req_header().headers;
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let waits_for_leave = headers.contains_key(header::EXPECT);
+        match length {
+            Some(length) if length <= LINGER_BYTES && !waits_for_leave => Self::Small,
+            _ => Self::Large,
+        }
+    }
+}
+
+/// Reads a little of what the client is still sending: closing on unread bytes would reset the connection, and the client
+/// might never see the answer.
+async fn linger(downstream: &mut HttpSession) {
+    let read = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(Some(piece)) = downstream.read_request_body().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, read).await;
+}
+
+/// A pooled connection was already dead: the same target again, on another connection. Nothing reached the vendor.
+fn repeat(ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
+    if let Stage::Sending(mut call, sent) = ctx.stage.take() {
+        sent.settle_free();
+        call.is_repeat = true;
+        ctx.stage = Stage::Admitted(call);
+    }
+    failed.set_retry(true);
+    failed
+}
+
+fn failure_reason(ctx: &RequestCtx, cut: Option<Cut>) -> Refusal {
+    let provider = ctx.stage.call().and_then(|call| call.attempt()).map(|attempt| attempt.provider.name.clone());
+    let name = provider.as_ref().map_or("", |name| name.as_str());
+    let (reason, what) = match cut {
+        Some(Cut::HeaderLate) => (Reason::UpstreamTimeout, "did not begin its answer in time"),
+        Some(Cut::PieceLate) => (Reason::UpstreamTimeout, "stopped in the middle of its answer"),
+        Some(Cut::CallLate) => (Reason::UpstreamTimeout, "did not finish its answer in time"),
+        Some(Cut::ClientLeft) | None => (Reason::UpstreamUnreachable, "broke off its answer"),
+    };
+    Refusal::new(reason, format!("provider `{name}` {what}"))
+}
+
+fn unexplained(failed: &Error) -> Refusal {
+    match failed.etype() {
+        ErrorType::InvalidHTTPHeader if *failed.esource() == ErrorSource::Downstream => {
+            Refusal::new(Reason::InvalidRequest, "the request is no valid HTTP")
+        }
+        _ => Refusal::new(Reason::Internal, "the gateway failed; its log has the reason under this request's id"),
+    }
+}
+
+impl RequestCtx {
+    fn dialect(&self) -> Dialect {
+        self.asked.as_ref().map_or(self.fallback_dialect, |asked| asked.dialect)
+    }
+}
+
+/// The error that a raised `Err` stands for when the client's request is refused before `request_filter`.
+pub(super) fn refused() -> Box<Error> {
+    Error::explain(ErrorType::HTTPStatus(400), "refused")
+}

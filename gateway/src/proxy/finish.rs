@@ -1,0 +1,115 @@
+//! The end of a request: every attempt settled exactly once, the session put back, the record written.
+
+use pingora::proxy::Session;
+use policy::usage::{Metered, Usage, UsageSource};
+
+use super::Edge;
+use super::ctx::{Call, RequestCtx, Stage};
+
+impl Edge {
+    /// Settles the attempt under way by what it used. The call stays admitted, so that another attempt can follow.
+    pub(super) fn settle(&self, ctx: &mut RequestCtx, outcome: &'static str) {
+        let is_success = ctx.record.vendor_status.is_some_and(|status| (200..300).contains(&status));
+        let was_cut = ctx.was_cut || ctx.held.as_ref().is_some_and(|held| held.cut().is_some());
+        let (call, sent, metered) = match ctx.stage.take() {
+            Stage::Sending(call, sent) => {
+                let metered = unanswered(&call);
+                (call, sent, Some(metered))
+            }
+            Stage::Answering(call, sent, meter) => {
+                let cut_short = !meter.is_complete();
+                let extra = if cut_short && was_cut { one_second_more(&call, meter.output_estimate()) } else { 0 };
+                let measured = meter.metered(&call.peek.demand, extra);
+                let metered = match (is_success, cut_short, measured.source) {
+                    // An error costs nothing unless the vendor says otherwise.
+                    (false, _, UsageSource::Reported) => Some(measured),
+                    (false, ..) => None,
+                    // A whole answer that broke off says nothing of what it took to make it.
+                    (true, true, _) if !call.stream => Some(abandoned()),
+                    (true, ..) => Some(measured),
+                };
+                (call, sent, metered)
+            }
+            Stage::Connecting(call, hold) => {
+                drop(hold);
+                ctx.stage = Stage::Admitted(call);
+                return;
+            }
+            other => {
+                ctx.stage = other;
+                return;
+            }
+        };
+        if let Some(attempt) = call.attempt() {
+            let price = attempt.known.as_ref().and_then(|known| known.price.as_ref());
+            let charge = match metered.filter(|_| ctx.record.costs()) {
+                Some(metered) => {
+                    let charge = sent.settle(&metered, price);
+                    Some((metered, charge, price.is_some()))
+                }
+                None => {
+                    sent.settle_free();
+                    None
+                }
+            };
+            ctx.record.settled(attempt, outcome, charge);
+        }
+        ctx.stage = Stage::Admitted(call);
+    }
+
+    /// Ends a request: settles what is open, puts the session back, and writes the record.
+    pub(super) fn finish(&self, session: &mut Session, ctx: &mut RequestCtx) {
+        if let Some(held) = ctx.held.take() {
+            ctx.record.client_left |= held.client_left();
+            ctx.was_cut |= held.cut().is_some();
+            held.restore(session);
+        }
+        let first_content = ctx.stage.call().and_then(|call| call.first_content_us);
+        ctx.record.first_content_us = first_content;
+        let outcome = if ctx.record.client_left { "client_left" } else { "answered" };
+        self.settle(ctx, outcome);
+        ctx.stage = Stage::Done;
+        if let Some(written) = session.response_written() {
+            ctx.record.status = written.status.as_u16();
+        }
+        ctx.record.total_us = self.clock.micros().saturating_sub(ctx.record.started_us);
+        self.telemetry.record(&ctx.record, &ctx.request_id);
+    }
+}
+
+/// An attempt whose request was written and that got no answer: streamed, its input was read; otherwise the vendor may have
+/// worked to the end.
+fn unanswered(call: &Call) -> Metered {
+    if !call.stream {
+        return abandoned();
+    }
+    let usage = Usage { input: call.peek.demand.input_estimate(), ..Usage::default() };
+    Metered { usage, source: UsageSource::Estimated }
+}
+
+fn abandoned() -> Metered {
+    Metered { usage: Usage::default(), source: UsageSource::Abandoned }
+}
+
+/// What a vendor goes on making of a stream that was cut: one second's worth at the rate seen so far.
+fn one_second_more(call: &Call, output: u64) -> u64 {
+    let seen = call.first_content_us.zip(call.last_content_us);
+    seen.map_or(0, |(first, last)| per_second(output, last.saturating_sub(first)))
+}
+
+/// A rate. Pieces that came at once say little of it, so it is taken over a tenth of a second at least.
+fn per_second(output: u64, elapsed_us: u64) -> u64 {
+    output.saturating_mul(1_000_000).div_ceil(elapsed_us.max(100_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::per_second;
+
+    #[test]
+    fn a_rate_is_taken_over_a_tenth_of_a_second_at_least() {
+        assert_eq!(per_second(50, 500_000), 100);
+        assert_eq!(per_second(5, 1), 50);
+        assert_eq!(per_second(0, 0), 0);
+    }
+}

@@ -1,0 +1,135 @@
+//! `GET …/models`: what the caller may use, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use policy::catalog::Model;
+use policy::decision::Refusal;
+use policy::id::ModelName;
+use policy::key::Access;
+use policy::provider::Provider;
+use policy::request::{Dialect, Operation, OperationSet};
+use policy::route::Caller;
+use policy::snapshot::Snapshot;
+use providers::models::{ListedModel, anthropic_list, gemini_list, openai_list, superset_list};
+
+use super::ctx::RequestCtx;
+use super::route::{Asked, ModelList};
+use super::{Edge, fail};
+
+/// When a model came out is not known; SDKs want a number.
+const CREATED: u64 = 1_700_000_000;
+
+impl Edge {
+    /// Answers with the list, or says why the caller gets none.
+    pub(super) async fn list_models(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestCtx,
+        list: ModelList,
+    ) -> std::result::Result<Result<()>, Refusal> {
+        let dialect = match list {
+            ModelList::Superset => Dialect::OpenAi,
+            ModelList::Of(dialect) => dialect,
+        };
+        let asked = Asked { dialect, operation: Operation::ListModels, gemini: None };
+        ctx.record.asked = Some((dialect, Operation::ListModels));
+        ctx.asked = Some(asked.clone());
+        let snapshot = self.live.snapshot();
+        let caller = self.identify(&snapshot, session, ctx, &asked)?;
+        let body = render(list, &usable(&snapshot, &caller, list));
+        Ok(tell(session, ctx, body).await)
+    }
+}
+
+async fn tell(session: &mut Session, ctx: &mut RequestCtx, body: Vec<u8>) -> Result<()> {
+    let mut header = ResponseHeader::build(200, Some(5))?;
+    header.insert_header(http::header::CONTENT_TYPE, "application/json")?;
+    fail::respond(session, header, Bytes::from(body), ctx).await
+}
+
+/// The models that the caller may use, by the name to call them by, with the provider that comes first.
+fn usable(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    list: ModelList,
+) -> BTreeMap<ModelName, (Arc<Provider>, Option<Arc<Model>>)> {
+    let mut models = BTreeMap::new();
+    for provider in snapshot.providers().filter(|provider| is_listed(list, provider.dialect)) {
+        let access = caller.key.as_ref().map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
+        if !access.is_allowed() {
+            continue;
+        }
+        for (name, known) in names(snapshot, provider) {
+            let may_use = provider.enabled_credentials().any(|credential| {
+                credential.is_for(&name)
+                    && access.allows_credential(&credential.name)
+                    && access.allows_model(&name, credential.resolve(&name))
+            });
+            if may_use {
+                models.entry(name).or_insert_with(|| (Arc::clone(provider), known));
+            }
+        }
+    }
+    models
+}
+
+fn is_listed(list: ModelList, dialect: Dialect) -> bool {
+    match list {
+        ModelList::Superset => true,
+        ModelList::Of(wanted) => wanted == dialect,
+    }
+}
+
+/// What a provider is known to have: the price list's models of operations served here, and what its credentials name.
+fn names(snapshot: &Snapshot, provider: &Provider) -> Vec<(ModelName, Option<Arc<Model>>)> {
+    let vendor = if provider.is_custom { provider.name.as_str() } else { provider.vendor };
+    let listed = snapshot.catalog().of_vendor(vendor).filter(|(_, model)| is_served(&model.mode));
+    let mut names: Vec<_> = listed.map(|(name, model)| (ModelName::from(name), Some(Arc::clone(model)))).collect();
+    for credential in provider.enabled_credentials() {
+        let own = credential.models.as_names().into_iter().flatten().map(|name| ModelName::from(&**name));
+        let own = own.chain(credential.aliases.keys().cloned());
+        names.extend(own.map(|name| {
+            let known = snapshot.catalog().find(provider.vendor, credential.resolve(&name)).cloned();
+            (name, known)
+        }));
+    }
+    names
+}
+
+fn is_served(mode: &str) -> bool {
+    matches!(mode, "chat" | "completion" | "responses" | "embedding")
+}
+
+fn render(list: ModelList, models: &BTreeMap<ModelName, (Arc<Provider>, Option<Arc<Model>>)>) -> Vec<u8> {
+    let entries: Vec<_> = models
+        .iter()
+        .map(|(name, (provider, known))| ListedModel {
+            id: name.as_str(),
+            owned_by: provider.name.as_str(),
+            created: CREATED,
+            context_window: known.as_ref().and_then(|known| known.context_window),
+            max_output: known.as_ref().and_then(|known| known.max_output),
+            operations: operations(provider, known.as_deref()),
+        })
+        .collect();
+    match list {
+        ModelList::Superset => superset_list(&entries),
+        ModelList::Of(Dialect::OpenAi) => openai_list(&entries),
+        ModelList::Of(Dialect::Anthropic) => anthropic_list(&entries),
+        ModelList::Of(Dialect::Gemini) => gemini_list(&entries),
+    }
+}
+
+fn operations(provider: &Provider, known: Option<&Model>) -> OperationSet {
+    match known.map(|known| &*known.mode) {
+        Some("embedding") => [Operation::Embedding].into_iter().collect(),
+        Some("completion") => [Operation::TextCompletion].into_iter().collect(),
+        Some("responses") => [Operation::Responses].into_iter().collect(),
+        _ => provider.operations,
+    }
+}

@@ -1,0 +1,75 @@
+//! Where the next attempt goes: its address, its TLS, its deadlines; and its hold, opened before anything is sent.
+
+use std::time::Duration;
+
+use pingora::protocols::{ALPN, TcpKeepalive};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, Result};
+use policy::decision::{Reason, Refusal};
+use policy::provider::Provider;
+
+use super::ctx::{Failure, RequestCtx, Stage};
+use super::{Edge, fail};
+
+/// How long an unused connection to a provider is kept.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+/// How long a provider may take to accept a piece of the request.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Edge {
+    /// Chooses the peer of the next attempt, skipping those whose address is not known.
+    pub(super) async fn choose_peer(&self, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
+        let Stage::Admitted(mut call) = ctx.stage.take() else {
+            return Err(fail::internal("a peer is chosen for a call that was not admitted"));
+        };
+        loop {
+            let Some(attempt) = call.attempt() else {
+                return Err(fail::internal("a plan has no attempt left"));
+            };
+            let provider = &attempt.provider;
+            let endpoint = &provider.endpoint;
+            match self.resolver.resolve(&endpoint.host, endpoint.port, provider.deadlines.connect).await {
+                Ok(address) => {
+                    let peer = self.peer(provider, address)?;
+                    let hold = self.ledger.hold(&call.owners, attempt);
+                    ctx.stage = Stage::Connecting(call, hold);
+                    return Ok(Box::new(peer));
+                }
+                Err(error) => {
+                    let name = &provider.name;
+                    let message = format!("provider `{name}` could not be reached: {error}");
+                    ctx.record.tried(attempt, "unresolved");
+                    let Some(next) = call.next_after(Failure::Provider) else {
+                        ctx.failure = Some(Refusal::new(Reason::UpstreamUnreachable, message));
+                        ctx.stage = Stage::Admitted(call);
+                        return Err(Error::explain(pingora::ErrorType::ConnectNoRoute, "no address"));
+                    };
+                    call.current = next;
+                }
+            }
+        }
+    }
+
+    fn peer(&self, provider: &Provider, address: std::net::SocketAddr) -> Result<HttpPeer> {
+        // An empty server name would switch certificate verification off, so the host is always given.
+        let mut peer = HttpPeer::new(address, provider.endpoint.tls, provider.endpoint.host.to_string());
+        let options = &mut peer.options;
+        options.alpn = ALPN::H1;
+        options.connection_timeout = Some(provider.deadlines.connect);
+        options.total_connection_timeout = Some(provider.deadlines.connect);
+        options.write_timeout = Some(WRITE_TIMEOUT);
+        options.idle_timeout = Some(POOL_IDLE);
+        options.verify_cert = !provider.tls.skip_verify;
+        options.verify_hostname = !provider.tls.skip_verify;
+        options.tcp_keepalive = Some(TcpKeepalive {
+            idle: Duration::from_secs(30),
+            interval: Duration::from_secs(10),
+            count: 3,
+            user_timeout: Duration::ZERO,
+        });
+        if provider.tls.ca_pem.is_some() {
+            options.ca = Some(self.trust.certificates(provider)?);
+        }
+        Ok(peer)
+    }
+}

@@ -1,0 +1,280 @@
+//! From path and method to what is asked, in which dialect. The dialect comes from the path, never from a header.
+
+use std::borrow::Cow;
+
+use http::Method;
+use policy::request::{Dialect, Operation};
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// To a model.
+    Inference(Asked),
+    /// The list of models, in the shape of that API.
+    Models(ModelList),
+    /// The process lives.
+    Live,
+    /// The process takes requests.
+    Ready,
+    /// Prometheus metrics.
+    Metrics,
+    /// Nowhere; the answer is in this dialect.
+    NotFound(Dialect),
+    /// The path exists for another method.
+    WrongMethod(Dialect, &'static str),
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Whose API the client speaks.
+    pub(crate) dialect: Dialect,
+    /// What is asked for.
+    pub(crate) operation: Operation,
+    /// What only the path tells: Gemini's model and action.
+    pub(crate) gemini: Option<GeminiPath>,
+}
+
+/// The parts of a Gemini path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GeminiPath {
+    /// The model, percent-decoded.
+    pub(crate) model: String,
+    /// The API version the client asked for, if any.
+    pub(crate) version: Option<&'static str>,
+    /// What comes after the colon.
+    pub(crate) action: &'static str,
+}
+
+/// Whose shape a list of models has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ModelList {
+    /// `/v1/models` is shared by several SDKs: every field of each.
+    Superset,
+    /// One dialect's own path.
+    Of(Dialect),
+}
+
+const OPENAI_PREFIXES: [&str; 4] = ["/openai", "/litellm", "/langchain", "/pydanticai"];
+const POST: &str = "POST";
+const GET: &str = "GET";
+
+/// Finds the route of a request.
+pub(crate) fn find(method: &Method, path: &str) -> Route {
+    match (path, method == Method::GET || method == Method::HEAD) {
+        ("/livez", true) => return Route::Live,
+        ("/readyz" | "/health", true) => return Route::Ready,
+        ("/metrics", true) => return Route::Metrics,
+        ("/livez" | "/readyz" | "/health" | "/metrics", false) => return Route::WrongMethod(Dialect::OpenAi, GET),
+        _ => {}
+    }
+    if let Some(rest) = OPENAI_PREFIXES.iter().find_map(|prefix| under(path, prefix)) {
+        return openai(method, rest.strip_prefix("/v1").unwrap_or(rest))
+            .or_else(|| vendor_prefixed(method, rest))
+            .unwrap_or(Route::NotFound(Dialect::OpenAi));
+    }
+    if let Some(route) = vendor_prefixed(method, path) {
+        return route;
+    }
+    if path == "/v1/models" {
+        return expect_method(method, GET, Dialect::OpenAi, Route::Models(ModelList::Superset));
+    }
+    let versioned = path.strip_prefix("/v1");
+    let found = versioned
+        .and_then(|rest| openai(method, rest).or_else(|| anthropic(method, rest)))
+        .or_else(|| gemini(method, path));
+    found.unwrap_or_else(|| Route::NotFound(dialect_of(path)))
+}
+
+/// Routes whose prefix names the vendor: `/anthropic/…`, `/genai/…`.
+fn vendor_prefixed(method: &Method, path: &str) -> Option<Route> {
+    if let Some(rest) = under(path, "/anthropic") {
+        let rest = rest.strip_prefix("/v1").unwrap_or(rest);
+        return Some(anthropic(method, rest).unwrap_or(Route::NotFound(Dialect::Anthropic)));
+    }
+    let rest = under(path, "/genai")?;
+    Some(gemini(method, rest).unwrap_or(Route::NotFound(Dialect::Gemini)))
+}
+
+fn openai(method: &Method, rest: &str) -> Option<Route> {
+    let operation = match rest {
+        "/chat/completions" => Operation::ChatCompletion,
+        "/completions" => Operation::TextCompletion,
+        "/responses" => Operation::Responses,
+        "/embeddings" => Operation::Embedding,
+        "/models" => {
+            let list = Route::Models(ModelList::Of(Dialect::OpenAi));
+            return Some(expect_method(method, GET, Dialect::OpenAi, list));
+        }
+        _ => return None,
+    };
+    Some(inference(method, Dialect::OpenAi, operation, None))
+}
+
+fn anthropic(method: &Method, rest: &str) -> Option<Route> {
+    let operation = match rest {
+        "/messages" => Operation::ChatCompletion,
+        "/messages/count_tokens" => Operation::CountTokens,
+        "/models" => {
+            let list = Route::Models(ModelList::Of(Dialect::Anthropic));
+            return Some(expect_method(method, GET, Dialect::Anthropic, list));
+        }
+        _ => return None,
+    };
+    Some(inference(method, Dialect::Anthropic, operation, None))
+}
+
+/// `[/v1|/v1beta]/models[/{model}:{action}]`
+fn gemini(method: &Method, path: &str) -> Option<Route> {
+    let (version, rest) = ["v1beta", "v1"]
+        .into_iter()
+        .find_map(|version| Some((Some(version), under(path.strip_prefix('/')?, version)?)))
+        .unwrap_or((None, path));
+    if rest == "/models" {
+        let list = Route::Models(ModelList::Of(Dialect::Gemini));
+        return Some(expect_method(method, GET, Dialect::Gemini, list));
+    }
+    let (model, action) = rest.strip_prefix("/models/")?.rsplit_once(':')?;
+    let (action, operation) = match action {
+        "generateContent" => ("generateContent", Operation::ChatCompletion),
+        "streamGenerateContent" => ("streamGenerateContent", Operation::ChatCompletion),
+        "countTokens" => ("countTokens", Operation::CountTokens),
+        "embedContent" => ("embedContent", Operation::Embedding),
+        "batchEmbedContents" => ("batchEmbedContents", Operation::Embedding),
+        _ => return None,
+    };
+    let model = percent_decode(model)?.into_owned();
+    Some(inference(method, Dialect::Gemini, operation, Some(GeminiPath { model, version, action })))
+}
+
+fn inference(method: &Method, dialect: Dialect, operation: Operation, gemini: Option<GeminiPath>) -> Route {
+    expect_method(method, POST, dialect, Route::Inference(Asked { dialect, operation, gemini }))
+}
+
+fn expect_method(method: &Method, wanted: &'static str, dialect: Dialect, route: Route) -> Route {
+    if method.as_str() == wanted { route } else { Route::WrongMethod(dialect, wanted) }
+}
+
+/// What is left of a path under a prefix that ends at a segment.
+fn under<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
+}
+
+fn dialect_of(path: &str) -> Dialect {
+    if path.starts_with("/v1/messages") {
+        Dialect::Anthropic
+    } else if path.starts_with("/v1beta") || path.starts_with("/v1/models/") || path.starts_with("/models/") {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenAi
+    }
+}
+
+/// Decodes `%xx`. `None` when that is no UTF-8.
+fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let decoded = match (first, tail) {
+            (b'%', [high, low, after @ ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after)),
+            _ => None,
+        };
+        let (byte, after) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(path: &str) -> Route {
+        find(&Method::POST, path)
+    }
+
+    fn asked(path: &str) -> (Dialect, Operation) {
+        match post(path) {
+            Route::Inference(asked) => (asked.dialect, asked.operation),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_openai_path_is_found_under_every_prefix() {
+        let operations = [
+            ("/chat/completions", Operation::ChatCompletion),
+            ("/completions", Operation::TextCompletion),
+            ("/responses", Operation::Responses),
+            ("/embeddings", Operation::Embedding),
+        ];
+        for (path, operation) in operations {
+            assert_eq!(asked(&format!("/v1{path}")), (Dialect::OpenAi, operation));
+            for prefix in OPENAI_PREFIXES {
+                assert_eq!(asked(&format!("{prefix}/v1{path}")), (Dialect::OpenAi, operation));
+                assert_eq!(asked(&format!("{prefix}{path}")), (Dialect::OpenAi, operation));
+            }
+        }
+    }
+
+    #[test]
+    fn anthropic_paths_are_found_with_and_without_prefix() {
+        for prefix in ["/v1", "/anthropic/v1", "/anthropic", "/litellm/anthropic/v1"] {
+            assert_eq!(asked(&format!("{prefix}/messages")), (Dialect::Anthropic, Operation::ChatCompletion));
+            let count = asked(&format!("{prefix}/messages/count_tokens"));
+            assert_eq!(count, (Dialect::Anthropic, Operation::CountTokens));
+        }
+    }
+
+    #[test]
+    fn gemini_paths_carry_model_version_and_action() {
+        let cases = [
+            ("/v1beta/models/gemini-2.5-pro:generateContent", Some("v1beta"), "gemini-2.5-pro"),
+            ("/v1/models/gemini-2.5-pro:streamGenerateContent", Some("v1"), "gemini-2.5-pro"),
+            ("/models/gemini-2.5-pro:countTokens", None, "gemini-2.5-pro"),
+            ("/genai/v1beta/models/gemini-2.5-pro:embedContent", Some("v1beta"), "gemini-2.5-pro"),
+            ("/genai/v1/models/a:b:generateContent", Some("v1"), "a:b"),
+            ("/genai/models/gemini%2Fx:generateContent", None, "gemini/x"),
+        ];
+        for (path, version, model) in cases {
+            let Route::Inference(Asked { gemini: Some(gemini), .. }) = post(path) else { panic!("{path}") };
+            assert_eq!((gemini.version, gemini.model.as_str()), (version, model), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found_in_the_dialect_of_its_prefix() {
+        let cases = [
+            ("/", Dialect::OpenAi),
+            ("/v1/nothing", Dialect::OpenAi),
+            ("/openai/v1/nothing", Dialect::OpenAi),
+            ("/openaix/v1/chat/completions", Dialect::OpenAi),
+            ("/anthropic/v1/nothing", Dialect::Anthropic),
+            ("/v1/messages/nothing", Dialect::Anthropic),
+            ("/genai/v1beta/models/x:nothing", Dialect::Gemini),
+            ("/v1beta/nothing", Dialect::Gemini),
+            ("/genai/models/%ff:generateContent", Dialect::Gemini),
+        ];
+        for (path, dialect) in cases {
+            assert_eq!(post(path), Route::NotFound(dialect), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_method_counts() {
+        let chat = "/v1/chat/completions";
+        assert_eq!(find(&Method::GET, chat), Route::WrongMethod(Dialect::OpenAi, "POST"));
+        assert_eq!(post("/v1/models"), Route::WrongMethod(Dialect::OpenAi, "GET"));
+        assert_eq!(find(&Method::GET, "/v1/models"), Route::Models(ModelList::Superset));
+        assert_eq!(find(&Method::GET, "/v1beta/models"), Route::Models(ModelList::Of(Dialect::Gemini)));
+        assert_eq!(find(&Method::GET, "/readyz"), Route::Ready);
+    }
+}

@@ -1,0 +1,142 @@
+//! The request as it goes to the vendor: path, credential, headers and body of this attempt. From here on it is `Sent`.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use pingora::Result;
+use pingora::http::RequestHeader;
+use policy::decision::{Reason, Refusal};
+use policy::provider::Provider;
+use policy::request::{Dialect, Operation};
+use policy::route::Attempt;
+use providers::splice::{Edit, splice};
+use providers::vendor::{self, CredentialStyle};
+
+use super::ctx::{Call, RequestCtx, Stage};
+use super::route::Asked;
+use super::{Edge, fail, query};
+
+/// The client's headers that a vendor may see, by name. All others stay here, credentials of whatever kind among them.
+const PASSED_ON: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::ACCEPT, header::USER_AGENT, HeaderName::from_static("idempotency-key")];
+/// More of them, by the beginning of their name.
+const PASSED_ON_PREFIXES: [&str; 6] =
+    ["anthropic-", "openai-", "x-stainless-", "x-goog-api-client", "traceparent", "tracestate"];
+
+impl Edge {
+    /// Makes the request of the current attempt and turns its hold into `Sent`.
+    pub(super) fn send(&self, upstream: &mut RequestHeader, ctx: &mut RequestCtx) -> Result<()> {
+        let Stage::Connecting(call, hold) = ctx.stage.take() else {
+            return Err(fail::internal("a request is sent without a hold"));
+        };
+        let (Some(attempt), Some(asked), Some(held)) = (call.attempt(), ctx.asked.as_ref(), ctx.held.as_ref()) else {
+            return Err(fail::internal("a request is sent without its attempt"));
+        };
+        let body = body_of(&call, attempt, asked);
+        let request = header_of(upstream, &call, attempt, asked, &body, &ctx.request_id).map_err(|error| {
+            let message = format!("the request to provider `{}` could not be built", attempt.provider.name);
+            ctx.failure = Some(Refusal::new(Reason::Internal, message));
+            error
+        })?;
+        *upstream = request;
+        let deadlines = &attempt.provider.deadlines;
+        held.begin_attempt(body, call.stream.then_some(deadlines.stream_header), deadlines.total);
+        ctx.stage = Stage::Sending(call, hold.dispatch());
+        Ok(())
+    }
+}
+
+/// The client's bytes, with this attempt's splices.
+fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
+    let named = call.peek.model.as_deref().is_some_and(|model| model != attempt.model.as_str());
+    let edit = Edit {
+        model: (named && asked.gemini.is_none()).then(|| attempt.model.as_str()),
+        max_output: None,
+        request_usage: hides_usage(call, asked),
+        drop_gateway_fields: true,
+    };
+    splice(call.body.bytes(), &call.peek, &edit)
+}
+
+/// Whether usage is asked for upstream though the client did not ask: it is metered, and hidden from the client.
+pub(super) fn hides_usage(call: &Call, asked: &Asked) -> bool {
+    let streams_usage_on_request = matches!(asked.operation, Operation::ChatCompletion | Operation::TextCompletion);
+    asked.dialect == Dialect::OpenAi && streams_usage_on_request && call.stream && !call.peek.client_wants_usage
+}
+
+fn header_of(
+    client: &RequestHeader,
+    call: &Call,
+    attempt: &Attempt,
+    asked: &Asked,
+    body: &Bytes,
+    request_id: &str,
+) -> Result<RequestHeader> {
+    let provider = &attempt.provider;
+    let path = path_of(client, attempt, asked, call.stream);
+    let mut request = RequestHeader::build("POST", path.as_bytes(), Some(16))?;
+    for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name)) {
+        request.append_header(name.clone(), value.clone())?;
+    }
+    add_vendor_headers(&mut request, provider)?;
+    for (name, value) in &provider.extra_headers {
+        request.insert_header(name.to_string(), &**value)?;
+    }
+    add_credential(&mut request, call, attempt)?;
+    request.insert_header(header::HOST, provider.endpoint.authority())?;
+    request.insert_header(header::ACCEPT_ENCODING, "identity")?;
+    request.insert_header(header::CONTENT_LENGTH, body.len())?;
+    request.insert_header("x-request-id", request_id)?;
+    if !request.headers.contains_key(header::CONTENT_TYPE) {
+        request.insert_header(header::CONTENT_TYPE, "application/json")?;
+    }
+    Ok(request)
+}
+
+fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: bool) -> String {
+    let prefix = &attempt.provider.endpoint.prefix;
+    let gemini = asked.gemini.as_ref();
+    let path = vendor::path(
+        asked.dialect,
+        asked.operation,
+        attempt.model.as_str(),
+        stream,
+        gemini.and_then(|gemini| gemini.version),
+        gemini.map(|gemini| gemini.action),
+    );
+    // `key` is where Gemini clients may put their credential.
+    match client.uri.query().and_then(|query| query::without(query, "key")) {
+        Some(query) => format!("{prefix}{path}?{query}"),
+        None => format!("{prefix}{path}"),
+    }
+}
+
+fn is_passed_on(name: &HeaderName) -> bool {
+    PASSED_ON.contains(name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// Headers that the vendor needs and that the client did not send.
+fn add_vendor_headers(request: &mut RequestHeader, provider: &Provider) -> Result<()> {
+    let required = vendor::find(provider.vendor).map_or(&[][..], |vendor| vendor.required_headers);
+    for (name, value) in required {
+        if !request.headers.contains_key(*name) {
+            request.insert_header(*name, *value)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_credential(request: &mut RequestHeader, call: &Call, attempt: &Attempt) -> Result<()> {
+    if attempt.provider.keyless {
+        return Ok(());
+    }
+    let own = call.plan.caller.own_credential.as_ref();
+    let secret = own.unwrap_or(&attempt.credential.secret).reveal();
+    let style = vendor::find(attempt.provider.vendor).map_or(CredentialStyle::Bearer, |vendor| vendor.credential);
+    let (name, text) = match style {
+        CredentialStyle::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),
+        CredentialStyle::Header(name) => (HeaderName::from_static(name), secret.to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| fail::internal("a credential is no header value"))?;
+    value.set_sensitive(true);
+    request.insert_header(name, value)
+}

@@ -1,0 +1,28 @@
+//! What is seen from outside: the access log and the metrics. It fails open: it may lose a line, never hold up a call.
+
+pub(crate) mod access;
+pub(crate) mod metrics;
+pub(crate) mod record;
+
+use std::sync::Arc;
+
+use access::AccessLog;
+use metrics::Metrics;
+use record::Record;
+
+/// The access log and the metrics.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) access: Option<AccessLog>,
+}
+
+impl Telemetry {
+    /// Takes down what became of a request.
+    pub(crate) fn record(&self, record: &Record, request_id: &str) {
+        self.metrics.observe(record);
+        if let Some(access) = &self.access {
+            access.write(record, request_id);
+        }
+    }
+}

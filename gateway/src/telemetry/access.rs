@@ -1,0 +1,191 @@
+//! The access log: one JSON object a line, written by a thread of its own. A full queue drops lines and counts them.
+
+use std::io::{BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use serde::Serialize;
+
+use super::record::Record;
+
+const QUEUE_LINES: usize = 16 * 1024;
+
+/// The writing end of the access log.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    lines: SyncSender<Entry>,
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+/// One line. Field names are stable and dotted; a field without a value is left out.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    ts_ms: u64,
+    #[serde(rename = "request.id")]
+    request_id: &'a str,
+    #[serde(rename = "http.method")]
+    method: &'a str,
+    #[serde(rename = "http.path")]
+    path: &'a str,
+    #[serde(rename = "http.status")]
+    status: u16,
+    #[serde(rename = "key.id", skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(rename = "team.id", skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    #[serde(rename = "customer.id", skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'a str>,
+    #[serde(rename = "model.asked", skip_serializing_if = "Option::is_none")]
+    model_asked: Option<&'a str>,
+    #[serde(rename = "model.used", skip_serializing_if = "Option::is_none")]
+    model_used: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<&'a str>,
+    stream: bool,
+    attempts: u32,
+    #[serde(rename = "attempts.failed", skip_serializing_if = "str::is_empty")]
+    trail: &'a str,
+    #[serde(rename = "vendor.status", skip_serializing_if = "Option::is_none")]
+    vendor_status: Option<u16>,
+    #[serde(rename = "error.type", skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(rename = "error.message", skip_serializing_if = "Option::is_none")]
+    reason_text: Option<&'a str>,
+    #[serde(rename = "client.left", skip_serializing_if = "std::ops::Not::not")]
+    client_left: bool,
+    #[serde(rename = "tokens.input", skip_serializing_if = "Option::is_none")]
+    input: Option<u64>,
+    #[serde(rename = "tokens.cache_read", skip_serializing_if = "Option::is_none")]
+    cache_read: Option<u64>,
+    #[serde(rename = "tokens.cache_write", skip_serializing_if = "Option::is_none")]
+    cache_write: Option<u64>,
+    #[serde(rename = "tokens.output", skip_serializing_if = "Option::is_none")]
+    output: Option<u64>,
+    #[serde(rename = "tokens.reasoning", skip_serializing_if = "Option::is_none")]
+    reasoning: Option<u64>,
+    #[serde(rename = "tokens.source", skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<String>,
+    #[serde(rename = "bytes.in")]
+    body_bytes: u64,
+    #[serde(rename = "bytes.out")]
+    answer_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte_us: Option<u64>,
+    total_us: u64,
+}
+
+impl AccessLog {
+    /// Starts the writer on standard output.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let (lines, queue) = sync_channel(QUEUE_LINES);
+        std::thread::Builder::new().name("access-log".into()).spawn(move || write_lines(&queue))?;
+        Ok(Self { lines, dropped: Arc::default() })
+    }
+
+    /// Queues the line of a request.
+    pub(crate) fn write(&self, record: &Record, request_id: &str) {
+        let mut line = Vec::with_capacity(768);
+        let written = serde_json::to_writer(&mut line, &Line::of(record, request_id));
+        line.push(b'\n');
+        if written.is_err() || self.lines.try_send(Entry::Line(line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many lines were lost.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything queued so far is written.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.lines.send(Entry::Flush(done)).is_ok() {
+            // An error means that the writer is gone; then there is nothing to wait for.
+            let _ = written.recv();
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(record: &'a Record, request_id: &'a str) -> Self {
+        let usage = record.metered.as_ref().map(|metered| &metered.usage);
+        let some = |count: u64| (count > 0).then_some(count);
+        let served = record.served.as_ref();
+        Self {
+            kind: "access",
+            ts_ms: record.started_wall_ms,
+            request_id,
+            method: &record.method,
+            path: &record.path,
+            status: record.status,
+            key: record.key.as_ref().map(|key| key.as_str()),
+            team: record.team.as_ref().map(|team| team.as_str()),
+            customer: record.customer.as_ref().map(|customer| customer.as_str()),
+            dialect: record.asked.map(|(dialect, _)| dialect.as_str()),
+            operation: record.asked.map(|(_, operation)| operation.as_str()),
+            model_asked: record.model_asked.as_deref(),
+            model_used: served.map(|served| served.model.as_str()),
+            provider: served.map(|served| served.provider.as_str()),
+            credential: served.map(|served| served.credential.as_str()),
+            stream: record.stream,
+            attempts: record.attempts,
+            trail: record.trail(),
+            vendor_status: record.vendor_status,
+            reason: record.reason,
+            reason_text: record.reason_text.as_deref(),
+            client_left: record.client_left,
+            input: usage.map(policy::usage::Usage::input_total),
+            cache_read: usage.and_then(|usage| some(usage.cache_read)),
+            cache_write: usage.and_then(|usage| some(usage.cache_write + usage.cache_write_1h)),
+            output: usage.map(policy::usage::Usage::output_total),
+            reasoning: usage.and_then(|usage| some(usage.reasoning)),
+            source: record.metered.map(|metered| metered.source.as_str()),
+            cost_usd: (record.metered.is_some() && record.is_priced).then(|| record.cost.to_string()),
+            body_bytes: record.body_bytes,
+            answer_bytes: record.answer_bytes,
+            first_byte_us: record.first_content_us,
+            total_us: record.total_us,
+        }
+    }
+}
+
+/// Writes what comes, and flushes whenever nothing more is waiting.
+fn write_lines(queue: &Receiver<Entry>) {
+    let mut out = BufWriter::with_capacity(64 * 1024, std::io::stdout());
+    while let Ok(first) = queue.recv() {
+        let mut next = Some(first);
+        while let Some(entry) = next {
+            match entry {
+                // Standard output that is gone is no reason to stop serving.
+                Entry::Line(line) => drop(out.write_all(&line)),
+                Entry::Flush(done) => {
+                    drop(out.flush());
+                    let _ = done.send(());
+                }
+            }
+            next = match queue.try_recv() {
+                Ok(entry) => Some(entry),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+            };
+        }
+        drop(out.flush());
+    }
+}

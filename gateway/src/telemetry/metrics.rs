@@ -1,0 +1,140 @@
+//! Metrics in Prometheus's form. Labels are bounded: configuration and the price list name them, never a caller.
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use super::record::Record;
+
+/// All metrics.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    refusals: IntCounterVec,
+    duration: HistogramVec,
+    first_byte: HistogramVec,
+    tokens: IntCounterVec,
+    cost: IntCounterVec,
+    attempts: IntCounterVec,
+    client_left: IntCounter,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) held_body_bytes: IntGauge,
+    pub(crate) log_lines_dropped: IntGauge,
+    pub(crate) abandoned_attempts: IntGauge,
+    pub(crate) policy_revision: IntGauge,
+}
+
+const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+impl Metrics {
+    /// Registers all metrics.
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let histogram = |name: &str, help: &str| {
+            let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+            register(&registry, HistogramVec::new(options, &["dialect", "operation", "provider"])?)
+        };
+        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
+        Ok(Self {
+            requests: counter(
+                "tollgate_requests_total",
+                "Requests by what they asked for, who served them, and the status the client saw (0: it left).",
+                &["dialect", "operation", "provider", "status"],
+            )?,
+            refusals: counter("tollgate_refusals_total", "Requests refused or failed, by reason.", &["reason"])?,
+            duration: histogram(
+                "tollgate_request_duration_seconds",
+                "Time from the request's header to the end of its answer.",
+            )?,
+            first_byte: histogram(
+                "tollgate_first_content_seconds",
+                "Time from the request's header to the first content of its answer.",
+            )?,
+            tokens: counter(
+                "tollgate_tokens_total",
+                "Tokens metered, by kind (input, output) and by who says so.",
+                &["provider", "model", "kind", "source"],
+            )?,
+            cost: counter(
+                "tollgate_cost_nanodollars_total",
+                "Cost charged, in billionths of a US dollar.",
+                &["provider", "model"],
+            )?,
+            attempts: counter("tollgate_attempts_total", "Attempts made upstream.", &["provider"])?,
+            client_left: register(
+                &registry,
+                IntCounter::new("tollgate_client_left_total", "Clients that left before they had their answer.")?,
+            )?,
+            in_flight: gauge("tollgate_requests_in_flight", "Requests being served.")?,
+            held_body_bytes: gauge("tollgate_held_body_bytes", "Bytes of request bodies held in memory.")?,
+            log_lines_dropped: gauge(
+                "tollgate_access_log_lines_dropped",
+                "Access log lines lost because the queue was full.",
+            )?,
+            abandoned_attempts: gauge(
+                "tollgate_abandoned_attempts",
+                "Attempts charged in full because nobody saw their end.",
+            )?,
+            policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
+            registry,
+        })
+    }
+
+    /// Counts what became of a request.
+    pub(crate) fn observe(&self, record: &Record) {
+        if let Some(reason) = record.reason {
+            self.refusals.with_label_values(&[reason]).inc();
+        }
+        if record.client_left {
+            self.client_left.inc();
+        }
+        let Some((dialect, operation)) = record.asked else { return };
+        let provider = record.served.as_ref().map_or("none", |served| served.provider.as_str());
+        let what = [dialect.as_str(), operation.as_str(), provider];
+        let status = itoa::Buffer::new().format(record.status).to_owned();
+        self.requests.with_label_values(&[what[0], what[1], what[2], &status]).inc();
+        self.duration.with_label_values(&what).observe(seconds(record.total_us));
+        if let Some(first) = record.first_content_us {
+            self.first_byte.with_label_values(&what).observe(seconds(first));
+        }
+        self.observe_usage(record);
+    }
+
+    fn observe_usage(&self, record: &Record) {
+        let Some(served) = &record.served else { return };
+        let provider = served.provider.as_str();
+        self.attempts.with_label_values(&[provider]).inc_by(u64::from(record.attempts));
+        let Some(metered) = &record.metered else { return };
+        let model = if served.is_known { served.model.as_str() } else { "other" };
+        let source = metered.source.as_str();
+        let kinds = [("input", metered.usage.input_total()), ("output", metered.usage.output_total())];
+        for (kind, count) in kinds {
+            self.tokens.with_label_values(&[provider, model, kind, source]).inc_by(count);
+        }
+        self.cost.with_label_values(&[provider, model]).inc_by(record.cost.0);
+    }
+
+    /// The metrics as text.
+    pub(crate) fn render(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(16 * 1024);
+        // Writing to memory cannot fail; half a page would be worse than none.
+        if TextEncoder::new().encode(&self.registry.gather(), &mut text).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+fn register<M: prometheus::core::Collector + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration in a histogram needs no more than 52 bits")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1_000_000.0
+}

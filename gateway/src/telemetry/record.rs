@@ -1,0 +1,153 @@
+//! What became of one request: the source of its log line and of its metrics. Never a secret, never content.
+
+use std::fmt::Write;
+
+use engine::hold::Charge;
+use policy::decision::Refusal;
+use policy::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
+use policy::money::NanoUsd;
+use policy::request::{Dialect, Operation};
+use policy::route::{Attempt, Caller};
+use policy::snapshot::Snapshot;
+use policy::usage::Metered;
+
+/// What became of one request. Times are microseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// When it began, on the process's clock.
+    pub(crate) started_us: u64,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) started_wall_ms: u64,
+    /// The method.
+    pub(crate) method: String,
+    /// The path, without its query.
+    pub(crate) path: String,
+    /// What was asked for, if it was for a model.
+    pub(crate) asked: Option<(Dialect, Operation)>,
+    /// Who called.
+    pub(crate) key: Option<VirtualKeyId>,
+    pub(crate) team: Option<TeamId>,
+    pub(crate) customer: Option<CustomerId>,
+    /// The model as the client named it.
+    pub(crate) model_asked: Option<String>,
+    /// Whether the answer was to be streamed.
+    pub(crate) stream: bool,
+    pub(crate) body_bytes: u64,
+    pub(crate) answer_bytes: u64,
+    /// The last attempt: where it went.
+    pub(crate) served: Option<Served>,
+    /// The status of the vendor's last answer.
+    pub(crate) vendor_status: Option<u16>,
+    /// The status that the client saw; 0 if it saw none.
+    pub(crate) status: u16,
+    /// The stable reason of a refusal or failure.
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) reason_text: Option<String>,
+    /// Whether the client left before it had its answer.
+    pub(crate) client_left: bool,
+    /// What the last charged attempt used.
+    pub(crate) metered: Option<Metered>,
+    /// What all attempts cost together.
+    pub(crate) cost: NanoUsd,
+    /// Whether every charged attempt had a price.
+    pub(crate) is_priced: bool,
+    pub(crate) attempts: u32,
+    pub(crate) first_content_us: Option<u64>,
+    pub(crate) total_us: u64,
+    trail: String,
+}
+
+/// Where an attempt went.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) provider: ProviderName,
+    pub(crate) credential: CredentialName,
+    pub(crate) model: ModelName,
+    /// Whether the model is in the price list; only then its name is a metric's label.
+    pub(crate) is_known: bool,
+}
+
+impl Record {
+    /// A request begins.
+    pub(crate) fn begin(started_us: u64, started_wall_ms: u64) -> Self {
+        Self { started_us, started_wall_ms, ..Self::default() }
+    }
+
+    /// Who called.
+    pub(crate) fn caller(&mut self, snapshot: &Snapshot, caller: &Caller) {
+        if let Some(key) = &caller.key {
+            self.key = Some(key.id.clone());
+            self.team.clone_from(&key.team);
+            self.customer = snapshot.customer_of(key);
+        }
+    }
+
+    /// What the body asks for.
+    pub(crate) fn asked(&mut self, model: &str, stream: bool) {
+        self.model_asked = Some(model.chars().take(200).collect());
+        self.stream = stream;
+    }
+
+    /// Whether the operation is one that costs.
+    pub(crate) fn costs(&self) -> bool {
+        self.asked.is_some_and(|(_, operation)| operation.costs())
+    }
+
+    /// An attempt that failed, so that another one was made.
+    pub(crate) fn tried(&mut self, attempt: &Attempt, outcome: &'static str) {
+        self.attempts = self.attempts.saturating_add(1);
+        let separator = if self.trail.is_empty() { "" } else { ", " };
+        let (provider, credential) = (&attempt.provider.name, &attempt.credential.name);
+        // Writing to a string cannot fail.
+        let _ = write!(self.trail, "{separator}{provider}/{credential}={outcome}");
+        self.served = Some(Served::of(attempt));
+    }
+
+    /// The attempts that failed before the last one: `provider/credential=outcome, …`.
+    pub(crate) fn trail(&self) -> &str {
+        &self.trail
+    }
+
+    /// An attempt that ended, and what it was charged.
+    pub(crate) fn settled(
+        &mut self,
+        attempt: &Attempt,
+        outcome: &'static str,
+        charge: Option<(Metered, Charge, bool)>,
+    ) {
+        if outcome == "answered" || outcome == "client_left" {
+            self.attempts = self.attempts.saturating_add(1);
+            self.served = Some(Served::of(attempt));
+        } else {
+            self.tried(attempt, outcome);
+        }
+        if let Some((metered, charge, is_priced)) = charge {
+            self.is_priced = is_priced && (self.is_priced || self.metered.is_none());
+            self.metered = Some(metered);
+            self.cost = self.cost.saturating_add(charge.cost);
+        }
+    }
+
+    /// A refusal that the client was told.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        self.status = refusal.reason.status();
+        self.refused_in_stream(refusal);
+    }
+
+    /// A failure that the client was told of in the middle of its answer.
+    pub(crate) fn refused_in_stream(&mut self, refusal: &Refusal) {
+        self.reason = Some(refusal.reason.as_str());
+        self.reason_text = Some(refusal.message.clone());
+    }
+}
+
+impl Served {
+    fn of(attempt: &Attempt) -> Self {
+        Self {
+            provider: attempt.provider.name.clone(),
+            credential: attempt.credential.name.clone(),
+            model: attempt.model.clone(),
+            is_known: attempt.known.is_some(),
+        }
+    }
+}
