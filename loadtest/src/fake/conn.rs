@@ -16,14 +16,16 @@ use tokio::sync::{Notify, watch};
 /// What a connection and the answers running on it share.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Counts connections from 0.
+    pub(super) id: u64,
     reset: AtomicBool,
     reset_asked: Notify,
     flushes: watch::Sender<u64>,
 }
 
 impl Link {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { reset: AtomicBool::new(false), reset_asked: Notify::new(), flushes: watch::Sender::new(0) })
+    pub(super) fn new(id: u64) -> Arc<Self> {
+        Arc::new(Self { id, reset: AtomicBool::new(false), reset_asked: Notify::new(), flushes: watch::Sender::new(0) })
     }
 
     /// Asks for the connection to be closed with a TCP RST.

@@ -21,6 +21,8 @@ pub struct Credential {
 pub struct Entry {
     /// Counts requests from 0 since the provider started; not reset by [`Books::clear`](super::Books::clear).
     pub seq: u64,
+    /// Counts accepted connections from 0; requests with the same number came over the same one.
+    pub connection: u64,
     /// Wall clock when the request header had arrived, in milliseconds since 1970.
     pub received_unix_ms: u64,
     /// When the request header had arrived.
@@ -33,6 +35,8 @@ pub struct Entry {
     pub last_event_us: Option<u64>,
     /// When the exchange was over, for whatever reason.
     pub ended_us: Option<u64>,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub version: String,
     /// The request method.
     pub method: String,
     /// The path as received.

@@ -46,10 +46,10 @@ pub(super) struct House {
 pub(super) async fn run(listener: TcpListener, house: Arc<House>, stopped: oneshot::Receiver<()>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let accepting = async {
-        loop {
+        for id in 0.. {
             // Errors of accept are those of a connection that failed early, or of too many open files; both pass.
             match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&house)))),
+                Ok((stream, _)) => drop(tokio::spawn(connection(stream, id, Arc::clone(&house)))),
                 Err(_) => pause(ACCEPT_PAUSE).await,
             }
         }
@@ -60,10 +60,10 @@ pub(super) async fn run(listener: TcpListener, house: Arc<House>, stopped: onesh
     }
 }
 
-async fn connection(stream: TcpStream, house: Arc<House>) {
+async fn connection(stream: TcpStream, id: u64, house: Arc<House>) {
     // Small writes must leave at once; a socket that refuses this is about to fail anyway.
     let _ = stream.set_nodelay(true);
-    let link = Link::new();
+    let link = Link::new(id);
     let io = TokioIo::new(Conn::new(stream, Arc::clone(&link)));
     let service = service_fn(|request| {
         let (house, link) = (Arc::clone(&house), Arc::clone(&link));
@@ -83,7 +83,7 @@ async fn handle(request: Request<Incoming>, house: &House, link: Arc<Link>) -> R
     if let Some(rest) = head.uri.path().strip_prefix("/_fake/") {
         return desk::reply(&head.method, rest, books, &link);
     }
-    let entry = if books.keeps_entries() { first_note(&head) } else { Entry::default() };
+    let entry = if books.keeps_entries() { first_note(&head, link.id) } else { Entry::default() };
     let pen = books.open(entry);
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
         // The caller broke the upload off, or sent more than any vendor takes; dropping the pen notes that it has gone.
@@ -105,9 +105,11 @@ async fn handle(request: Request<Incoming>, house: &House, link: Arc<Link>) -> R
     reply::reply(asked, pen, books, link)
 }
 
-fn first_note(head: &hyper::http::request::Parts) -> Entry {
+fn first_note(head: &hyper::http::request::Parts, connection: u64) -> Entry {
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Entry {
+        connection,
+        version: format!("{:?}", head.version),
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),

@@ -131,10 +131,11 @@ async fn http2_is_spoken_and_a_reset_stream_is_noted() {
     };
     let reply = sender.send_request(ask("m")).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert!(reply.ends_with(b"data: [DONE]\n\n"));
-    only_entry(&books, |entry| entry.finished).await;
+    let first = only_entry(&books, |entry| entry.finished).await;
+    assert_eq!(first.version, "HTTP/2.0");
     books.clear();
     let stalled = sender.send_request(ask("m~stall_after=2")).await.unwrap();
-    only_entry(&books, |entry| entry.events == 2).await;
+    assert_eq!(only_entry(&books, |entry| entry.events == 2).await.connection, first.connection);
     drop(stalled);
     only_entry(&books, |entry| entry.caller_gone.is_some()).await;
 }
