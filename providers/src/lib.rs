@@ -4,8 +4,11 @@
 //! the gateway says in their stead ([`error`], [`models`]). What is allowed and what it costs is the `policy` crate's business.
 
 mod anthropic;
+mod count;
+mod draft;
 pub mod error;
 mod gemini;
+mod json;
 pub mod meter;
 pub mod models;
 mod openai;

@@ -1,3 +1,4 @@
 //! OpenAI's dialect: chat and text completions, the Responses API, embeddings.
 
 pub(crate) mod error;
+pub(crate) mod request;

@@ -1,11 +1,15 @@
-//! What matters of a request body, read in one pass and without building the document.
+//! What matters of a request body, read in one pass and without building the document. Which fields matter, and what lies in
+//! them, is each dialect's business (`openai::request` and so on); what is common to all is here and in `draft`.
 
 use policy::decision::{Reason, Refusal};
 use policy::demand::Demand;
 use policy::request::{Dialect, Operation};
 use thiserror::Error;
 
+use crate::draft::Draft;
+use crate::json::{JsonError, Kind};
 use crate::splice::SplicePoints;
+use crate::{anthropic, gemini, openai};
 
 /// What a request body says.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +24,11 @@ pub struct Peek {
     pub splices: SplicePoints,
     /// Whether the client itself asked for usage in its stream (`stream_options.include_usage`).
     pub client_wants_usage: bool,
-    /// Where else the call may go, from the gateway's own field `fallbacks`: `provider/model`, `provider` or `model`.
+    /// Where else the call may go, from the gateway's own field `fallbacks`: `provider/model`, `provider` or `model`, in order.
     pub fallbacks: Vec<String>,
+    /// Whether the vendor is to work on after it has answered (`background` of the Responses API), so that the answer's usage is
+    /// not the final one.
+    pub is_background: bool,
 }
 
 /// A body that cannot be governed.
@@ -72,11 +79,37 @@ impl PeekError {
     }
 }
 
+impl From<JsonError> for PeekError {
+    fn from(error: JsonError) -> Self {
+        Self::NotJson { offset: error.offset, message: error.message }
+    }
+}
+
 /// Reads a request body.
 ///
 /// # Errors
 /// When it is no JSON object, names no model, or a field that decides about the request is not what it must be.
 pub fn peek(dialect: Dialect, operation: Operation, body: &[u8]) -> Result<Peek, PeekError> {
-    let _ = (dialect, operation, body);
-    Ok(Peek::default())
+    if let Err(error) = std::str::from_utf8(body) {
+        return Err(PeekError::NotJson { offset: error.valid_up_to(), message: "invalid UTF-8" });
+    }
+    let mut draft = Draft::new(dialect, operation, body);
+    if draft.reader.kind()? != Kind::Object {
+        draft.reader.skip()?;
+        draft.reader.finish()?;
+        return Err(PeekError::NotAnObject);
+    }
+    match dialect {
+        Dialect::OpenAi => draft.body(openai::request::fields(operation), openai::request::read)?,
+        Dialect::Anthropic => draft.body(anthropic::request::FIELDS, anthropic::request::read)?,
+        Dialect::Gemini => draft.body(gemini::request::FIELDS, gemini::request::read)?,
+    }
+    let peek = draft.finish();
+    if dialect != Dialect::Gemini && peek.model.is_none() {
+        return Err(PeekError::NoModel);
+    }
+    Ok(peek)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,413 @@
+//! A peek in the making: the reader, what was found so far, and the steps that every dialect needs.
+
+use std::borrow::Cow;
+
+use policy::demand::Demand;
+use policy::request::{Dialect, Operation};
+
+use crate::count;
+use crate::json::{Kind, Reader, Span, Text};
+use crate::peek::{Peek, PeekError};
+use crate::splice::{Inside, Placed, SplicePoints};
+
+type Result<T> = std::result::Result<T, PeekError>;
+
+/// What a top-level field decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Governed {
+    /// The model.
+    Model,
+    /// A place that names the model once more; the path decides.
+    ModelPlace,
+    /// Whether the answer is streamed.
+    Stream,
+    /// OpenAI's options of a stream.
+    StreamOptions,
+    /// The output limit.
+    MaxOutput,
+    /// How many answers.
+    Choices,
+    /// The price class.
+    Tier,
+    /// Something that the body only points at.
+    Pointer,
+    /// Whether the vendor works on after its answer.
+    Background,
+    /// The gateway's own fallbacks.
+    Fallbacks,
+    /// Neither input nor governed.
+    Plain,
+    /// Input, in a form that the dialect knows.
+    Input(Input),
+}
+
+/// The forms of input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The conversation.
+    Messages,
+    /// What precedes it.
+    System,
+    /// One prompt or several, each with its own answer.
+    Prompts,
+    /// Several requests in one, or one within another.
+    Requests,
+    /// Tools, of which some are run by the vendor.
+    Tools,
+    /// What the vendor is to do to the conversation before it answers.
+    Edits,
+    /// Gemini's settings, which hold limits and also schemas.
+    GenerationConfig,
+}
+
+/// A top-level field that is known, and what it decides about. Fields that are not known count as input.
+pub(crate) struct Field(pub(crate) &'static str, pub(crate) Governed);
+
+/// The gateway's own field; vendors never see it. Anthropic has one of the same name, by which the vendor itself would go on
+/// with other models: those must pass the gate too, so it is taken as the gateway's.
+pub(crate) const FALLBACKS: Field = Field("fallbacks", Governed::Fallbacks);
+
+/// Reads the value of an input field; the reader stands before it and is to stand behind it.
+pub(crate) type ReadInput = fn(&mut Draft<'_>, Input) -> Result<()>;
+
+/// A peek in the making.
+pub(crate) struct Draft<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) operation: Operation,
+    pub(crate) peek: Peek,
+    /// The field whose value is being read, for errors.
+    pub(crate) field: &'static str,
+    /// How many prompts the request has.
+    pub(crate) prompts: u32,
+    dialect: Dialect,
+    text: u64,
+    media: u64,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(dialect: Dialect, operation: Operation, body: &'a [u8]) -> Self {
+        let demand = Demand { choices: 1, ..Demand::default() };
+        let splices = SplicePoints::new(dialect, operation);
+        Self {
+            reader: Reader::new(body),
+            operation,
+            peek: Peek { demand, splices, ..Peek::default() },
+            field: "",
+            prompts: 1,
+            dialect,
+            text: 0,
+            media: 0,
+        }
+    }
+
+    /// What was found.
+    pub(crate) fn finish(mut self) -> Peek {
+        let demand = &mut self.peek.demand;
+        demand.text_bytes = self.text.saturating_sub(self.media);
+        demand.choices = demand.choices.max(1).saturating_mul(self.prompts.max(1));
+        demand.max_output = match self.operation {
+            Operation::Embedding | Operation::CountTokens | Operation::ListModels => Some(0),
+            // https://platform.openai.com/docs/api-reference/completions/create (2026-11): `max_tokens` is 16 where absent.
+            Operation::TextCompletion => demand.max_output.or(Some(16)),
+            Operation::ChatCompletion | Operation::Responses => demand.max_output,
+        };
+        self.peek
+    }
+
+    /// Reads the body's members: what is known is taken for what it is, the rest counts as input.
+    pub(crate) fn body(&mut self, fields: &'static [Field], read: ReadInput) -> Result<()> {
+        let mut seen = 0_u64;
+        let mut walk = self.reader.object()?;
+        self.peek.splices.open = self.reader.at();
+        while let Some(key) = self.reader.next_key(&mut walk)? {
+            self.peek.splices.cut_until(walk.comma);
+            let row = find(fields, &self.name(key))?;
+            self.reader.kind()?;
+            let start = self.reader.at();
+            match row {
+                None | Some((_, Field(_, Governed::Plain))) => self.skip()?,
+                Some((index, Field(name, governed))) => {
+                    if seen & 1 << index != 0 {
+                        return Err(PeekError::DuplicateField(name));
+                    }
+                    seen |= 1 << index;
+                    self.field = name;
+                    self.governed(*governed, walk.comma, read)?;
+                }
+            }
+            if row.is_none_or(|(_, field)| matches!(field.1, Governed::Input(_))) {
+                let span = Span { start, end: self.reader.at() };
+                self.text = self.text.saturating_add(bytes(span.len()));
+            }
+        }
+        self.peek.splices.members = walk.count;
+        self.reader.finish()?;
+        Ok(())
+    }
+
+    fn governed(&mut self, governed: Governed, comma: Option<usize>, read: ReadInput) -> Result<()> {
+        match governed {
+            Governed::Model => self.model(),
+            Governed::ModelPlace => self.model_place().map(|_| ()),
+            Governed::Stream => self.flag().map(|flag| self.peek.stream = flag),
+            Governed::StreamOptions => self.stream_options(),
+            Governed::MaxOutput => self.max_output(),
+            Governed::Choices => self.choices(),
+            Governed::Tier => self.tier(),
+            Governed::Pointer => self.pointer(),
+            Governed::Background => self.flag().map(|flag| self.peek.is_background = flag),
+            Governed::Fallbacks => self.fallbacks(comma),
+            Governed::Input(input) => read(self, input),
+            Governed::Plain => self.skip(),
+        }
+    }
+
+    /// Walks through an object's members; `each` gets the name and reads or skips the value. What is no object is skipped.
+    pub(crate) fn members(&mut self, mut each: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+        if self.reader.kind()? != Kind::Object {
+            return self.skip();
+        }
+        let mut walk = self.reader.object()?;
+        while let Some(key) = self.reader.next_key(&mut walk)? {
+            each(self, &self.name(key))?;
+        }
+        Ok(())
+    }
+
+    /// Walks through an array's elements; `each` reads or skips one. What is no array is skipped.
+    pub(crate) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        if self.reader.kind()? != Kind::Array {
+            return self.skip();
+        }
+        let mut walk = self.reader.array()?;
+        while self.reader.next_element(&mut walk)? {
+            each(self)?;
+        }
+        Ok(())
+    }
+
+    /// Skips a value.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        self.reader.skip()?;
+        Ok(())
+    }
+
+    /// Reads a string; anything else is skipped.
+    pub(crate) fn text(&mut self) -> Result<Option<Text<'a>>> {
+        if self.reader.kind()? == Kind::String {
+            return Ok(Some(self.reader.string()?));
+        }
+        self.skip()?;
+        Ok(None)
+    }
+
+    /// Reads a whole number that is not negative, or null.
+    pub(crate) fn count(&mut self) -> Result<Option<u64>> {
+        const EXPECTED: &str = "a whole number, not negative";
+        match self.reader.kind()? {
+            Kind::Null => self.skip().map(|()| None),
+            Kind::Number => {
+                let span = self.reader.skip()?;
+                match count::read(self.reader.slice(span)) {
+                    Some(count) => Ok(Some(count)),
+                    None => Err(PeekError::WrongType { field: self.field, expected: EXPECTED }),
+                }
+            }
+            _ => self.wrong(EXPECTED),
+        }
+    }
+
+    /// Reads an output limit; of several, the largest counts.
+    pub(crate) fn max_output(&mut self) -> Result<()> {
+        let start = self.start()?;
+        let limit = self.count()?;
+        self.peek.splices.max_output.push(self.span_from(start));
+        self.peek.demand.max_output = self.peek.demand.max_output.max(limit);
+        Ok(())
+    }
+
+    /// Reads how many answers are asked for; of several such fields, the largest counts.
+    pub(crate) fn choices(&mut self) -> Result<()> {
+        let choices = self.count()?.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        self.peek.demand.choices = self.peek.demand.choices.max(choices);
+        Ok(())
+    }
+
+    /// Reads something that points at input which is not there: anything but null, false and what is empty.
+    pub(crate) fn pointer(&mut self) -> Result<()> {
+        let span = self.reader.skip()?;
+        let is_nothing = matches!(self.reader.slice(span), b"null" | b"false" | b"[]" | b"{}" | b"\"\"");
+        self.peek.demand.unseen |= !is_nothing;
+        Ok(())
+    }
+
+    /// Reads a place where a model's name stands.
+    pub(crate) fn model_place(&mut self) -> Result<Option<Text<'a>>> {
+        let start = self.start()?;
+        let name = self.text_or_null()?;
+        self.peek.splices.models.push(self.span_from(start));
+        Ok(name)
+    }
+
+    /// Takes an inline medium of this many base64 characters out of the text. Gives its decoded size.
+    pub(crate) fn base64(&mut self, characters: usize) -> u64 {
+        let characters = bytes(characters);
+        self.media = self.media.saturating_add(characters);
+        characters.div_ceil(4).saturating_mul(3)
+    }
+
+    /// Names the nested field that is read next, which must not have come before. `times`: how often it came, with this.
+    pub(crate) fn once(&mut self, field: &'static str, times: u32) -> Result<()> {
+        self.field = field;
+        if times > 1 { Err(PeekError::DuplicateField(field)) } else { Ok(()) }
+    }
+
+    /// Where the next value begins.
+    pub(crate) fn start(&mut self) -> Result<usize> {
+        self.reader.kind()?;
+        Ok(self.reader.at())
+    }
+
+    pub(crate) fn span_from(&self, start: usize) -> Span {
+        Span { start, end: self.reader.at() }
+    }
+
+    /// The name that a key means. Google's JSON takes each name in camel case and in snake case.
+    fn name(&self, key: Text<'a>) -> Cow<'a, str> {
+        let name = key.name();
+        if self.dialect == Dialect::Gemini && name.contains('_') { camel_case(&name).into() } else { name }
+    }
+
+    fn model(&mut self) -> Result<()> {
+        let Some(name) = self.model_place()? else { return Ok(()) };
+        let name = name.decoded().ok_or(PeekError::WrongType { field: self.field, expected: "a valid string" })?;
+        self.peek.model = Some(name.into_owned()).filter(|name| !name.is_empty());
+        Ok(())
+    }
+
+    fn tier(&mut self) -> Result<()> {
+        if let Some(tier) = self.text_or_null()? {
+            let tier = tier.name();
+            let standard = ["default", "standard", "standard_only", "unspecified"];
+            self.peek.demand.tier_is_open |= !standard.iter().any(|name| tier.eq_ignore_ascii_case(name));
+        }
+        Ok(())
+    }
+
+    fn stream_options(&mut self) -> Result<()> {
+        let kind = self.reader.kind()?;
+        let start = self.reader.at();
+        let mut include_usage = None;
+        let mut inside = None;
+        if kind == Kind::Object {
+            let mut walk = self.reader.object()?;
+            let open = self.reader.at();
+            while let Some(key) = self.reader.next_key(&mut walk)? {
+                if key.is("include_usage") {
+                    include_usage = Some(self.include_usage(include_usage)?);
+                } else {
+                    self.skip()?;
+                }
+            }
+            inside = Some(Inside { open, is_empty: walk.count == 0 });
+        } else if kind == Kind::Null {
+            self.skip()?;
+        } else {
+            return self.wrong("an object");
+        }
+        self.peek.splices.stream_options = Some(Placed { value: self.span_from(start), inside, member: include_usage });
+        Ok(())
+    }
+
+    fn include_usage(&mut self, earlier: Option<Span>) -> Result<Span> {
+        self.once("stream_options.include_usage", 1 + u32::from(earlier.is_some()))?;
+        let start = self.start()?;
+        self.peek.client_wants_usage = self.flag()?;
+        Ok(self.span_from(start))
+    }
+
+    fn fallbacks(&mut self, comma: Option<usize>) -> Result<()> {
+        let from = comma.unwrap_or(self.peek.splices.open);
+        let mut named = Vec::new();
+        self.elements(|draft| draft.fallback(&mut named))?;
+        self.peek.fallbacks = named;
+        self.peek.splices.cut(self.span_from(from), comma.is_none());
+        Ok(())
+    }
+
+    /// `"provider/model"`, or an object with `provider` and `model`. What names nothing is left out.
+    fn fallback(&mut self, named: &mut Vec<String>) -> Result<()> {
+        if self.reader.kind()? == Kind::String {
+            named.extend(self.reader.string()?.decoded().map(Cow::into_owned).filter(|name| !name.is_empty()));
+            return Ok(());
+        }
+        let (mut provider, mut model) = (None, None);
+        self.members(|draft, name| {
+            let place = match name {
+                "provider" => &mut provider,
+                "model" => &mut model,
+                _ => return draft.skip(),
+            };
+            *place = draft.text()?.and_then(Text::decoded);
+            Ok(())
+        })?;
+        named.extend(match (provider, model) {
+            (Some(provider), Some(model)) => Some(format!("{provider}/{model}")),
+            (Some(only), None) | (None, Some(only)) => Some(only.into_owned()),
+            (None, None) => None,
+        });
+        Ok(())
+    }
+
+    fn text_or_null(&mut self) -> Result<Option<Text<'a>>> {
+        match self.reader.kind()? {
+            Kind::String => Ok(Some(self.reader.string()?)),
+            Kind::Null => self.skip().map(|()| None),
+            _ => self.wrong("a string"),
+        }
+    }
+
+    fn flag(&mut self) -> Result<bool> {
+        let kind = self.reader.kind()?;
+        if !matches!(kind, Kind::True | Kind::False | Kind::Null) {
+            return self.wrong("true or false");
+        }
+        self.skip()?;
+        Ok(kind == Kind::True)
+    }
+
+    /// Refuses the value that is next. That it is no JSON at all would be said first.
+    fn wrong<T>(&mut self, expected: &'static str) -> Result<T> {
+        self.skip()?;
+        Err(PeekError::WrongType { field: self.field, expected })
+    }
+}
+
+/// The row of a field, and which it is.
+fn find(fields: &'static [Field], name: &str) -> Result<Option<(usize, &'static Field)>> {
+    if let Some(found) = fields.iter().enumerate().find(|(_, field)| field.0 == name) {
+        return Ok(Some(found));
+    }
+    // Readers that ignore case fold these two letters into ASCII as well.
+    let folded =
+        if name.is_ascii() { Cow::Borrowed(name) } else { name.replace('ſ', "s").replace('\u{212A}', "k").into() };
+    match fields.iter().find(|field| field.1 != Governed::Plain && field.0.eq_ignore_ascii_case(&folded)) {
+        Some(field) => Err(PeekError::AlmostField(field.0)),
+        None => Ok(None),
+    }
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut camel = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}
+
+fn bytes(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,152 @@
+//! What matters of requests in Gemini's dialect (<https://ai.google.dev/api/generate-content>, 2026-11). Names are met here in
+//! camel case, however they stand in the body.
+
+use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
+use crate::json::{Kind, Span};
+use crate::peek::PeekError;
+use crate::splice::{Inside, Placed};
+
+type Result<T> = std::result::Result<T, PeekError>;
+
+/// The fields of a body, whatever the action: generateContent, countTokens, embedContent, batchEmbedContents.
+pub(crate) const FIELDS: &[Field] = &[
+    FALLBACKS,
+    Field("contents", Governed::Input(Input::Messages)),
+    Field("content", Governed::Input(Input::System)),
+    Field("systemInstruction", Governed::Input(Input::System)),
+    Field("requests", Governed::Input(Input::Requests)),
+    Field("generateContentRequest", Governed::Input(Input::Requests)),
+    Field("model", Governed::ModelPlace),
+    Field("tools", Governed::Input(Input::Tools)),
+    Field("generationConfig", Governed::Input(Input::GenerationConfig)),
+    Field("serviceTier", Governed::Tier),
+    Field("cachedContent", Governed::Pointer),
+    Field("continuationToken", Governed::Pointer),
+    Field("labels", Governed::Plain),
+    Field("outputDimensionality", Governed::Plain),
+    Field("safetySettings", Governed::Plain),
+    Field("store", Governed::Plain),
+    Field("taskType", Governed::Plain),
+];
+
+/// Reads the value of an input field.
+pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
+    match input {
+        Input::Messages => one_or_many(draft, content),
+        Input::System => content(draft),
+        Input::Requests => one_or_many(draft, request),
+        Input::Tools => one_or_many(draft, tool),
+        Input::GenerationConfig => generation_config(draft),
+        Input::Prompts | Input::Edits => draft.skip(),
+    }
+}
+
+/// A list, or its one element by itself, which Google's JSON takes as well.
+fn one_or_many(draft: &mut Draft<'_>, each: fn(&mut Draft<'_>) -> Result<()>) -> Result<()> {
+    if draft.reader.kind()? == Kind::Array { draft.elements(each) } else { each(draft) }
+}
+
+/// A request within the request. The model that it names must be the one in the path.
+fn request(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| match name {
+        "model" => draft.model_place().map(|_| ()),
+        "contents" => one_or_many(draft, content),
+        "content" | "systemInstruction" => content(draft),
+        "tools" => one_or_many(draft, tool),
+        "cachedContent" => draft.pointer(),
+        _ => draft.skip(),
+    })
+}
+
+fn content(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| if name == "parts" { one_or_many(draft, part) } else { draft.skip() })
+}
+
+fn part(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| match name {
+        "inlineData" => inline_data(draft),
+        "fileData" => draft.pointer(),
+        "functionResponse" => content(draft),
+        _ => draft.skip(),
+    })
+}
+
+fn inline_data(draft: &mut Draft<'_>) -> Result<()> {
+    let (mut medium, mut length) = (Medium::Document, 0);
+    draft.members(|draft, name| match name {
+        "mimeType" => {
+            medium = draft.text()?.map_or(Medium::Document, |text| Medium::of(&text.name()));
+            Ok(())
+        }
+        "data" => {
+            length = draft.text()?.map_or(0, |text| text.raw().len());
+            Ok(())
+        }
+        _ => draft.skip(),
+    })?;
+    let size = draft.base64(length);
+    let demand = &mut draft.peek.demand;
+    match medium {
+        Medium::Image => demand.images = demand.images.saturating_add(1),
+        Medium::Audio => demand.audio_bytes = demand.audio_bytes.saturating_add(size),
+        Medium::Document => demand.file_bytes = demand.file_bytes.saturating_add(size),
+        // A still picture takes few bytes a second and as many tokens as any other.
+        Medium::Video => demand.unseen = true,
+    }
+    Ok(())
+}
+
+enum Medium {
+    Image,
+    Audio,
+    Video,
+    Document,
+}
+
+impl Medium {
+    fn of(mime_type: &str) -> Self {
+        let class = mime_type.split('/').next().unwrap_or_default().trim();
+        match class.to_ascii_lowercase().as_str() {
+            "image" => Self::Image,
+            "audio" => Self::Audio,
+            "video" => Self::Video,
+            _ => Self::Document,
+        }
+    }
+}
+
+/// A tool is an object with one member that says what it is; all but declared functions are run by the vendor.
+fn tool(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| {
+        draft.peek.demand.unseen |= name != "functionDeclarations";
+        draft.skip()
+    })
+}
+
+fn generation_config(draft: &mut Draft<'_>) -> Result<()> {
+    let start = draft.start()?;
+    let is_object = draft.reader.kind()? == Kind::Object;
+    let (mut limits, mut counts, mut member) = (0, 0, None);
+    draft.members(|draft, name| match name {
+        "maxOutputTokens" => {
+            limits += 1;
+            draft.once("generationConfig.maxOutputTokens", limits)?;
+            let start = draft.start()?;
+            draft.max_output()?;
+            member = Some(draft.span_from(start));
+            Ok(())
+        }
+        "candidateCount" => {
+            counts += 1;
+            draft.once("generationConfig.candidateCount", counts)?;
+            draft.choices()
+        }
+        _ => draft.skip(),
+    })?;
+    let value = draft.span_from(start);
+    let open = start + 1;
+    let inside = draft.reader.slice(Span { start: open, end: value.end });
+    let inside = is_object.then(|| Inside { open, is_empty: inside.trim_ascii_start() == b"}" });
+    draft.peek.splices.settings = Some(Placed { value, inside, member });
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! What matters of requests in OpenAI's dialect (<https://platform.openai.com/docs/api-reference>, 2026-11).
+
+use policy::request::Operation;
+
+use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
+use crate::json::Kind;
+use crate::peek::PeekError;
+
+type Result<T> = std::result::Result<T, PeekError>;
+
+/// The fields of an operation's body. Each output limit is taken only where the operation has it: elsewhere a lenient vendor
+/// would ignore it.
+pub(crate) const fn fields(operation: Operation) -> &'static [Field] {
+    match operation {
+        Operation::ChatCompletion => CHAT,
+        Operation::TextCompletion => COMPLETIONS,
+        Operation::Embedding => EMBEDDINGS,
+        Operation::Responses | Operation::CountTokens | Operation::ListModels => RESPONSES,
+    }
+}
+
+const CHAT: &[Field] = &[
+    FALLBACKS,
+    Field("model", Governed::Model),
+    Field("messages", Governed::Input(Input::Messages)),
+    Field("stream", Governed::Stream),
+    Field("stream_options", Governed::StreamOptions),
+    Field("max_completion_tokens", Governed::MaxOutput),
+    Field("max_tokens", Governed::MaxOutput),
+    Field("n", Governed::Choices),
+    Field("service_tier", Governed::Tier),
+    Field("tools", Governed::Input(Input::Tools)),
+    Field("web_search_options", Governed::Pointer),
+    Field("audio", Governed::Plain),
+    Field("frequency_penalty", Governed::Plain),
+    Field("logit_bias", Governed::Plain),
+    Field("logprobs", Governed::Plain),
+    Field("metadata", Governed::Plain),
+    Field("modalities", Governed::Plain),
+    Field("parallel_tool_calls", Governed::Plain),
+    Field("presence_penalty", Governed::Plain),
+    Field("prompt_cache_key", Governed::Plain),
+    Field("reasoning_effort", Governed::Plain),
+    Field("safety_identifier", Governed::Plain),
+    Field("seed", Governed::Plain),
+    Field("stop", Governed::Plain),
+    Field("store", Governed::Plain),
+    Field("temperature", Governed::Plain),
+    Field("top_logprobs", Governed::Plain),
+    Field("top_p", Governed::Plain),
+    Field("user", Governed::Plain),
+];
+
+const COMPLETIONS: &[Field] = &[
+    FALLBACKS,
+    Field("model", Governed::Model),
+    Field("prompt", Governed::Input(Input::Prompts)),
+    Field("stream", Governed::Stream),
+    Field("stream_options", Governed::StreamOptions),
+    Field("max_tokens", Governed::MaxOutput),
+    Field("n", Governed::Choices),
+    Field("best_of", Governed::Choices),
+    Field("service_tier", Governed::Tier),
+    Field("echo", Governed::Plain),
+    Field("frequency_penalty", Governed::Plain),
+    Field("logit_bias", Governed::Plain),
+    Field("logprobs", Governed::Plain),
+    Field("presence_penalty", Governed::Plain),
+    Field("seed", Governed::Plain),
+    Field("stop", Governed::Plain),
+    Field("temperature", Governed::Plain),
+    Field("top_p", Governed::Plain),
+    Field("user", Governed::Plain),
+];
+
+const RESPONSES: &[Field] = &[
+    FALLBACKS,
+    Field("model", Governed::Model),
+    Field("input", Governed::Input(Input::Messages)),
+    Field("stream", Governed::Stream),
+    Field("max_output_tokens", Governed::MaxOutput),
+    Field("service_tier", Governed::Tier),
+    Field("tools", Governed::Input(Input::Tools)),
+    Field("previous_response_id", Governed::Pointer),
+    Field("conversation", Governed::Pointer),
+    Field("prompt", Governed::Pointer),
+    Field("background", Governed::Background),
+    Field("include", Governed::Plain),
+    Field("max_tool_calls", Governed::Plain),
+    Field("metadata", Governed::Plain),
+    Field("parallel_tool_calls", Governed::Plain),
+    Field("prompt_cache_key", Governed::Plain),
+    Field("reasoning", Governed::Plain),
+    Field("safety_identifier", Governed::Plain),
+    Field("store", Governed::Plain),
+    Field("stream_options", Governed::Plain),
+    Field("temperature", Governed::Plain),
+    Field("top_logprobs", Governed::Plain),
+    Field("top_p", Governed::Plain),
+    Field("truncation", Governed::Plain),
+    Field("user", Governed::Plain),
+];
+
+const EMBEDDINGS: &[Field] = &[
+    FALLBACKS,
+    Field("model", Governed::Model),
+    Field("input", Governed::Input(Input::Messages)),
+    Field("dimensions", Governed::Plain),
+    Field("encoding_format", Governed::Plain),
+    Field("user", Governed::Plain),
+];
+
+/// Reads the value of an input field.
+pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
+    match (input, draft.operation) {
+        (Input::Messages, Operation::ChatCompletion) => draft.elements(message),
+        (Input::Messages, Operation::Responses | Operation::CountTokens) => draft.elements(item),
+        (Input::Prompts, _) => prompts(draft),
+        (Input::Tools, _) => draft.elements(tool),
+        _ => draft.skip(),
+    }
+}
+
+/// A string or a list of tokens is one prompt; a list of those is as many as it has.
+fn prompts(draft: &mut Draft<'_>) -> Result<()> {
+    let mut prompts = 0_u32;
+    draft.elements(|draft| {
+        if draft.reader.kind()? != Kind::Number {
+            prompts = prompts.saturating_add(1);
+        }
+        draft.skip()
+    })?;
+    draft.prompts = prompts.max(1);
+    Ok(())
+}
+
+fn message(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| match name {
+        "content" => draft.elements(part),
+        // An earlier spoken answer, by its id.
+        "audio" => draft.pointer(),
+        _ => draft.skip(),
+    })
+}
+
+/// An item of the Responses API's input. One that is neither a message nor of a type known to carry its content with it is a
+/// reference to something stored.
+fn item(draft: &mut Draft<'_>) -> Result<()> {
+    let (mut kind, mut has_role, mut result) = (ItemKind::Untyped, false, 0);
+    draft.members(|draft, name| match name {
+        "type" => {
+            kind = draft.text()?.map_or(ItemKind::Untyped, |text| ItemKind::of(&text.name()));
+            Ok(())
+        }
+        "role" => {
+            has_role = true;
+            draft.skip()
+        }
+        "content" => draft.elements(part),
+        "output" if draft.reader.kind()? == Kind::Object => draft.members(screenshot),
+        "output" => draft.elements(part),
+        "result" => {
+            result = draft.text()?.map_or(0, |text| text.raw().len());
+            Ok(())
+        }
+        _ => draft.skip(),
+    })?;
+    match kind {
+        ItemKind::Image => {
+            draft.base64(result);
+            add_image(draft);
+        }
+        ItemKind::Known => {}
+        ItemKind::Untyped => draft.peek.demand.unseen |= !has_role,
+        ItemKind::Unknown => draft.peek.demand.unseen = true,
+    }
+    Ok(())
+}
+
+enum ItemKind {
+    Untyped,
+    Known,
+    Image,
+    Unknown,
+}
+
+impl ItemKind {
+    fn of(name: &str) -> Self {
+        match name {
+            "image_generation_call" => Self::Image,
+            "message"
+            | "function_call"
+            | "function_call_output"
+            | "custom_tool_call"
+            | "custom_tool_call_output"
+            | "reasoning"
+            | "computer_call"
+            | "computer_call_output"
+            | "local_shell_call"
+            | "local_shell_call_output"
+            | "shell_call"
+            | "shell_call_output"
+            | "apply_patch_call"
+            | "apply_patch_call_output"
+            | "mcp_list_tools"
+            | "mcp_approval_request"
+            | "mcp_approval_response"
+            | "mcp_call" => Self::Known,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A content part of either API: the names of their media do not collide.
+fn part(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| match name {
+        "type" => {
+            const KNOWN: [&str; 11] = [
+                "text",
+                "input_text",
+                "output_text",
+                "refusal",
+                "image_url",
+                "input_image",
+                "input_audio",
+                "file",
+                "input_file",
+                "summary_text",
+                "reasoning_text",
+            ];
+            let is_known = draft.text()?.is_some_and(|text| KNOWN.contains(&&*text.name()));
+            draft.peek.demand.unseen |= !is_known;
+            Ok(())
+        }
+        "image_url" => image(draft),
+        "input_audio" => draft.members(audio),
+        "file" => draft.members(file),
+        "file_data" | "file_id" | "file_url" => file(draft, name),
+        _ => draft.skip(),
+    })
+}
+
+fn screenshot(draft: &mut Draft<'_>, name: &str) -> Result<()> {
+    match name {
+        "image_url" => image(draft),
+        "file_id" => draft.pointer(),
+        _ => draft.skip(),
+    }
+}
+
+/// An image by its URL, which may hold it: a string, or an object with it.
+fn image(draft: &mut Draft<'_>) -> Result<()> {
+    match draft.reader.kind()? {
+        Kind::Object => draft.members(|draft, name| if name == "url" { image_url(draft) } else { draft.skip() }),
+        _ => image_url(draft),
+    }
+}
+
+fn image_url(draft: &mut Draft<'_>) -> Result<()> {
+    let Some(url) = draft.text()? else { return Ok(()) };
+    match inline(url.raw()) {
+        Some(inline) if !inline.is_image => {
+            let size = draft.base64(inline.length);
+            add_file(draft, size);
+        }
+        Some(inline) => {
+            draft.base64(inline.length);
+            add_image(draft);
+        }
+        None => add_image(draft),
+    }
+    Ok(())
+}
+
+fn audio(draft: &mut Draft<'_>, name: &str) -> Result<()> {
+    if name != "data" {
+        return draft.skip();
+    }
+    let length = draft.text()?.map_or(0, |text| text.raw().len());
+    let size = draft.base64(length);
+    draft.peek.demand.audio_bytes = draft.peek.demand.audio_bytes.saturating_add(size);
+    Ok(())
+}
+
+fn file(draft: &mut Draft<'_>, name: &str) -> Result<()> {
+    match name {
+        "file_data" => {
+            let Some(text) = draft.text()? else { return Ok(()) };
+            let length = inline(text.raw()).map_or(text.raw().len(), |inline| inline.length);
+            let size = draft.base64(length);
+            add_file(draft, size);
+            Ok(())
+        }
+        "file_id" | "file_url" => draft.pointer(),
+        _ => draft.skip(),
+    }
+}
+
+fn tool(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| {
+        if name != "type" {
+            return draft.skip();
+        }
+        // Whatever else there is or will be is run by the vendor.
+        let client_side = ["function", "custom", "namespace", "local_shell", "apply_patch"];
+        let is_client_side = draft.text()?.is_some_and(|kind| client_side.contains(&&*kind.name()));
+        draft.peek.demand.unseen |= !is_client_side;
+        Ok(())
+    })
+}
+
+fn add_image(draft: &mut Draft<'_>) {
+    draft.peek.demand.images = draft.peek.demand.images.saturating_add(1);
+}
+
+fn add_file(draft: &mut Draft<'_>, size: u64) {
+    draft.peek.demand.file_bytes = draft.peek.demand.file_bytes.saturating_add(size);
+}
+
+/// The medium within a data URL (RFC 2397).
+struct Inline {
+    is_image: bool,
+    /// Of its base64.
+    length: usize,
+}
+
+/// What a data URL holds. `None`: it is another URL, or not in base64.
+fn inline(url: &[u8]) -> Option<Inline> {
+    const LONGEST_HEAD: usize = 256;
+    let rest = url.strip_prefix(b"data:")?;
+    let comma = memchr::memchr(b',', rest.get(..LONGEST_HEAD.min(rest.len()))?)?;
+    let head = rest.get(..comma)?;
+    if !head.to_ascii_lowercase().ends_with(b";base64") {
+        return None;
+    }
+    let is_image = head.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"image"));
+    Some(Inline { is_image, length: rest.len() - comma - 1 })
+}
