@@ -97,6 +97,7 @@ impl ProxyHttp for Edge {
         ctx.request_id = request_id::of(&header.headers);
         ctx.record.method = header.method.to_string();
         ctx.record.path = header.uri.path().to_owned();
+        ctx.fallback_dialect = route::dialect_of(header.uri.path());
         match too_many_headers(header, &self.limits) {
             Some(refusal) => {
                 ctx.failure = Some(refusal);
@@ -129,12 +130,10 @@ impl ProxyHttp for Edge {
             Route::Live => return self.tell_life(session, ctx, true).await.map(|()| true),
             Route::Ready => return self.tell_life(session, ctx, self.life.is_ready()).await.map(|()| true),
             Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
-            Route::NotFound(dialect) => {
-                ctx.fallback_dialect = dialect;
+            Route::NotFound => {
                 Refusal::new(Reason::NotFound, format!("there is nothing at {} {}", header.method, header.uri.path()))
             }
-            Route::WrongMethod(dialect, method) => {
-                ctx.fallback_dialect = dialect;
+            Route::WrongMethod(method) => {
                 ctx.allowed_method = Some(method);
                 Refusal::new(Reason::MethodNotAllowed, format!("{} takes {method} requests only", header.uri.path()))
             }

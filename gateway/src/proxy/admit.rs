@@ -62,10 +62,10 @@ impl Edge {
             plan,
             stream,
             peek: peeked,
-            body,
+            body: Some(body),
             owners,
             current: 0,
-            is_repeat: false,
+            repeats: 0,
             first_content_us: None,
             last_content_us: None,
         };

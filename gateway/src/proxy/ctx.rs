@@ -68,14 +68,14 @@ pub(crate) struct Call {
     pub(crate) stream: bool,
     /// What its body says.
     pub(crate) peek: Peek,
-    /// Its body, as the client sent it.
-    pub(crate) body: HeldBody,
+    /// Its body, as the client sent it; `None` once no other attempt can need it.
+    pub(crate) body: Option<HeldBody>,
     /// Whose accounts the caller's side of each attempt is charged to.
     pub(crate) owners: Vec<Owner>,
     /// The attempt under way, or the next one: an index into the plan.
     pub(crate) current: usize,
-    /// Whether the current attempt was begun before, on a connection that was already dead.
-    pub(crate) is_repeat: bool,
+    /// How often the current attempt was begun before, on connections that were already dead.
+    pub(crate) repeats: u8,
     /// Microseconds from the start to the first content of the current answer.
     pub(crate) first_content_us: Option<u64>,
     /// The same to the last piece of it.

@@ -21,6 +21,9 @@ use super::{Edge, answer};
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How often an attempt is begun again because its pooled connection was already dead.
+const MAX_REPEATS: u8 = 4;
+
 /// A failure of our own: a broken invariant. The client learns nothing of it but the request's id.
 pub(super) fn internal(what: &'static str) -> Box<Error> {
     Error::explain(ErrorType::InternalError, what)
@@ -48,7 +51,7 @@ impl Edge {
         failed.set_retry(next.is_some());
         if let Some(next) = next {
             call.current = next;
-            call.is_repeat = false;
+            call.repeats = 0;
             ctx.failure = None;
         }
         ctx.stage = Stage::Admitted(call);
@@ -75,7 +78,7 @@ impl Edge {
         let is_dead_connection = reused
             && cut.is_none()
             && *failed.esource() == ErrorSource::Upstream
-            && matches!(&ctx.stage, Stage::Sending(call, _) if !call.is_repeat);
+            && matches!(&ctx.stage, Stage::Sending(call, _) if call.repeats < MAX_REPEATS);
         if is_dead_connection {
             return repeat(ctx, failed);
         }
@@ -87,7 +90,7 @@ impl Edge {
         match (next, &mut ctx.stage) {
             (Some(next), Stage::Admitted(call)) if may_go_on => {
                 call.current = next;
-                call.is_repeat = false;
+                call.repeats = 0;
                 failed.set_retry(true);
             }
             _ => {
@@ -235,7 +238,7 @@ async fn linger(downstream: &mut HttpSession) {
 fn repeat(ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
     if let Stage::Sending(mut call, sent) = ctx.stage.take() {
         sent.settle_free();
-        call.is_repeat = true;
+        call.repeats += 1;
         ctx.stage = Stage::Admitted(call);
     }
     failed.set_retry(true);

@@ -168,6 +168,11 @@ impl Held {
         self.shared.header_out.load(Ordering::Relaxed)
     }
 
+    /// Frees the body: no other attempt can need it.
+    pub(crate) fn forget_body(&self) {
+        *self.shared.body.lock() = Bytes::new();
+    }
+
     /// Whether the client left before its answer was whole.
     pub(crate) fn client_left(&self) -> bool {
         self.shared.client_left.load(Ordering::Relaxed)

@@ -26,7 +26,7 @@ impl Edge {
             ctx.record.tried(attempt, status_text(status));
             sent.settle_free();
             call.current = next;
-            call.is_repeat = false;
+            call.repeats = 0;
             ctx.stage = Stage::Admitted(call);
             return Err(next_attempt(ErrorType::HTTPStatus(status)));
         }

@@ -18,10 +18,10 @@ pub(crate) enum Route {
     Ready,
     /// Prometheus metrics.
     Metrics,
-    /// Nowhere; the answer is in this dialect.
-    NotFound(Dialect),
+    /// Nowhere.
+    NotFound,
     /// The path exists for another method.
-    WrongMethod(Dialect, &'static str),
+    WrongMethod(&'static str),
 }
 
 /// What a path asks for.
@@ -65,35 +65,35 @@ pub(crate) fn find(method: &Method, path: &str) -> Route {
         ("/livez", true) => return Route::Live,
         ("/readyz" | "/health", true) => return Route::Ready,
         ("/metrics", true) => return Route::Metrics,
-        ("/livez" | "/readyz" | "/health" | "/metrics", false) => return Route::WrongMethod(Dialect::OpenAi, GET),
+        ("/livez" | "/readyz" | "/health" | "/metrics", false) => return Route::WrongMethod(GET),
         _ => {}
     }
     if let Some(rest) = OPENAI_PREFIXES.iter().find_map(|prefix| under(path, prefix)) {
         return openai(method, rest.strip_prefix("/v1").unwrap_or(rest))
             .or_else(|| vendor_prefixed(method, rest))
-            .unwrap_or(Route::NotFound(Dialect::OpenAi));
+            .unwrap_or(Route::NotFound);
     }
     if let Some(route) = vendor_prefixed(method, path) {
         return route;
     }
     if path == "/v1/models" {
-        return expect_method(method, GET, Dialect::OpenAi, Route::Models(ModelList::Superset));
+        return expect_method(method, GET, Route::Models(ModelList::Superset));
     }
     let versioned = path.strip_prefix("/v1");
     let found = versioned
         .and_then(|rest| openai(method, rest).or_else(|| anthropic(method, rest)))
         .or_else(|| gemini(method, path));
-    found.unwrap_or_else(|| Route::NotFound(dialect_of(path)))
+    found.unwrap_or(Route::NotFound)
 }
 
 /// Routes whose prefix names the vendor: `/anthropic/…`, `/genai/…`.
 fn vendor_prefixed(method: &Method, path: &str) -> Option<Route> {
     if let Some(rest) = under(path, "/anthropic") {
         let rest = rest.strip_prefix("/v1").unwrap_or(rest);
-        return Some(anthropic(method, rest).unwrap_or(Route::NotFound(Dialect::Anthropic)));
+        return Some(anthropic(method, rest).unwrap_or(Route::NotFound));
     }
     let rest = under(path, "/genai")?;
-    Some(gemini(method, rest).unwrap_or(Route::NotFound(Dialect::Gemini)))
+    Some(gemini(method, rest).unwrap_or(Route::NotFound))
 }
 
 fn openai(method: &Method, rest: &str) -> Option<Route> {
@@ -104,7 +104,7 @@ fn openai(method: &Method, rest: &str) -> Option<Route> {
         "/embeddings" => Operation::Embedding,
         "/models" => {
             let list = Route::Models(ModelList::Of(Dialect::OpenAi));
-            return Some(expect_method(method, GET, Dialect::OpenAi, list));
+            return Some(expect_method(method, GET, list));
         }
         _ => return None,
     };
@@ -117,7 +117,7 @@ fn anthropic(method: &Method, rest: &str) -> Option<Route> {
         "/messages/count_tokens" => Operation::CountTokens,
         "/models" => {
             let list = Route::Models(ModelList::Of(Dialect::Anthropic));
-            return Some(expect_method(method, GET, Dialect::Anthropic, list));
+            return Some(expect_method(method, GET, list));
         }
         _ => return None,
     };
@@ -132,7 +132,7 @@ fn gemini(method: &Method, path: &str) -> Option<Route> {
         .unwrap_or((None, path));
     if rest == "/models" {
         let list = Route::Models(ModelList::Of(Dialect::Gemini));
-        return Some(expect_method(method, GET, Dialect::Gemini, list));
+        return Some(expect_method(method, GET, list));
     }
     let (model, action) = rest.strip_prefix("/models/")?.rsplit_once(':')?;
     let (action, operation) = match action {
@@ -148,11 +148,11 @@ fn gemini(method: &Method, path: &str) -> Option<Route> {
 }
 
 fn inference(method: &Method, dialect: Dialect, operation: Operation, gemini: Option<GeminiPath>) -> Route {
-    expect_method(method, POST, dialect, Route::Inference(Asked { dialect, operation, gemini }))
+    expect_method(method, POST, Route::Inference(Asked { dialect, operation, gemini }))
 }
 
-fn expect_method(method: &Method, wanted: &'static str, dialect: Dialect, route: Route) -> Route {
-    if method.as_str() == wanted { route } else { Route::WrongMethod(dialect, wanted) }
+fn expect_method(method: &Method, wanted: &'static str, route: Route) -> Route {
+    if method.as_str() == wanted { route } else { Route::WrongMethod(wanted) }
 }
 
 /// What is left of a path under a prefix that ends at a segment.
@@ -160,10 +160,13 @@ fn under<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
 }
 
-fn dialect_of(path: &str) -> Dialect {
-    if path.starts_with("/v1/messages") {
+/// The dialect in which a request to this path is answered, whether there is anything at the path or not.
+pub(crate) fn dialect_of(path: &str) -> Dialect {
+    let path = OPENAI_PREFIXES.iter().find_map(|prefix| under(path, prefix)).unwrap_or(path);
+    let is_under = |prefix: &str| path == prefix || under(path, prefix).is_some();
+    if is_under("/anthropic") || is_under("/v1/messages") {
         Dialect::Anthropic
-    } else if path.starts_with("/v1beta") || path.starts_with("/v1/models/") || path.starts_with("/models/") {
+    } else if ["/genai", "/v1beta", "/v1/models", "/models"].into_iter().any(is_under) && path != "/v1/models" {
         Dialect::Gemini
     } else {
         Dialect::OpenAi
@@ -264,15 +267,16 @@ mod tests {
             ("/genai/models/%ff:generateContent", Dialect::Gemini),
         ];
         for (path, dialect) in cases {
-            assert_eq!(post(path), Route::NotFound(dialect), "{path}");
+            assert_eq!(post(path), Route::NotFound, "{path}");
+            assert_eq!(dialect_of(path), dialect, "{path}");
         }
     }
 
     #[test]
     fn the_method_counts() {
         let chat = "/v1/chat/completions";
-        assert_eq!(find(&Method::GET, chat), Route::WrongMethod(Dialect::OpenAi, "POST"));
-        assert_eq!(post("/v1/models"), Route::WrongMethod(Dialect::OpenAi, "GET"));
+        assert_eq!(find(&Method::GET, chat), Route::WrongMethod("POST"));
+        assert_eq!(post("/v1/models"), Route::WrongMethod("GET"));
         assert_eq!(find(&Method::GET, "/v1/models"), Route::Models(ModelList::Superset));
         assert_eq!(find(&Method::GET, "/v1beta/models"), Route::Models(ModelList::Of(Dialect::Gemini)));
         assert_eq!(find(&Method::GET, "/readyz"), Route::Ready);

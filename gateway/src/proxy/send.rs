@@ -54,7 +54,7 @@ fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
         request_usage: hides_usage(call, asked),
         drop_gateway_fields: true,
     };
-    splice(call.body.bytes(), &call.peek, &edit)
+    call.body.as_ref().map_or_else(Bytes::new, |body| splice(body.bytes(), &call.peek, &edit))
 }
 
 /// Whether usage is asked for upstream though the client did not ask: it is metered, and hidden from the client.

@@ -24,6 +24,9 @@ impl Edge {
             call.last_content_us = Some(elapsed);
         }
         held.next_piece_within(call.stream.then_some(self.stream_idle(call.attempt())));
+        if held.header_is_out() && call.body.take().is_some() {
+            held.forget_body();
+        }
         let is_success = ctx.record.vendor_status.is_some_and(|status| (200..300).contains(&status));
         let failed = is_success && (meter.error_seen().is_some() || (end && !meter.is_complete()));
         let next = call.next_after(Failure::Provider).filter(|_| failed && !held.header_is_out());
@@ -47,7 +50,7 @@ impl Edge {
         self.settle(ctx, "failed_answer");
         if let Stage::Admitted(call) = &mut ctx.stage {
             call.current = next;
-            call.is_repeat = false;
+            call.repeats = 0;
         }
         judge::next_attempt(ErrorType::InvalidHTTPHeader)
     }
