@@ -2,14 +2,21 @@
 
 use super::*;
 
+mod compile;
+mod documented;
+mod environment;
+mod examples;
+mod mistakes;
+mod references;
 mod seeds;
+mod supported;
 
-/// The vendors as the gateway will give them.
+/// The vendors as the gateway gives them.
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
     vendors: &["openai", "anthropic", "gemini"],
-    vendors_later: &["azure", "bedrock", "vertex", "cohere", "groq", "mistral", "ollama", "sgl", "vllm"],
+    vendors_later: &["azure", "bedrock", "cohere", "groq", "mistral", "ollama", "vertex"],
     check_base_url: |_, url| {
-        if url.starts_with("http://") || url.starts_with("https://") { Ok(()) } else { Err("no URL".into()) }
+        if url.starts_with("http://") || url.starts_with("https://") { Ok(()) } else { Err("no base URL".into()) }
     },
 };
 
@@ -22,16 +29,49 @@ fn read_text(json: &str) -> Result<(File, Vec<Problem>), Vec<Problem>> {
     read(json, full_env, &VOCABULARY)
 }
 
+/// A configuration without any problem.
+fn right(json: &str) -> File {
+    let (file, warnings) = read_text(json).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(warnings, []);
+    file
+}
+
+const WARNING: &str = "warning: ";
+const LATER: &str = "later: ";
+
 /// The problems of a configuration, one a line, with their severity.
 fn problems(json: &str) -> Vec<String> {
-    let problems = match read_text(json) {
+    lines(match read_text(json) {
         Ok((_, warnings)) => warnings,
         Err(problems) => problems,
-    };
+    })
+}
+
+fn lines(problems: Vec<Problem>) -> Vec<String> {
     let severity = |problem: &Problem| match problem.severity {
         Severity::Error => "",
-        Severity::Warning => "warning: ",
-        Severity::NotSupportedYet => "later: ",
+        Severity::Warning => WARNING,
+        Severity::NotSupportedYet => LATER,
     };
     problems.iter().map(|problem| format!("{}{problem}", severity(problem))).collect()
+}
+
+fn errors(problems: &[String]) -> Vec<&str> {
+    problems.iter().map(|line| &**line).filter(|line| !line.starts_with(WARNING) && !line.starts_with(LATER)).collect()
+}
+
+fn warnings(problems: &[String]) -> Vec<&str> {
+    problems.iter().filter_map(|line| line.strip_prefix(WARNING)).collect()
+}
+
+fn later(problems: &[String]) -> Vec<&str> {
+    problems.iter().filter_map(|line| line.strip_prefix(LATER)).collect()
+}
+
+/// A file with one virtual key, to which `fields` are added.
+fn with_key(fields: &str) -> String {
+    format!(
+        r#"{{"providers": {{"openai": {{"keys": [{{"name": "main", "value": "sk"}}]}}}},
+            "governance": {{"virtual_keys": [{{"id": "vk", "name": "vk", "value": "token", {fields}}}]}}}}"#
+    )
 }

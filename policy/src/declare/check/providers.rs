@@ -29,7 +29,7 @@ fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabular
         let custom = path.field("custom_provider_config");
         log.error(custom.field("base_provider_type"), format!("unknown vendor{hint}"));
     } else {
-        let message = format!("unknown vendor{hint}; a provider of another name needs `custom_provider_config`");
+        let message = format!("unknown vendor (a provider of another name needs `custom_provider_config`){hint}");
         log.error(path, message);
     }
 }

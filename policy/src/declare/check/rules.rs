@@ -1,5 +1,6 @@
 //! Routing rules.
 
+use super::super::json::Json;
 use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::{File, RuleShape, Scope, TargetShape};
@@ -65,6 +66,10 @@ fn check_weights(rule: &RuleShape, path: Path<'_>, log: &Log<'_>) {
         if log.locate(path).0.is_some_and(|json| json.is_empty_list()) {
             log.error(path, "must have at least one target");
         }
+        return;
+    }
+    let is_number = |index| matches!(log.locate(path.item(index).field("weight")).0, Some(Json::Number(_)));
+    if !(0..rule.targets.len()).all(is_number) {
         return;
     }
     let parts: Vec<_> = rule.targets.iter().map(|target| target.weight.scaled(WEIGHT_SCALE)).collect();

@@ -1,0 +1,195 @@
+//! Defaults of what is supported, and the list of what is not yet.
+
+use std::time::Duration;
+
+use crate::provider::Deadlines;
+use crate::request::Operation;
+
+use super::super::not_yet::NOT_SUPPORTED_YET;
+use super::*;
+
+#[test]
+fn an_empty_file_has_the_documented_defaults() {
+    let File { version, client, server, tls, encryption_key, .. } = right("{}");
+    assert_eq!(version, Version::V2);
+    assert!(encryption_key.is_none() && tls.is_none());
+    assert_eq!(client.enforce_auth_on_inference, None);
+    assert!(!client.allow_direct_keys && client.enable_logging);
+    assert_eq!(&*client.virtual_key_prefix, "sk-bf-");
+    assert_eq!(client.default_max_output_tokens, 4_096);
+    assert_eq!(client.max_request_body_bytes, 100 * 1024 * 1024);
+    assert_eq!(client.max_buffered_bytes, 1024 * 1024 * 1024);
+    assert_eq!(client.request_body_timeout, Duration::from_mins(1));
+    assert_eq!(client.drain, Duration::from_secs(2));
+    assert_eq!(client.auth_failures_per_minute, 60);
+    assert!(client.trusted_proxies.is_empty() && client.required_headers.is_empty());
+    assert_eq!(server.threads, None);
+    assert!(server.work_stealing);
+    assert_eq!(server.shutdown_grace, Duration::from_secs(30));
+    assert_eq!(server.shutdown_delay, Duration::ZERO);
+    assert_eq!(server.upstream_pool_size, 1_024);
+    assert_eq!(server.dns_ttl, Duration::from_secs(30));
+    assert_eq!((server.max_header_bytes, server.max_header_count), (65_536, 128));
+}
+
+#[test]
+fn null_is_as_good_as_absent() {
+    let file = right(
+        r#"{"client": {"drain_ms": null}, "tls": null, "governance": {"teams": null, "virtual_keys": [
+            {"id": "a", "name": "a", "value": null, "team_id": null, "expires_at": null, "provider_configs": []}
+        ]}}"#,
+    );
+    assert_eq!(file.client.drain, Duration::from_secs(2));
+    assert!(file.governance.virtual_keys[0].value.is_none());
+}
+
+#[test]
+fn a_provider_is_read_whole() {
+    let file = right(
+        r#"{"providers": {
+            "openai": {"keys": [{"name": "a", "value": "sk"}], "network_config": {"connect_timeout_ms": 100,
+                "stream_header_timeout_ms": 200, "stream_idle_timeout_in_seconds": 3,
+                "default_request_timeout_in_seconds": 4}},
+            "anthropic": {"keys": [{"name": "a", "value": "sk"}]},
+            "local": {"custom_provider_config": {"base_provider_type": "openai", "is_key_less": true,
+                "allowed_requests": {"chat_completion": true, "embedding": false, "speech": false}}}
+        }}"#,
+    );
+    let [openai, anthropic, local] = &*file.providers else { panic!("not three") };
+    let ms = Duration::from_millis;
+    let deadlines = Deadlines { connect: ms(100), stream_header: ms(200), stream_idle: ms(3_000), total: ms(4_000) };
+    assert_eq!(openai.deadlines, deadlines);
+    assert_eq!(anthropic.deadlines, Deadlines::default());
+    assert_eq!((openai.vendor(), anthropic.vendor(), local.vendor()), ("openai", "anthropic", "openai"));
+    assert!(local.is_keyless() && !openai.is_keyless());
+    let allowed = local.custom.as_ref().and_then(|custom| custom.allowed).unwrap();
+    assert!(allowed.contains(Operation::ChatCompletion) && !allowed.contains(Operation::Embedding));
+}
+
+/// This list shrinks with every part that is built. Whoever changes it changes `docs/configuration.md` too.
+#[test]
+fn the_list_of_what_is_not_supported_yet_is_this() {
+    let listed: Vec<_> = NOT_SUPPORTED_YET.iter().map(|row| row.path).collect();
+    let expected = include_str!("not-supported-yet.txt");
+    assert_eq!(listed.join("\n"), expected.trim_end());
+}
+
+/// `(configuration, the path that is refused)`: one for each row of the list.
+const REFUSED: &[(&str, &str)] = &[
+    (r#"{"access_profiles": [{"name": "a"}]}"#, "access_profiles"),
+    (r#"{"alerting_config": {"a": 1}}"#, "alerting_config"),
+    (r#"{"audit_logs": {"disabled": true}}"#, "audit_logs"),
+    (r#"{"auth_config": {"is_enabled": true}}"#, "auth_config"),
+    (r#"{"cluster_config": {"enabled": true}}"#, "cluster_config"),
+    (r#"{"config_store": {"enabled": true}}"#, "config_store"),
+    (r#"{"framework": {"pricing": {}}}"#, "framework"),
+    (r#"{"guardrails_config": {"a": 1}}"#, "guardrails_config"),
+    (r#"{"logs_store": {"enabled": true, "type": "sqlite"}}"#, "logs_store"),
+    (r#"{"mcp": {"client_configs": []}}"#, "mcp"),
+    (r#"{"source_of_truth": "config.json"}"#, "source_of_truth"),
+    (r#"{"vault": {"type": "hashicorp"}}"#, "vault"),
+    (r#"{"vector_store": {"type": "redis"}}"#, "vector_store"),
+    (r#"{"websocket": {"a": 1}}"#, "websocket"),
+    (r#"{"plugins": [{"name": "otel", "enabled": true}]}"#, "plugins[0]"),
+    (r#"{"plugins": [{"name": "governance", "enabled": false}]}"#, "plugins[0]"),
+    (r#"{"client": {"allowed_origins": ["https://a"]}}"#, "client.allowed_origins"),
+    (r#"{"client": {"initial_pool_size": 300}}"#, "client.initial_pool_size"),
+    (r#"{"client": {"drop_excess_requests": true}}"#, "client.drop_excess_requests"),
+    (r#"{"governance": {"pricing_overrides": [{"a": 1}]}}"#, "governance.pricing_overrides"),
+    (r#"{"providers": {"groq": {"keys": [{"name": "a", "value": "b"}]}}}"#, "providers.groq"),
+    (
+        r#"{"providers": {"x": {"keys": [{"name": "a", "value": "b"}],
+            "custom_provider_config": {"base_provider_type": "cohere"}}}}"#,
+        "providers.x.custom_provider_config.base_provider_type",
+    ),
+    (
+        r#"{"providers": {"x": {"keys": [{"name": "a", "value": "b"}], "custom_provider_config":
+            {"base_provider_type": "openai", "allowed_requests": {"speech": true}}}}}"#,
+        "providers.x.custom_provider_config.allowed_requests",
+    ),
+    (
+        r#"{"providers": {"x": {"keys": [{"name": "a", "value": "b"}], "custom_provider_config":
+            {"base_provider_type": "openai",
+             "allowed_requests": {"chat_completion": true, "chat_completion_stream": false}}}}}"#,
+        "providers.x.custom_provider_config.allowed_requests",
+    ),
+];
+
+#[test]
+fn what_is_not_supported_yet_is_refused() {
+    for (json, path) in REFUSED {
+        let found = problems(json);
+        assert_eq!(found.len(), 1, "{json}: {found:#?}");
+        assert!(found[0].starts_with(&format!("{LATER}{path}: not supported yet: ")), "{json}: {found:#?}");
+        assert!(read_text(json).is_err());
+    }
+}
+
+#[test]
+fn parts_of_providers_that_are_not_supported_yet_are_refused() {
+    for (place, field) in [
+        ("", r#""concurrency_and_buffer_size": {"concurrency": 1}"#),
+        ("", r#""proxy_config": {"type": "http"}"#),
+        ("", r#""send_back_raw_request": true"#),
+        ("", r#""send_back_raw_response": true"#),
+        ("network_config", r#""beta_header_overrides": {"a": true}"#),
+        ("network_config", r#""enforce_http2": true"#),
+        ("network_config", r#""max_conns_per_host": 5000"#),
+        ("network_config", r#""max_retries": 2"#),
+        ("network_config", r#""retry_backoff_initial": 500"#),
+        ("network_config", r#""retry_backoff_max": "5s""#),
+    ] {
+        let name = field.split('"').nth(1).unwrap();
+        let (path, fields) = match place {
+            "" => (name.to_owned(), field.to_owned()),
+            section => (format!("{section}.{name}"), format!(r#""{section}": {{{field}}}"#)),
+        };
+        let json = format!(r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "b"}}], {fields}}}}}}}"#);
+        let found = problems(&json);
+        assert_eq!(found.len(), 1, "{json}: {found:#?}");
+        assert!(found[0].starts_with(&format!("{LATER}providers.openai.{path}: ")), "{found:#?}");
+    }
+    for field in
+        [r#""azure_key_config": {"endpoint": "x"}"#, r#""use_for_batch_api": true"#, r#""models": ["regex:x"]"#]
+    {
+        let json = format!(r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "b", {field}}}]}}}}}}"#);
+        let found = problems(&json);
+        assert_eq!(later(&found).len(), 1, "{json}: {found:#?}");
+        assert_eq!(errors(&found), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn parts_of_keys_that_are_not_supported_yet_are_refused() {
+    for field in [
+        r#""calendar_aligned": true"#,
+        r#""delete_after_expire": true"#,
+        r#""disable_content_logging": true"#,
+        r#""mcp_configs": [{"mcp_client_name": "x"}]"#,
+        r#""metadata": {"a": "b"}"#,
+        r#""allowed_request_types": ["speech"]"#,
+        r#""provider_configs": [{"provider": "openai", "allowed_models": ["regex:gpt-.*"]}]"#,
+    ] {
+        let found = problems(&with_key(&format!(r#""allow_all_providers": true, {field}"#)));
+        assert_eq!(found.len(), 1, "{field}: {found:#?}");
+        assert_eq!(later(&found).len(), 1, "{field}: {found:#?}");
+    }
+}
+
+#[test]
+fn what_says_no_more_than_nothing_is_not_refused() {
+    right(
+        r#"{
+            "config_store": {"enabled": false, "type": "sqlite", "config": {"path": "./config.db"}},
+            "logs_store": {"enabled": false},
+            "mcp": {},
+            "client": {"drop_excess_requests": false, "allowed_origins": ["*"], "prometheus_labels": []},
+            "plugins": [{"enabled": true, "name": "telemetry"}, {"enabled": false, "name": "otel"}],
+            "governance": {"budgets": [], "auth_config": {"is_enabled": false}, "virtual_keys": [
+                {"id": "a", "name": "a", "provider_configs": [], "calendar_aligned": false, "budget_id": null}
+            ]},
+            "providers": {"openai": {"keys": [{"name": "a", "value": "b", "use_for_batch_api": false}],
+                "network_config": {"max_retries": 0, "enforce_http2": false}, "send_back_raw_request": false}}
+        }"#,
+    );
+}
