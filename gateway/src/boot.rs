@@ -71,12 +71,9 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     announce(&snapshot);
     let file = &loaded.file;
     let bound = Bound::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    let life = Arc::new(Life::default());
-    let access =
-        file.client.enable_logging.then(AccessLog::start).transpose().context("cannot start the access log")?;
-    let telemetry = Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access });
-    let resolver = Arc::new(Resolver::new(file.server.dns_ttl));
-    let edge = edge(file, snapshot, Arc::clone(&life), Arc::clone(&telemetry), Arc::clone(&resolver));
+    let parts = Parts::new(file)?;
+    let edge = edge(file, snapshot, &parts);
+    let Parts { life, telemetry, resolver } = parts;
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
     server.bootstrap();
@@ -105,18 +102,38 @@ fn announce(snapshot: &Snapshot) {
     );
 }
 
-fn edge(file: &File, snapshot: Snapshot, life: Arc<Life>, telemetry: Arc<Telemetry>, resolver: Arc<Resolver>) -> Edge {
+/// What the edge shares with the services beside it.
+pub(crate) struct Parts {
+    pub(crate) life: Arc<Life>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) resolver: Arc<Resolver>,
+}
+
+impl Parts {
+    pub(crate) fn new(file: &File) -> Result<Self> {
+        let access = file.client.enable_logging.then(AccessLog::start).transpose();
+        let access = access.context("cannot start the access log")?;
+        Ok(Self {
+            life: Arc::default(),
+            telemetry: Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access }),
+            resolver: Arc::new(Resolver::new(file.server.dns_ttl)),
+        })
+    }
+}
+
+/// The edge for a policy.
+pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts) -> Edge {
     let client = &file.client;
     Edge {
         live: Arc::new(Live::new(snapshot)),
         ledger: Arc::new(Ledger::default()),
         clock: Clock::start(),
-        resolver,
+        resolver: Arc::clone(&parts.resolver),
         trust: Trust::default(),
         throttle: Throttle::new(client.auth_failures_per_minute, client.trusted_proxies.clone()),
         bodies: BodyBudget::new(client.max_buffered_bytes),
-        telemetry,
-        life,
+        telemetry: Arc::clone(&parts.telemetry),
+        life: Arc::clone(&parts.life),
         limits: EdgeLimits {
             body: BodyLimits { max_bytes: client.max_request_body_bytes, time: client.request_body_timeout },
             drain_time: client.drain,

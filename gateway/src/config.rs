@@ -50,10 +50,11 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
+/// Reads a configuration from its text; `env` gives the value of an environment variable.
+pub(crate) fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     let vendors: Vec<_> = vendor::VENDORS.iter().map(|vendor| vendor.name).collect();
-    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE, check_base_url };
-    match declare::read(text, env, &vocabulary) {
+    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE };
+    match declare::read_with(text, env, &vocabulary, &check_base_url) {
         Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned() }),
         Err(problems) => Err(ConfigError::new(name, problems)),
     }

@@ -174,8 +174,7 @@ mod tests {
     fn file(encryption_key: Option<&str>) -> File {
         let key = encryption_key.map(|key| format!("\"encryption_key\": \"{key}\",")).unwrap_or_default();
         let json = format!(r#"{{ {key} "governance": {{ "virtual_keys": [{{ "id": "vk", "name": "vk" }}] }} }}"#);
-        let vocabulary = policy::declare::Vocabulary { vendors: &["openai"], vendors_later: &[] };
-        policy::declare::read(&json, |_| None, &vocabulary).unwrap().0
+        crate::config::read_text("config.json", &json, &|_| None).unwrap().file
     }
 
     fn token(folder: &Path, encryption_key: Option<&str>) -> Result<String, KeyringError> {

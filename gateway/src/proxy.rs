@@ -266,3 +266,6 @@ fn too_many_headers(header: &RequestHeader, limits: &EdgeLimits) -> Option<Refus
     };
     Some(Refusal::new(Reason::HeadersTooLarge, message))
 }
+
+#[cfg(test)]
+mod tests;
