@@ -53,8 +53,8 @@ fn read(path: &Path) -> Result<String, String> {
 /// Reads a configuration from its text; `env` gives the value of an environment variable.
 pub(crate) fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     let vendors: Vec<_> = vendor::VENDORS.iter().map(|vendor| vendor.name).collect();
-    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE };
-    match declare::read_with(text, env, &vocabulary, &check_base_url) {
+    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE, check_base_url };
+    match declare::read(text, env, &vocabulary) {
         Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned() }),
         Err(problems) => Err(ConfigError::new(name, problems)),
     }

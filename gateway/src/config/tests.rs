@@ -23,7 +23,7 @@ fn every_problem_has_its_own_line_with_the_file() {
 
 #[test]
 fn a_syntax_error_has_its_line_and_column() {
-    assert_eq!(printed("{\n  \"client\": tru\n}"), "config.json: not JSON: expected ident at line 2 column 16");
+    assert_eq!(printed("{\n  \"client\": {,}\n}"), "config.json: not JSON: key must be a string at line 2 column 14");
 }
 
 #[test]
