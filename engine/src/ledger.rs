@@ -56,10 +56,12 @@ pub struct Account {
     balance: Mutex<Balance>,
 }
 
+type Shard = RwLock<HashMap<Owner, Arc<Account>>>;
+
 /// All accounts.
 #[derive(Debug)]
 pub struct Ledger {
-    shards: Box<[RwLock<HashMap<Owner, Arc<Account>>>]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
     abandoned: Arc<AtomicU64>,
 }
@@ -114,7 +116,7 @@ impl Ledger {
         Arc::clone(shard.write().entry(owner.clone()).or_insert_with(|| Arc::new(Account::new(owner))))
     }
 
-    fn shard(&self, owner: &Owner) -> Option<&RwLock<HashMap<Owner, Arc<Account>>>> {
+    fn shard(&self, owner: &Owner) -> Option<&Shard> {
         let hash = usize::try_from(self.hasher.hash_one(owner) % SHARDS as u64).unwrap_or_default();
         self.shards.get(hash)
     }

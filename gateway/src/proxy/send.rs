@@ -32,10 +32,9 @@ impl Edge {
             return Err(fail::internal("a request is sent without its attempt"));
         };
         let body = body_of(&call, attempt, asked);
-        let request = header_of(upstream, &call, attempt, asked, &body, &ctx.request_id).map_err(|error| {
+        let request = header_of(upstream, &call, attempt, asked, &body, &ctx.request_id).inspect_err(|_| {
             let message = format!("the request to provider `{}` could not be built", attempt.provider.name);
             ctx.failure = Some(Refusal::new(Reason::Internal, message));
-            error
         })?;
         *upstream = request;
         let deadlines = &attempt.provider.deadlines;

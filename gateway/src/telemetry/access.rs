@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde::Serialize;
 
@@ -181,10 +181,7 @@ fn write_lines(queue: &Receiver<Entry>) {
                     let _ = done.send(());
                 }
             }
-            next = match queue.try_recv() {
-                Ok(entry) => Some(entry),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = queue.try_recv().ok();
         }
         drop(out.flush());
     }
