@@ -24,7 +24,7 @@ enum When {
     Filled,
     /// All but `null` and `0`.
     NotZero,
-    /// Likewise [`When::Filled`], but also objects that say `"enabled": false` mean nothing.
+    /// All but what is not filled, and objects that say `"enabled": false`.
     NotDisabled,
     /// All but `["*"]`, and what is not filled.
     NotAll,

@@ -7,7 +7,7 @@ use super::nearest::hint;
 use super::node::{Node, Read};
 
 /// Operations of the original that are not built yet. Streamed ones end in `_stream` there; here they go with the plain ones.
-pub(super) const LATER: &[&str] = &[
+const LATER: &[&str] = &[
     "responses_retrieve",
     "responses_delete",
     "responses_cancel",
@@ -38,15 +38,20 @@ pub(super) const LATER: &[&str] = &[
     "rerank",
     "ocr",
     "compaction",
+    "decisions",
     "mcp_tool_execution",
     "passthrough",
     "websocket_responses",
     "realtime",
 ];
 
+/// Families of operations of the original that are not built yet.
+const LATER_FAMILIES: [&str; 2] = ["cached_content_", "container_"];
+
 /// Whether an operation of this name is to come.
 pub(super) fn is_later(name: &str) -> bool {
-    LATER.contains(&name) || name.strip_suffix("_stream").is_some_and(|plain| LATER.contains(&plain))
+    let is_of_family = LATER_FAMILIES.iter().any(|family| name.starts_with(family));
+    is_of_family || LATER.contains(&name) || name.strip_suffix("_stream").is_some_and(|plain| LATER.contains(&plain))
 }
 
 /// Reads an object of operation names and booleans: just those are allowed that are `true`.

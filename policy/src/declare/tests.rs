@@ -7,6 +7,7 @@ mod documented;
 mod environment;
 mod examples;
 mod mistakes;
+mod mutations;
 mod references;
 mod seeds;
 mod supported;
