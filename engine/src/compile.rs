@@ -73,7 +73,7 @@ fn provider(shape: &ProviderShape, order: u32) -> Result<Provider, CompileError>
     Ok(Provider {
         name: shape.name.clone(),
         vendor: vendor.name,
-        is_custom: shape.name.as_str() != vendor.name,
+        is_custom: shape.custom.is_some(),
         order,
         dialect: vendor.dialect,
         operations: allowed.map_or(vendor.operations, |allowed| vendor.operations.intersection(allowed)),

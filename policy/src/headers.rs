@@ -1,9 +1,11 @@
 //! Headers that every request must carry (`client.required_headers`).
 
 use regex::Regex;
+use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use crate::decision::{Reason, Refusal};
+use crate::provider::Secret;
 
 /// One required header and what its value must be.
 #[derive(Clone, Debug)]
@@ -19,8 +21,8 @@ pub struct RequiredHeader {
 pub enum HeaderRule {
     /// Anything, also nothing, as long as the header is there.
     Present,
-    /// Just this text.
-    Equals(Box<str>),
+    /// Just this text, which may be a proof of who calls. Compared in constant time.
+    Equals(Secret),
     /// Matched from its first to its last character.
     Matches(Regex),
 }
@@ -47,7 +49,7 @@ impl HeaderRule {
     fn accepts(&self, value: &str) -> bool {
         match self {
             Self::Present => true,
-            Self::Equals(expected) => **expected == *value,
+            Self::Equals(expected) => expected.reveal().as_bytes().ct_eq(value.as_bytes()).into(),
             Self::Matches(regex) => regex.is_match(value),
         }
     }
@@ -87,7 +89,7 @@ mod tests {
         vec![
             header("x-tenant", HeaderRule::Present),
             header("x-stage", HeaderRule::from_pattern("dev|prod").unwrap()),
-            header("x-code", HeaderRule::Equals("s3cret".into())),
+            header("x-code", HeaderRule::Equals(Secret::new("s3cret"))),
         ]
     }
 
