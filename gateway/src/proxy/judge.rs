@@ -2,6 +2,7 @@
 
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
+use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
 use providers::meter::Meter;
 
@@ -10,7 +11,7 @@ use super::{Edge, fail, send};
 
 impl Edge {
     /// Judges an answer's header. `Err` sends the call on to its next attempt; without one, the answer is passed through
-    /// as it is, whatever it says.
+    /// as it is, whatever it says, unless it refuses a credential of ours: its text may quote that.
     pub(super) fn judge(&self, answer: &mut ResponseHeader, ctx: &mut RequestCtx) -> Result<()> {
         if answer.status.is_informational() {
             return Ok(());
@@ -29,6 +30,15 @@ impl Edge {
             call.repeats = 0;
             ctx.stage = Stage::Admitted(call);
             return Err(next_attempt(ErrorType::HTTPStatus(status)));
+        }
+        if refuses_credential(status) && call.plan.caller.own_credential.is_none() {
+            let message = format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
+            ctx.failure = Some(Refusal::new(Reason::CredentialsExhausted, message));
+            ctx.record.vendor_status = Some(status);
+            ctx.record.tried(attempt, status_text(status));
+            sent.settle_free();
+            ctx.stage = Stage::Admitted(call);
+            return Err(Error::explain(ErrorType::HTTPStatus(status), "no credential is left").into_up());
         }
         let is_stream = call.stream && answer.status.is_success() && is_streamed(answer, asked.dialect);
         let hides_usage = is_stream && send::hides_usage(&call, asked);
@@ -62,6 +72,10 @@ fn failure_of(status: u16) -> Option<Failure> {
     }
 }
 
+fn refuses_credential(status: u16) -> bool {
+    matches!(status, 401..=403)
+}
+
 /// Whether an answer that was to be streamed is. Gemini streams a JSON array to those who do not ask for events.
 fn is_streamed(answer: &ResponseHeader, dialect: Dialect) -> bool {
     let content_type = answer.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -72,7 +86,7 @@ fn is_streamed(answer: &ResponseHeader, dialect: Dialect) -> bool {
 
 fn status_text(status: u16) -> &'static str {
     match status {
-        401..=403 => "credential_refused",
+        _ if refuses_credential(status) => "credential_refused",
         429 => "throttled",
         408 => "timeout",
         409 => "conflict",
