@@ -1,0 +1,155 @@
+//! A gateway, a fake provider behind it, and the usual requests.
+
+use bytes::Bytes;
+use loadtest::fake::{Controls, Entry, FakeProvider};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
+
+use super::config::{KEY, config, fake};
+use super::process::{Gateway, Home};
+use super::sse::Api;
+use super::wire::Wire;
+use super::{PATIENCE, soon};
+
+/// A gateway with a fake provider behind it.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) fake: FakeProvider,
+    pub(crate) gateway: Gateway,
+    pub(crate) client: Client,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, body: soon(response.bytes()).await.unwrap() }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.header("x-request-id").unwrap()
+    }
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn reply(request: RequestBuilder) -> Reply {
+    Reply::of(soon(request.send()).await.unwrap()).await
+}
+
+/// A client that keeps to HTTP/1.1 and to itself.
+pub(crate) fn client() -> Client {
+    Client::builder().http1_only().no_proxy().build().unwrap()
+}
+
+/// A client that speaks HTTP/2 without asking.
+pub(crate) fn h2_client() -> Client {
+    Client::builder().http2_prior_knowledge().no_proxy().build().unwrap()
+}
+
+impl Scene {
+    /// With the base configuration.
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With the base configuration, changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Value)) -> Self {
+        Self::with_env(&[], change).await
+    }
+
+    /// With the base configuration, changed, and environment variables.
+    pub(crate) async fn with_env(env: &[(&str, &str)], change: impl FnOnce(&mut Value)) -> Self {
+        let fake = fake();
+        let mut config = config(&fake.url());
+        change(&mut config);
+        let gateway = Gateway::start_in(Home::new(&config), env).await;
+        Self { fake, gateway, client: client() }
+    }
+
+    /// A POST with the key.
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.gateway.url(path)).bearer_auth(KEY).header("content-type", "application/json")
+    }
+
+    /// A GET with the key.
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.gateway.url(path)).bearer_auth(KEY)
+    }
+
+    /// The request of an API for a model.
+    pub(crate) fn ask(&self, api: Api, model: &str, stream: bool) -> RequestBuilder {
+        self.post(&api.path(model, stream)).body(api.body(model, stream, "12345678").to_string())
+    }
+
+    /// Asks, and reads the answer.
+    pub(crate) async fn asked(&self, api: Api, model: &str, stream: bool) -> Reply {
+        reply(self.ask(api, model, stream)).await
+    }
+
+    /// What a model without controls of its own gets from now on, as a model name with controls would say it.
+    pub(crate) fn let_fake(&self, controls: &str) {
+        self.fake.set_controls(Controls::parse(&format!("m{controls}")).unwrap());
+    }
+
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::connect(self.gateway.address()).await
+    }
+
+    /// The access log's line of an answer.
+    pub(crate) async fn logged(&self, reply: &Reply) -> Value {
+        self.logged_as(reply.request_id()).await
+    }
+
+    /// The access log's line of a request.
+    pub(crate) async fn logged_as(&self, request_id: &str) -> Value {
+        let what = format!("the line of request {request_id}");
+        self.gateway.access.wait_for(&what, |line| line["request.id"] == request_id).await
+    }
+
+    /// The newest entry of the provider's books.
+    pub(crate) fn entry(&self) -> Entry {
+        self.fake.books().last().expect("the provider was not asked")
+    }
+
+    /// Waits until the only entry of the books satisfies a condition.
+    pub(crate) async fn only_entry(&self, is_wanted: impl Fn(&Entry) -> bool) -> Entry {
+        let is_there = |entries: &[Entry]| entries.len() == 1 && is_wanted(&entries[0]);
+        self.fake.books().wait_for(is_there, PATIENCE).await.unwrap().remove(0)
+    }
+
+    /// A metric's value, of the line that begins with `name`.
+    pub(crate) async fn metric(&self, name: &str) -> Option<u64> {
+        let page = reply(self.client.get(self.gateway.url("/metrics"))).await.text();
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+
+    /// Waits until a gauge has come to a value.
+    pub(crate) async fn until_metric(&self, name: &str, wanted: u64) {
+        soon(async {
+            while self.metric(name).await != Some(wanted) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+}
