@@ -49,15 +49,25 @@ pub(crate) fn start_logging() {
 
 /// The policy that a configuration means.
 pub(crate) fn compile(loaded: &Loaded) -> std::result::Result<Snapshot, ConfigError> {
-    let catalog = catalog().map_err(|error| ConfigError::other(&loaded.name, &error.to_string()))?;
-    engine::compile::compile(&loaded.file, Arc::new(catalog))
-        .map_err(|error| ConfigError::other(&loaded.name, &error.to_string()))
+    let failed = |message: String| ConfigError::other(&loaded.name, &message);
+    let catalog = catalog(loaded.file.framework.price_list.as_deref()).map_err(failed)?;
+    engine::compile::compile(&loaded.file, Arc::new(catalog)).map_err(|error| failed(error.to_string()))
 }
 
-fn catalog() -> std::result::Result<Catalog, policy::catalog::CatalogError> {
+/// The price list that is configured, or those that are built in.
+fn catalog(configured: Option<&str>) -> std::result::Result<Catalog, String> {
     let mut catalog = Catalog::default();
-    catalog.extend_from_json(PRICES)?;
-    catalog.extend_from_json(MORE_PRICES)?;
+    match configured {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("price list {path}: {error}"))?;
+            catalog.extend_from_json(&text).map_err(|error| format!("price list {path}: {error}"))?;
+        }
+        None => {
+            for list in [PRICES, MORE_PRICES] {
+                catalog.extend_from_json(list).map_err(|error| error.to_string())?;
+            }
+        }
+    }
     Ok(catalog)
 }
 

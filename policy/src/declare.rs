@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod compile;
 mod env;
+mod framework;
 mod governance;
 mod header;
 mod json;
@@ -23,6 +24,7 @@ mod sections;
 mod server;
 
 pub use client::ClientShape;
+pub use framework::FrameworkShape;
 pub use governance::{AuthShape, CustomerShape, GovernanceShape, ProviderConfigShape, TeamShape, VirtualKeyShape};
 pub use limits::{BudgetShape, CountLimit, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
 pub use problem::{Problem, Severity};
@@ -53,6 +55,8 @@ pub struct File {
     pub governance: GovernanceShape,
     /// `plugins`
     pub plugins: Vec<PluginShape>,
+    /// `framework`
+    pub framework: FrameworkShape,
     /// `server`
     pub server: ServerShape,
     /// `tls`; `None`: plain HTTP.
@@ -116,6 +120,7 @@ impl Read for File {
                 providers: fields.with("providers", provider::providers).unwrap_or_default(),
                 governance: fields.section("governance"),
                 plugins: fields.list("plugins"),
+                framework: fields.section("framework"),
                 server: fields.section("server"),
                 tls: fields.optional("tls"),
             };

@@ -26,6 +26,8 @@ enum When {
     NotZero,
     /// All but what is not filled, and objects that say `"enabled": false`.
     NotDisabled,
+    /// A URL that does not name a file.
+    FromNetwork,
     /// All but `["*"]`, and what is not filled.
     NotAll,
     /// A provider under the name of a vendor that is to come.
@@ -49,8 +51,8 @@ const fn row(path: &'static str, what: &'static str, when: When) -> NotYet {
 }
 
 use When::{
-    AlteredPlugin, Filled, ForeignPlugin, LaterFlags, LaterOperation, LaterVendor, ModelPattern, NotAll, NotDisabled,
-    NotZero, ProviderOfLaterVendor,
+    AlteredPlugin, Filled, ForeignPlugin, FromNetwork, LaterFlags, LaterOperation, LaterVendor, ModelPattern, NotAll,
+    NotDisabled, NotZero, ProviderOfLaterVendor,
 };
 
 /// All that is not built yet.
@@ -61,7 +63,8 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("auth_config", "`auth_config` at the top; it has its place in `governance`", Filled),
     row("cluster_config", "clusters", NotDisabled),
     row("config_store", "a configuration store", NotDisabled),
-    row("framework", "framework settings", Filled),
+    row("framework.pricing.pricing_sync_interval", "reading prices again", Filled),
+    row("framework.pricing.pricing_url", "prices from the network (a file can be named: `file:///path`)", FromNetwork),
     row("guardrails_config", "guardrails", Filled),
     row("logs_store", "a store for logs", NotDisabled),
     row("mcp", "MCP", Filled),
@@ -225,6 +228,7 @@ impl When {
         match self {
             Self::Filled => is_filled(json),
             Self::NotZero => is_filled(json) && !matches!(json, Json::Number(digits) if **digits == *"0"),
+            Self::FromNetwork => text.starts_with("http://") || text.starts_with("https://"),
             Self::NotDisabled => is_filled(json) && !is_disabled(json),
             Self::NotAll => {
                 let is_star =
