@@ -1,0 +1,94 @@
+# Run `make` for the list of targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO ?= cargo
+LISTEN ?= 127.0.0.1:8080
+CONFIG ?= conf/quickstart.json
+LOCKED := --locked
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: system ## Start the gateway on 127.0.0.1:8080, with a fake provider for every vendor without a key
+	$(CARGO) build $(LOCKED) -p gateway -p loadtest --bins
+	@LISTEN="$(LISTEN)" CONFIG="$(CONFIG)" scripts/run.sh
+
+.PHONY: test
+test: system ## Run all tests, the official Python clients' included
+	@scripts/test.py
+
+.PHONY: test-rust
+test-rust: system ## Run the Rust tests alone
+	@scripts/test.py rust
+
+.PHONY: test-sdk
+test-sdk: system ## Run the official Python clients against a real gateway alone
+	@scripts/test.py sdk
+
+.PHONY: check
+check: fmt-check lint layering doc test ## Everything that CI runs
+
+.PHONY: fmt
+fmt: lint-tools ## Format everything
+	$(CARGO) fmt --all
+	.venv/lint/bin/ruff format --quiet sdk-tests scripts
+
+.PHONY: fmt-check
+fmt-check: lint-tools
+	$(CARGO) fmt --all --check
+	.venv/lint/bin/ruff format --quiet --check sdk-tests scripts
+
+.PHONY: lint
+lint: system lint-tools ## Clippy without a warning; shell scripts, Python and the Dockerfile likewise
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	.venv/lint/bin/shellcheck scripts/*.sh .ci/run
+	.venv/lint/bin/ruff check --quiet sdk-tests scripts
+	.venv/lint/bin/hadolint Dockerfile
+
+.PHONY: layering
+layering: ## Fail when a crate knows what it must not know
+	@scripts/layering.sh
+
+.PHONY: doc
+doc: system ## Build the API documentation without a warning
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items --quiet
+
+.PHONY: deny
+deny: ## Check licences, bans and sources of dependencies (installs cargo-deny; minutes, so not in `check`)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
+	$(CARGO) deny $(LOCKED) check bans licenses sources
+
+.PHONY: advisories
+advisories: ## Check dependencies for known vulnerabilities (fetches the advisory database)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
+	$(CARGO) deny $(LOCKED) check advisories
+
+.PHONY: bench
+bench: system ## Run the micro-benchmarks
+	$(CARGO) bench $(LOCKED) --workspace
+
+.PHONY: load load-quick
+load: ## Measure the gateway beside a bare pass-through (about five minutes; wants an idle machine)
+	@scripts/load.sh
+load-quick: ## The same in under a minute
+	@scripts/load.sh --quick
+
+.PHONY: lock-python
+lock-python: ## Resolve the Python lock files anew
+	@scripts/python-env.sh lock
+
+.PHONY: system
+system:
+	@scripts/system.sh
+
+.PHONY: lint-tools
+lint-tools: system
+	@scripts/python-env.sh lint
+
+CARGO_DENY_VERSION := 0.20.2

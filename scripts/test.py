@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Runs the tests and ends with one line: how many passed and how many failed, over all suites.
+
+test.py [rust] [sdk]        without arguments: all
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CARGO = os.environ.get("CARGO", "cargo")
+SDK_ENVIRONMENTS = ("sdk-newest", "sdk-previous")
+# `test result: ok. 12 passed; 0 failed; 1 ignored; …`, once for each test binary.
+CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
+
+
+@dataclass
+class Count:
+    """Tests of one suite. A suite that broke off counts as one failure more."""
+
+    suite: str
+    passed: int = 0
+    failed: int = 0
+
+
+def main(arguments):
+    wanted = set(arguments) or {"rust", "sdk"}
+    unknown = wanted - {"rust", "sdk"}
+    if unknown:
+        sys.exit(f"unknown suite: {', '.join(sorted(unknown))}")
+    counts = []
+    # One build of everything first, so that the clients' gateway is the one that the Rust tests saw.
+    is_built = run([CARGO, "build", "--locked", "--workspace", "--bins", "--tests"]) == 0
+    if not is_built:
+        counts.append(Count("build", failed=1))
+    if is_built and "rust" in wanted:
+        counts.append(rust())
+    if is_built and "sdk" in wanted:
+        counts.extend(sdk(name) for name in SDK_ENVIRONMENTS)
+    return tell(counts)
+
+
+def rust():
+    count = Count("rust")
+    command = [CARGO, "test", "--locked", "--workspace", "--no-fail-fast"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            result = CARGO_RESULT.match(line)
+            if result:
+                count.passed += int(result[1])
+                count.failed += int(result[2])
+    if process.returncode != 0 and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def sdk(name):
+    count = Count(name)
+    if run([ROOT / "scripts/python-env.sh", name]) != 0:
+        count.failed = 1
+        return count
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        pytest = [ROOT / ".venv" / name / "bin/python", "-m", "pytest", "--quiet", f"--junit-xml={report}"]
+        status = run([*pytest, f"--rootdir={ROOT / 'sdk-tests'}", ROOT / "sdk-tests"])
+        if report.exists():
+            for suite in ElementTree.parse(report).iter("testsuite"):
+                number = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+                failed = number["failures"] + number["errors"]
+                count.failed += failed
+                count.passed += number["tests"] - failed - number["skipped"]
+    if status != 0 and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def run(command):
+    sys.stdout.flush()
+    return subprocess.run([str(part) for part in command], cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+
+
+def tell(counts):
+    passed, failed = (sum(getattr(count, what) for count in counts) for what in ("passed", "failed"))
+    print()
+    for count in counts:
+        print(f"{count.suite}: {count.passed} passed, {count.failed} failed", flush=True)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    # Nothing passed and nothing failed: nothing was tested.
+    return 0 if failed == 0 and passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
