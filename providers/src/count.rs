@@ -1,7 +1,14 @@
 //! Counts as they stand in JSON: whole numbers that are not negative, also where they are written `12.0`.
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
+
 /// The largest count that a float holds exactly; anything beyond is no count of anything.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// More tokens than this in one answer are a mistake of whoever counted them.
+const MAX_TOKENS: u64 = 1_000_000_000_000;
 
 /// Reads the text of a JSON number. `None`: it is negative, broken, or too large.
 pub(crate) fn read(number: &[u8]) -> Option<u64> {
@@ -15,6 +22,25 @@ pub(crate) fn read(number: &[u8]) -> Option<u64> {
     }
     // Without a fraction its text is that of an integer; there is no checked conversion.
     format!("{:.0}", float.abs()).parse().ok()
+}
+
+/// A count in a vendor's answer. Null counts as absent; what is no count makes the whole report unreadable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) Option<u64>);
+
+impl Count {
+    pub(crate) fn or_zero(self) -> u64 {
+        self.0.unwrap_or(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(Self(None)) };
+        let count = number.as_u64().or_else(|| read(number.to_string().as_bytes()));
+        let count = count.filter(|count| *count <= MAX_TOKENS).ok_or_else(|| D::Error::custom("no count"))?;
+        Ok(Self(Some(count)))
+    }
 }
 
 #[cfg(test)]

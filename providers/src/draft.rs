@@ -6,7 +6,7 @@ use policy::demand::Demand;
 use policy::request::{Dialect, Operation};
 
 use crate::count;
-use crate::json::{Kind, Reader, Span, Text};
+use crate::json::{Cut, Kind, Reader, Span, Text};
 use crate::peek::{Peek, PeekError};
 use crate::splice::{Inside, Placed, SplicePoints};
 
@@ -120,7 +120,7 @@ impl<'a> Draft<'a> {
         let mut walk = self.reader.object()?;
         self.peek.splices.open = self.reader.at();
         while let Some(key) = self.reader.next_key(&mut walk)? {
-            self.peek.splices.cut_until(walk.comma);
+            self.peek.splices.gateway = self.peek.splices.gateway.map(|cut| cut.until(walk.comma));
             let row = find(fields, &self.name(key))?;
             self.reader.kind()?;
             let start = self.reader.at();
@@ -327,11 +327,10 @@ impl<'a> Draft<'a> {
     }
 
     fn fallbacks(&mut self, comma: Option<usize>) -> Result<()> {
-        let from = comma.unwrap_or(self.peek.splices.open);
         let mut named = Vec::new();
         self.elements(|draft| draft.fallback(&mut named))?;
         self.peek.fallbacks = named;
-        self.peek.splices.cut(self.span_from(from), comma.is_none());
+        self.peek.splices.gateway = Some(Cut::new(comma, self.peek.splices.open, self.reader.at()));
         Ok(())
     }
 

@@ -22,6 +22,34 @@ impl Span {
     }
 }
 
+/// A member to be cut out of an object, with one comma.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    span: Span,
+    /// No comma precedes it, so one behind it goes with it.
+    wants_comma: bool,
+}
+
+impl Cut {
+    /// The member behind this comma, or, where there is none, behind the object's opening brace; its value ends at `end`.
+    pub(crate) fn new(comma: Option<usize>, open: usize, end: usize) -> Self {
+        Self { span: Span { start: comma.unwrap_or(open), end }, wants_comma: comma.is_none() }
+    }
+
+    /// The cut when the walk has come to the next member, behind this comma.
+    pub(crate) fn until(mut self, comma: Option<usize>) -> Self {
+        if let (true, Some(comma)) = (self.wants_comma, comma) {
+            self.span.end = comma + 1;
+            self.wants_comma = false;
+        }
+        self
+    }
+
+    pub(crate) const fn span(self) -> Span {
+        self.span
+    }
+}
+
 /// What is wrong with a text, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {

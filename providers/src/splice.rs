@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use policy::request::{Dialect, Operation};
 
-use crate::json::Span;
+use crate::json::{Cut, Span};
 use crate::peek::Peek;
 
 /// What is to be changed.
@@ -34,9 +34,8 @@ pub struct SplicePoints {
     pub(crate) stream_options: Option<Placed>,
     /// Gemini's `generationConfig`.
     pub(crate) settings: Option<Placed>,
-    /// The gateway's own field, with the comma before it or, where it is the first, behind it.
-    gateway: Option<Span>,
-    wants_comma: bool,
+    /// The gateway's own field.
+    pub(crate) gateway: Option<Cut>,
     /// The name of the output limit's field.
     limit: &'static str,
     /// Whether that field is within `generationConfig`.
@@ -80,20 +79,6 @@ impl SplicePoints {
             ..Self::default()
         }
     }
-
-    /// Marks the gateway's own field. `is_first`: no comma precedes it.
-    pub(crate) fn cut(&mut self, span: Span, is_first: bool) {
-        self.gateway = Some(span);
-        self.wants_comma = is_first;
-    }
-
-    /// Takes the comma behind the gateway's field, where that is the first member, along with it.
-    pub(crate) fn cut_until(&mut self, comma: Option<usize>) {
-        if let (true, Some(span), Some(comma)) = (self.wants_comma, &mut self.gateway, comma) {
-            span.end = comma + 1;
-            self.wants_comma = false;
-        }
-    }
 }
 
 /// The body with the changes made; the very same bytes, not copied, where there is nothing to change.
@@ -111,7 +96,7 @@ pub fn splice(body: &Bytes, peek: &Peek, edit: &Edit<'_>) -> Bytes {
         patch.inner(points.stream_options.as_ref(), "stream_options", "include_usage", "true");
     }
     let cut = points.gateway.filter(|_| edit.drop_gateway_fields);
-    patch.pieces.extend(cut.map(|span| (span, String::new())));
+    patch.pieces.extend(cut.map(|cut| (cut.span(), String::new())));
     patch.insert_members(points.open, points.members - usize::from(cut.is_some()).min(points.members));
     patch.apply()
 }
