@@ -2,7 +2,11 @@
 
 mod support;
 
+mod bodies;
+mod failover;
 mod gate;
 mod keys;
 mod privacy;
 mod routes;
+mod splices;
+mod upstream_tls;

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-use super::config::{KEY, config, fake};
+use super::config::{KEY, config, fake, pair};
 use super::process::{Gateway, Home};
 use super::sse::Api;
 use super::wire::Wire;
@@ -151,5 +151,36 @@ impl Scene {
             }
         })
         .await;
+    }
+}
+
+/// A gateway with two providers of one vendor's kind behind it, tried in order.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) first: FakeProvider,
+    pub(crate) second: FakeProvider,
+    pub(crate) gateway: Gateway,
+    pub(crate) client: Client,
+}
+
+impl Pair {
+    /// The first provider does as the controls say; `change` has the last word on the configuration.
+    pub(crate) async fn with(vendor: &str, first_does: &str, change: impl FnOnce(&mut Value)) -> Self {
+        let (first, second) = (fake(), fake());
+        first.set_controls(Controls::parse(&format!("m{first_does}")).unwrap());
+        let mut config = pair(vendor, &first.url(), &second.url());
+        change(&mut config);
+        Self { gateway: Gateway::start(&config).await, first, second, client: client() }
+    }
+
+    /// A POST with the key.
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.gateway.url(path)).bearer_auth(KEY).header("content-type", "application/json")
+    }
+
+    /// The access log's line of an answer.
+    pub(crate) async fn logged(&self, reply: &Reply) -> Value {
+        let id = reply.request_id().to_owned();
+        self.gateway.access.wait_for("the answer's line", |line| line["request.id"] == *id).await
     }
 }
