@@ -2,7 +2,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use serde_json::value::RawValue;
 
 /// The largest count that a float holds exactly; anything beyond is no count of anything.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -36,9 +36,9 @@ impl Count {
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(Self(None)) };
-        let count = number.as_u64().or_else(|| read(number.to_string().as_bytes()));
-        let count = count.filter(|count| *count <= MAX_TOKENS).ok_or_else(|| D::Error::custom("no count"))?;
+        let Some(number) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(Self(None)) };
+        let count = read(number.get().as_bytes()).filter(|count| *count <= MAX_TOKENS);
+        let count = count.ok_or_else(|| D::Error::custom("no count"))?;
         Ok(Self(Some(count)))
     }
 }

@@ -8,6 +8,7 @@ use policy::usage::Metered;
 
 use crate::anthropic::usage::Report;
 pub use crate::error::VendorError as StreamError;
+use crate::estimate::TextCount;
 use crate::json::Span;
 use crate::json_tap::JsonTap;
 use crate::sse::{Decoder, Event, Item};
@@ -114,12 +115,17 @@ impl Meter {
             }
             Framing::Elements(elements) => {
                 elements.push(&chunk, |element| self.tracker.element(&element));
+                if end {
+                    elements.finish(|element| self.tracker.element(&element));
+                }
                 chunk
             }
             Framing::Document(tap) => {
                 let was_closed = tap.is_closed();
-                tap.push(&chunk);
-                self.tracker.read_on(tap);
+                if !was_closed {
+                    tap.push(&chunk);
+                    self.tracker.read_on(tap);
+                }
                 if !was_closed && (tap.is_closed() || end) {
                     self.tracker.document(tap, false);
                 }
@@ -263,6 +269,10 @@ impl Tracker {
     }
 
     fn document(&mut self, tap: &JsonTap, is_event: bool) {
+        if tap.is_closed() && tap.value("error").is_some_and(|error| error != b"null") {
+            // An error's text is none that the model wrote.
+            self.tally.text = TextCount::default();
+        }
         match &mut self.speech {
             Speech::Chat | Speech::Responses => openai::stream::document(&mut self.tally, tap, is_event),
             Speech::Anthropic(report) => anthropic::stream::document(&mut self.tally, report, tap, is_event),

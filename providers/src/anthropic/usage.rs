@@ -8,27 +8,23 @@ use serde::Deserialize;
 use crate::count::Count;
 use crate::meter::tally::{Reading, carve};
 
-/// What was reported so far.
+/// What was reported so far; or one of several passes that the vendor made for one answer.
 #[derive(Clone, Debug, Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Report {
-    #[serde(flatten)]
-    counts: Counts,
-    output_tokens_details: Option<OutputDetails>,
-    server_tool_use: Option<ServerTools>,
-    service_tier: Option<String>,
-    speed: Option<String>,
-    iterations: Option<Vec<Iteration>>,
-}
-
-#[derive(Clone, Debug, Deserialize, Default)]
-#[serde(default)]
-struct Counts {
+    /// Of a pass: what it was for.
+    #[serde(rename = "type")]
+    kind: Option<String>,
     input_tokens: Count,
     cache_creation_input_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation: Option<CacheCreation>,
     output_tokens: Count,
+    output_tokens_details: Option<OutputDetails>,
+    server_tool_use: Option<ServerTools>,
+    service_tier: Option<String>,
+    speed: Option<String>,
+    iterations: Option<Vec<Report>>,
 }
 
 #[derive(Clone, Debug, Deserialize, Default)]
@@ -50,16 +46,6 @@ struct ServerTools {
     web_search_requests: Count,
 }
 
-/// One of several passes that the vendor made for one answer.
-#[derive(Clone, Debug, Deserialize, Default)]
-#[serde(default)]
-struct Iteration {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(flatten)]
-    counts: Counts,
-}
-
 impl Report {
     /// Reads a `usage` object. `None`: it is null, or cannot be read.
     pub(crate) fn read(raw: &[u8]) -> Option<Self> {
@@ -67,27 +53,27 @@ impl Report {
     }
 
     /// Takes out the output: in `message_start` it is a seed, not a count.
-    pub(crate) fn without_output(mut self) -> Self {
-        self.counts.output_tokens = Count(None);
-        self.output_tokens_details = None;
-        self
+    pub(crate) fn without_output(self) -> Self {
+        Self { output_tokens: Count(None), output_tokens_details: None, ..self }
     }
 
     /// Takes in a later report; what it does not say stays.
     pub(crate) fn update(&mut self, later: Self) {
-        let (own, new) = (&mut self.counts, later.counts);
-        if new.cache_creation.is_some() {
-            own.cache_creation = new.cache_creation;
-        }
-        own.input_tokens.0 = new.input_tokens.0.or(own.input_tokens.0);
-        own.cache_creation_input_tokens.0 = new.cache_creation_input_tokens.0.or(own.cache_creation_input_tokens.0);
-        own.cache_read_input_tokens.0 = new.cache_read_input_tokens.0.or(own.cache_read_input_tokens.0);
-        own.output_tokens.0 = new.output_tokens.0.or(own.output_tokens.0);
-        self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details.take());
-        self.server_tool_use = later.server_tool_use.or(self.server_tool_use.take());
-        self.service_tier = later.service_tier.or(self.service_tier.take());
-        self.speed = later.speed.or(self.speed.take());
-        self.iterations = later.iterations.or(self.iterations.take());
+        let own = std::mem::take(self);
+        let count = |later: Count, own: Count| Count(later.0.or(own.0));
+        *self = Self {
+            kind: None,
+            input_tokens: count(later.input_tokens, own.input_tokens),
+            cache_creation_input_tokens: count(later.cache_creation_input_tokens, own.cache_creation_input_tokens),
+            cache_read_input_tokens: count(later.cache_read_input_tokens, own.cache_read_input_tokens),
+            cache_creation: later.cache_creation.or(own.cache_creation),
+            output_tokens: count(later.output_tokens, own.output_tokens),
+            output_tokens_details: later.output_tokens_details.or(own.output_tokens_details),
+            server_tool_use: later.server_tool_use.or(own.server_tool_use),
+            service_tier: later.service_tier.or(own.service_tier),
+            speed: later.speed.or(own.speed),
+            iterations: later.iterations.or(own.iterations),
+        };
     }
 
     /// The price class. Fast mode has no class of its own; it is dearer, as priority is.
@@ -101,36 +87,32 @@ impl Report {
 
     pub(crate) fn reading(&self) -> Reading {
         let mut usage = Usage::default();
-        self.counts.add_to(&mut usage);
-        let thinking = self.output_tokens_details.as_ref().map_or(0, |details| details.thinking_tokens.or_zero());
-        usage.reasoning = carve(&mut usage.output, thinking);
+        self.add_to(&mut usage);
         // Passes that summarise or advise are charged, and are not in the totals.
-        let extra = self.iterations.iter().flatten();
-        extra
-            .filter(|pass| matches!(pass.kind.as_str(), "compaction" | "advisor_message"))
-            .for_each(|pass| pass.counts.add_to(&mut usage));
+        let passes = self.iterations.iter().flatten();
+        passes
+            .filter(|pass| matches!(pass.kind.as_deref(), Some("compaction" | "advisor_message")))
+            .for_each(|pass| pass.add_to(&mut usage));
         usage.searches = self.server_tool_use.as_ref().map_or(0, |tools| tools.web_search_requests.or_zero());
-        Reading {
-            usage,
-            has_input: self.counts.input_tokens.0.is_some(),
-            has_output: self.counts.output_tokens.0.is_some(),
-        }
+        Reading { usage, has_input: self.input_tokens.0.is_some(), has_output: self.output_tokens.0.is_some() }
     }
-}
 
-impl Counts {
     fn add_to(&self, usage: &mut Usage) {
         let creation = self.cache_creation.as_ref();
         let long = creation.map_or(0, |creation| creation.ephemeral_1h_input_tokens.or_zero());
         let short = creation.map_or(0, |creation| creation.ephemeral_5m_input_tokens.or_zero());
         let mut written = self.cache_creation_input_tokens.0.unwrap_or(short.saturating_add(long));
         let long = carve(&mut written, long);
+        let mut output = self.output_tokens.or_zero();
+        let thinking = self.output_tokens_details.as_ref().map_or(0, |details| details.thinking_tokens.or_zero());
+        let thinking = carve(&mut output, thinking);
         for (place, count) in [
             (&mut usage.input, self.input_tokens.or_zero()),
             (&mut usage.cache_read, self.cache_read_input_tokens.or_zero()),
             (&mut usage.cache_write, written),
             (&mut usage.cache_write_1h, long),
-            (&mut usage.output, self.output_tokens.or_zero()),
+            (&mut usage.output, output),
+            (&mut usage.reasoning, thinking),
         ] {
             *place = place.saturating_add(count);
         }

@@ -49,6 +49,13 @@ impl Elements {
         }
     }
 
+    /// Hands on the element that was begun and never ended, if there is one.
+    pub(crate) fn finish(&mut self, mut each: impl FnMut(Element<'_>)) {
+        if std::mem::take(&mut self.is_within) {
+            self.end(&[], &mut each);
+        }
+    }
+
     fn end(&mut self, rest: &[u8], each: &mut impl FnMut(Element<'_>)) {
         if std::mem::take(&mut self.is_long) {
             each(Element::Piece { data: rest, is_last: true });
@@ -92,7 +99,7 @@ mod tests {
 
     #[test]
     fn long_elements_come_in_pieces() {
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_EVENT_BYTES));
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2 * MAX_EVENT_BYTES));
         let array = format!("[{{}},{long},{{}}]");
         let (mut found, mut elements) = (String::new(), Elements::default());
         for chunk in array.as_bytes().chunks(70_000) {

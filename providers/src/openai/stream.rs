@@ -46,7 +46,8 @@ fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
                 reader.kind()?;
                 let start = reader.at();
                 tally.words(&mut reader, Key::Other, &mut seen)?;
-                has_choices = reader.at() - start > 2;
+                let choices = reader.slice(Span { start, end: reader.at() });
+                has_choices = choices != b"null" && choices.iter().any(|byte| !b"[] \r\n\t".contains(byte));
             }
             b"usage" => {
                 let span = reader.skip()?;
@@ -58,7 +59,10 @@ fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
             b"id" | b"object" | b"created" | b"model" | b"system_fingerprint" | b"obfuscation" | b"provider" => {
                 reader.skip()?;
             }
-            _ => has_more |= reader.kind()? != Kind::Null && reader.skip()?.len() > 0,
+            _ => {
+                has_more |= reader.kind()? != Kind::Null;
+                reader.skip()?;
+            }
         }
     }
     tally.take(seen);
