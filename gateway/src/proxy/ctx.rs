@@ -76,6 +76,8 @@ pub(crate) struct Call {
     pub(crate) current: usize,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
+    /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.
+    pub(crate) streams_array: bool,
     /// Microseconds from the start to the first content of the current answer.
     pub(crate) first_content_us: Option<u64>,
     /// The same to the last piece of it.

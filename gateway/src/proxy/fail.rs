@@ -83,7 +83,11 @@ impl Edge {
             return repeat(ctx, failed);
         }
         let reason = failure_reason(ctx, cut);
-        let outcome = if reason.reason == Reason::UpstreamTimeout { "timeout" } else { "broken" };
+        let outcome = match (cut, reason.reason) {
+            (Some(Cut::ClientLeft), _) => "client_left",
+            (_, Reason::UpstreamTimeout) => "timeout",
+            _ => "broken",
+        };
         let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));
         let may_go_on = !header_is_out && !matches!(cut, Some(Cut::ClientLeft | Cut::CallLate));
         self.settle(ctx, outcome);
@@ -113,6 +117,8 @@ impl Edge {
         if let Some(held) = ctx.held.take() {
             ctx.was_cut |= held.cut().is_some();
             held.restore(session);
+            // Pingora closes the connection after a failed exchange, so the client must not count on it.
+            session.downstream_session.set_keepalive(None);
         }
         let is_theirs = *failed.esource() == ErrorSource::Downstream && ctx.failure.is_none();
         if client_left || is_theirs {
@@ -155,11 +161,8 @@ impl Edge {
     /// that check, and nothing to the others.
     async fn end_stream_with_error(&self, session: &mut Session, refusal: &Refusal, ctx: &mut RequestCtx) {
         ctx.record.refused_in_stream(refusal);
-        session.downstream_session.set_keepalive(None);
-        let is_stream = ctx.record.stream;
-        if let Some(asked) = ctx.asked.as_ref().filter(|_| is_stream) {
-            let event = error::event(asked.dialect, asked.operation, refusal, &ctx.request_id);
-            let written = session.downstream_session.write_response_body(event, true).await;
+        if ctx.record.stream {
+            let written = session.downstream_session.write_response_body(ctx.last_words(refusal), true).await;
             if written.is_ok() {
                 return;
             }
@@ -267,6 +270,18 @@ fn unexplained(failed: &Error) -> Refusal {
 }
 
 impl RequestCtx {
+    /// An error as the end of a stream that has begun, framed as that stream is. Its last piece may have ended anywhere, so
+    /// events begin with a blank line, which means nothing between two of them.
+    pub(super) fn last_words(&self, refusal: &Refusal) -> Bytes {
+        let Some(asked) = &self.asked else { return Bytes::new() };
+        if self.stage.call().is_some_and(|call| call.streams_array) {
+            let error = error::body(asked.dialect, refusal, &self.request_id);
+            return Bytes::from([b",\r\n", &*error, b"]"].concat());
+        }
+        let event = error::event(asked.dialect, asked.operation, refusal, &self.request_id);
+        Bytes::from([b"\n\n", &*event].concat())
+    }
+
     fn dialect(&self) -> Dialect {
         self.asked.as_ref().map_or(self.fallback_dialect, |asked| asked.dialect)
     }

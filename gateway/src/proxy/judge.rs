@@ -41,6 +41,7 @@ impl Edge {
             return Err(Error::explain(ErrorType::HTTPStatus(status), "no credential is left").into_up());
         }
         let is_stream = call.stream && answer.status.is_success() && is_streamed(answer, asked.dialect);
+        let streams_array = is_stream && !is_event_stream(answer);
         let hides_usage = is_stream && send::hides_usage(&call, asked);
         if hides_usage {
             answer.remove_header(&http::header::CONTENT_LENGTH);
@@ -50,6 +51,7 @@ impl Edge {
         }
         let meter = Meter::new(attempt.provider.dialect, asked.operation, is_stream, hides_usage);
         ctx.record.vendor_status = Some(status);
+        call.streams_array = streams_array;
         ctx.stage = Stage::Answering(call, sent, Box::new(meter));
         Ok(())
     }
@@ -78,10 +80,17 @@ fn refuses_credential(status: u16) -> bool {
 
 /// Whether an answer that was to be streamed is. Gemini streams a JSON array to those who do not ask for events.
 fn is_streamed(answer: &ResponseHeader, dialect: Dialect) -> bool {
-    let content_type = answer.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|kind| {
-        kind.starts_with("text/event-stream") || (dialect == Dialect::Gemini && kind.starts_with("application/json"))
-    })
+    let is_json = || has_content_type(answer, "application/json");
+    is_event_stream(answer) || (dialect == Dialect::Gemini && is_json())
+}
+
+fn is_event_stream(answer: &ResponseHeader) -> bool {
+    has_content_type(answer, "text/event-stream")
+}
+
+fn has_content_type(answer: &ResponseHeader, kind: &str) -> bool {
+    let content_type = answer.headers.get(http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(kind.as_bytes()))
 }
 
 fn status_text(status: u16) -> &'static str {

@@ -1,12 +1,10 @@
 //! The answer's body on its way: metered, judged by its first content, and never presented as whole when it is not.
 
 use bytes::Bytes;
-use pingora::{ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
-use providers::error;
 
 use super::ctx::{Failure, RequestCtx, Stage};
-use super::held::Held;
 use super::{Edge, judge};
 
 impl Edge {
@@ -33,7 +31,10 @@ impl Edge {
         if let Some(next) = next {
             return Err(self.give_up_on_answer(next, ctx));
         }
-        if is_success && call.stream && end && !meter.is_complete() && meter.error_seen().is_none() {
+        if is_success && end && !meter.is_complete() && meter.error_seen().is_none() {
+            if !call.stream || !held.header_is_out() {
+                return Err(Error::explain(ErrorType::ConnectionClosed, "the answer is not whole").into_up());
+            }
             self.tell_truncation(body, ctx);
         } else if call.stream && (meter.has_content() || !is_success) {
             held.let_out();
@@ -46,7 +47,7 @@ impl Edge {
     }
 
     /// Drops an answer that failed before it counted, and settles its attempt by what it used.
-    fn give_up_on_answer(&self, next: usize, ctx: &mut RequestCtx) -> Box<pingora::Error> {
+    fn give_up_on_answer(&self, next: usize, ctx: &mut RequestCtx) -> Box<Error> {
         self.settle(ctx, "failed_answer");
         if let Stage::Admitted(call) = &mut ctx.stage {
             call.current = next;
@@ -55,20 +56,15 @@ impl Edge {
         judge::next_attempt(ErrorType::InvalidHTTPHeader)
     }
 
-    /// Ends a stream that broke off without its end mark with an error event: a clean end would look like a whole answer.
+    /// Ends a stream that broke off without its end mark with an error: a clean end would look like a whole answer.
     fn tell_truncation(&self, body: &mut Option<Bytes>, ctx: &mut RequestCtx) {
-        let Some((asked, provider)) = ctx.asked.as_ref().zip(ctx.stage.call().and_then(|call| call.attempt())) else {
-            return;
-        };
-        let message = format!("provider `{}` ended its answer before it was complete", provider.provider.name);
+        let Some(attempt) = ctx.stage.call().and_then(|call| call.attempt()) else { return };
+        let message = format!("provider `{}` ended its answer before it was complete", attempt.provider.name);
         let refusal = Refusal::new(Reason::UpstreamUnreachable, message);
-        let event = error::event(asked.dialect, asked.operation, &refusal, &ctx.request_id);
         let mut whole = body.take().map(Vec::from).unwrap_or_default();
-        whole.extend_from_slice(&event);
+        whole.extend_from_slice(&ctx.last_words(&refusal));
         *body = Some(Bytes::from(whole));
+        ctx.record.refused_in_stream(&refusal);
         ctx.failure = Some(refusal);
-        if let Some(held) = &ctx.held {
-            Held::let_out(held);
-        }
     }
 }

@@ -3,10 +3,12 @@
 mod support;
 
 mod bodies;
+mod broken_streams;
 mod failover;
 mod gate;
 mod keys;
 mod privacy;
 mod routes;
 mod splices;
+mod streams;
 mod upstream_tls;

@@ -61,6 +61,12 @@ pub(crate) fn client() -> Client {
     Client::builder().http1_only().no_proxy().build().unwrap()
 }
 
+/// The same with a new connection for each request: after an error in mid-stream the gateway closes the old one, and could not
+/// announce that in a header that was long out.
+pub(crate) fn forgetful_client() -> Client {
+    Client::builder().http1_only().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+}
+
 /// A client that speaks HTTP/2 without asking.
 pub(crate) fn h2_client() -> Client {
     Client::builder().http2_prior_knowledge().no_proxy().build().unwrap()

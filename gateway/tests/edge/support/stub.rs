@@ -5,12 +5,22 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
-/// A listener that reads a request and writes the same bytes to each caller, then closes.
+/// Where an answer stands in the text, the stub waits until it is told to go on.
+pub(crate) const WAIT: &str = "\0";
+
+/// A listener that reads a request, writes what it is told to, and closes.
 #[derive(Debug)]
 pub(crate) struct Stub {
     address: SocketAddr,
-    requests: Arc<Mutex<Vec<String>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    requests: Mutex<Vec<String>>,
+    go_on: Semaphore,
 }
 
 impl Stub {
@@ -18,14 +28,19 @@ impl Stub {
     pub(crate) async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (kept, answer) = (Arc::clone(&requests), Arc::new(answer));
+        let shared = Arc::new(Shared { requests: Mutex::default(), go_on: Semaphore::new(0) });
+        let (kept, answer) = (Arc::clone(&shared), Arc::new(answer));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::spawn(serve(socket, Arc::clone(&kept), Arc::clone(&answer)));
             }
         });
-        Self { address, requests }
+        Self { address, shared }
+    }
+
+    /// Lets one answer go on behind its next [`WAIT`].
+    pub(crate) fn go_on(&self) {
+        self.shared.go_on.add_permits(1);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -34,13 +49,13 @@ impl Stub {
 
     /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.shared.requests.lock().unwrap().clone()
     }
 }
 
 async fn serve(
     mut socket: TcpStream,
-    requests: Arc<Mutex<Vec<String>>>,
+    shared: Arc<Shared>,
     answer: Arc<impl Fn(&str) -> String + Send + Sync + 'static>,
 ) {
     let mut seen = Vec::new();
@@ -50,9 +65,14 @@ async fn serve(
         }
     }
     let request = String::from_utf8_lossy(&seen).into_owned();
-    let bytes = answer(&request);
-    requests.lock().unwrap().push(request);
-    let _ = socket.write_all(bytes.as_bytes()).await;
+    let text = answer(&request);
+    shared.requests.lock().unwrap().push(request);
+    for (n, part) in text.split(WAIT).enumerate() {
+        if n > 0 {
+            shared.go_on.acquire().await.unwrap().forget();
+        }
+        let _ = socket.write_all(part.as_bytes()).await;
+    }
     let _ = socket.shutdown().await;
 }
 
