@@ -56,8 +56,9 @@ layering: ## Fail when a crate knows what it must not know
 	@scripts/layering.sh
 
 .PHONY: doc
-doc: system ## Build the API documentation without a warning
+doc: system ## Build the API documentation without a warning, and check that documents name what is there
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items --quiet
+	@scripts/check-docs.py
 
 .PHONY: deny
 deny: ## Check licences, bans and sources of dependencies (installs cargo-deny; minutes, so not in `check`)

@@ -19,11 +19,12 @@ STOP_SECONDS = 15
 class Process:
     """A child process whose output is read line by line, so that it never blocks on a full pipe."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, env=None):
         self._lines = {"stdout": [], "stderr": []}
         self._arrived = threading.Condition()
         self._child = subprocess.Popen(
             [str(part) for part in command],
+            env=os.environ | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,14 +98,16 @@ class Fake(Process):
 
 
 class Gateway(Process):
-    """A gateway with a configuration and a data folder of its own."""
+    """A gateway with a configuration, of its own or in a file, and a data folder of its own."""
 
-    def __init__(self, config, folder):
-        file = Path(folder) / "config.json"
-        file.write_text(json.dumps(config))
+    def __init__(self, config, folder, env=None):
+        file = config
+        if isinstance(config, dict):
+            file = Path(folder) / "config.json"
+            file.write_text(json.dumps(config))
         data = Path(folder) / "data"
         arguments = ("serve", "--config", file, "--data", data, "--listen", "127.0.0.1:0")
-        super().__init__(BINARIES / "tollgate", *arguments)
+        super().__init__(BINARIES / "tollgate", *arguments, env=env)
         self.url = "http://" + self.wait_for("stderr", _listening_address)
 
     def access(self, request_id):
