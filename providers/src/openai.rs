@@ -1,6 +1,7 @@
 //! OpenAI's dialect: chat and text completions, the Responses API, embeddings.
 
 pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod request;
 pub(crate) mod stream;
 pub(crate) mod usage;

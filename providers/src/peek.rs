@@ -100,7 +100,7 @@ pub fn peek(dialect: Dialect, operation: Operation, body: &[u8]) -> Result<Peek,
         return Err(PeekError::NotAnObject);
     }
     match dialect {
-        Dialect::OpenAi => draft.body(openai::request::fields(operation), openai::request::read)?,
+        Dialect::OpenAi => draft.body(openai::fields::of(operation), openai::request::read)?,
         Dialect::Anthropic => draft.body(anthropic::request::FIELDS, anthropic::request::read)?,
         Dialect::Gemini => draft.body(gemini::request::FIELDS, gemini::request::read)?,
     }

@@ -1,114 +1,12 @@
-//! What matters of requests in OpenAI's dialect (<https://platform.openai.com/docs/api-reference>, 2026-11).
+//! What lies in the input of requests in OpenAI's dialect (<https://platform.openai.com/docs/api-reference>, 2026-11).
 
 use policy::request::Operation;
 
-use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
+use crate::draft::{Draft, Input};
 use crate::json::Kind;
 use crate::peek::PeekError;
 
 type Result<T> = std::result::Result<T, PeekError>;
-
-/// The fields of an operation's body. Each output limit is taken only where the operation has it: elsewhere a lenient vendor
-/// would ignore it.
-pub(crate) const fn fields(operation: Operation) -> &'static [Field] {
-    match operation {
-        Operation::ChatCompletion => CHAT,
-        Operation::TextCompletion => COMPLETIONS,
-        Operation::Embedding => EMBEDDINGS,
-        Operation::Responses | Operation::CountTokens | Operation::ListModels => RESPONSES,
-    }
-}
-
-const CHAT: &[Field] = &[
-    FALLBACKS,
-    Field("model", Governed::Model),
-    Field("messages", Governed::Input(Input::Messages)),
-    Field("stream", Governed::Stream),
-    Field("stream_options", Governed::StreamOptions),
-    Field("max_completion_tokens", Governed::MaxOutput),
-    Field("max_tokens", Governed::MaxOutput),
-    Field("n", Governed::Choices),
-    Field("service_tier", Governed::Tier),
-    Field("tools", Governed::Input(Input::Tools)),
-    Field("web_search_options", Governed::Pointer),
-    Field("audio", Governed::Plain),
-    Field("frequency_penalty", Governed::Plain),
-    Field("logit_bias", Governed::Plain),
-    Field("logprobs", Governed::Plain),
-    Field("metadata", Governed::Plain),
-    Field("modalities", Governed::Plain),
-    Field("parallel_tool_calls", Governed::Plain),
-    Field("presence_penalty", Governed::Plain),
-    Field("prompt_cache_key", Governed::Plain),
-    Field("reasoning_effort", Governed::Plain),
-    Field("safety_identifier", Governed::Plain),
-    Field("seed", Governed::Plain),
-    Field("stop", Governed::Plain),
-    Field("store", Governed::Plain),
-    Field("temperature", Governed::Plain),
-    Field("top_logprobs", Governed::Plain),
-    Field("top_p", Governed::Plain),
-    Field("user", Governed::Plain),
-];
-
-const COMPLETIONS: &[Field] = &[
-    FALLBACKS,
-    Field("model", Governed::Model),
-    Field("prompt", Governed::Input(Input::Prompts)),
-    Field("stream", Governed::Stream),
-    Field("stream_options", Governed::StreamOptions),
-    Field("max_tokens", Governed::MaxOutput),
-    Field("n", Governed::Choices),
-    Field("best_of", Governed::Choices),
-    Field("service_tier", Governed::Tier),
-    Field("echo", Governed::Plain),
-    Field("frequency_penalty", Governed::Plain),
-    Field("logit_bias", Governed::Plain),
-    Field("logprobs", Governed::Plain),
-    Field("presence_penalty", Governed::Plain),
-    Field("seed", Governed::Plain),
-    Field("stop", Governed::Plain),
-    Field("temperature", Governed::Plain),
-    Field("top_p", Governed::Plain),
-    Field("user", Governed::Plain),
-];
-
-const RESPONSES: &[Field] = &[
-    FALLBACKS,
-    Field("model", Governed::Model),
-    Field("input", Governed::Input(Input::Messages)),
-    Field("stream", Governed::Stream),
-    Field("max_output_tokens", Governed::MaxOutput),
-    Field("service_tier", Governed::Tier),
-    Field("tools", Governed::Input(Input::Tools)),
-    Field("previous_response_id", Governed::Pointer),
-    Field("conversation", Governed::Pointer),
-    Field("prompt", Governed::Pointer),
-    Field("background", Governed::Background),
-    Field("include", Governed::Plain),
-    Field("max_tool_calls", Governed::Plain),
-    Field("metadata", Governed::Plain),
-    Field("parallel_tool_calls", Governed::Plain),
-    Field("prompt_cache_key", Governed::Plain),
-    Field("reasoning", Governed::Plain),
-    Field("safety_identifier", Governed::Plain),
-    Field("store", Governed::Plain),
-    Field("stream_options", Governed::Plain),
-    Field("temperature", Governed::Plain),
-    Field("top_logprobs", Governed::Plain),
-    Field("top_p", Governed::Plain),
-    Field("truncation", Governed::Plain),
-    Field("user", Governed::Plain),
-];
-
-const EMBEDDINGS: &[Field] = &[
-    FALLBACKS,
-    Field("model", Governed::Model),
-    Field("input", Governed::Input(Input::Messages)),
-    Field("dimensions", Governed::Plain),
-    Field("encoding_format", Governed::Plain),
-    Field("user", Governed::Plain),
-];
 
 /// Reads the value of an input field.
 pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
