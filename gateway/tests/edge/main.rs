@@ -7,6 +7,8 @@ mod broken_streams;
 mod failover;
 mod gate;
 mod keys;
+mod leaving;
+mod metering;
 mod privacy;
 mod routes;
 mod splices;

@@ -91,7 +91,12 @@ impl Tokens {
     /// The cost in billionths of a dollar, rounded up once; a rate that the list lacks is that of the plain token.
     pub(crate) fn nano_dollars(&self, listed: &str) -> u64 {
         let model = PRICES.get(listed).unwrap_or_else(|| panic!("{listed} has no price"));
-        let rate = |fields: &[&str]| fields.iter().find_map(|field| pico_dollars(model.get(*field)?)).unwrap_or(0);
+        let is_long = self.input_total() > 200_000;
+        let rate_of = |field: &str| {
+            let step = model.get(format!("{field}_above_200k_tokens")).filter(|_| is_long);
+            pico_dollars(step.or_else(|| model.get(field))?)
+        };
+        let rate = |fields: &[&str]| fields.iter().find_map(|field| rate_of(field)).unwrap_or(0);
         let (input, output) = ("input_cost_per_token", "output_cost_per_token");
         let write = "cache_creation_input_token_cost";
         let pico = self.input * rate(&[input])
