@@ -94,7 +94,7 @@ impl ProxyHttp for Edge {
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<()> {
         let header = session.req_header();
-        ctx.request_id = request_id::of(&header.headers);
+        ctx.request_id = request_id::of(&header.headers, ctx.record.started_wall_ms);
         ctx.record.method = header.method.to_string();
         ctx.record.path = header.uri.path().to_owned();
         ctx.fallback_dialect = route::dialect_of(header.uri.path());

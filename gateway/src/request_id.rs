@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 const MAX_LENGTH: usize = 128;
 
-/// The request's id.
-pub(crate) fn of(headers: &HeaderMap) -> Arc<str> {
+/// The request's id. A new one is a UUID of version 7 from the time given; it need not be hard to guess.
+pub(crate) fn of(headers: &HeaderMap, wall_ms: u64) -> Arc<str> {
     let sent = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(|id| is_harmless(id));
     match sent {
         Some(id) => Arc::from(id),
-        None => Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+        None => {
+            let mut random = [0; 10];
+            fastrand::fill(&mut random);
+            let id = Builder::from_unix_timestamp_millis(wall_ms, &random).into_uuid();
+            Arc::from(&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+        }
     }
 }
 
@@ -29,7 +34,7 @@ mod tests {
     fn id(sent: &str) -> String {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", sent.parse().unwrap());
-        of(&headers).to_string()
+        of(&headers, 1_700_000_000_000).to_string()
     }
 
     #[test]

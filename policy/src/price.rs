@@ -121,14 +121,15 @@ impl ModelPrice {
         tally.round_up()
     }
 
+    /// The highest rate that any of these units can be charged at. A unit without a rate is charged at that of its stand-in,
+    /// which is among the same units, so the written rates are all that matters.
     fn dearest(&self, units: &[Unit], tiers: &[ServiceTier], step: u64) -> PicoUsd {
-        let steps: Vec<u64> =
-            self.rates.iter().map(|rate| rate.above_tokens).filter(|above| *above == 0 || step > *above).collect();
-        let every = units.iter().flat_map(|unit| tiers.iter().map(move |tier| (*unit, *tier)));
-        every
-            .flat_map(|(unit, tier)| steps.iter().map(move |above| self.rate(unit, tier, above.saturating_add(1))))
-            .max()
-            .unwrap_or_default()
+        let applies = |rate: &&Rate| {
+            (rate.above_tokens == 0 || step > rate.above_tokens)
+                && tiers.contains(&rate.tier)
+                && units.contains(&rate.unit)
+        };
+        self.rates.iter().filter(applies).map(|rate| rate.price).max().unwrap_or_default()
     }
 
     /// The rate of a unit for a call of `step` input tokens: the highest step of its tier that applies, else of the

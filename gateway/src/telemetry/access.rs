@@ -1,27 +1,41 @@
-//! The access log: one JSON object a line, written by a thread of its own. A full queue drops lines and counts them.
+//! The access log: one JSON object a line, written in batches by a thread of its own. A full queue drops lines and counts them.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
 use super::record::Record;
 
-const QUEUE_LINES: usize = 16 * 1024;
+/// The most bytes that wait to be written; what is beyond is lost, and counted.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// How long the first line of a batch waits for others: waking a thread for each line would cost more than the line.
+const BATCH: Duration = Duration::from_millis(20);
 
-/// The writing end of the access log.
+/// The access log.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessLog {
-    lines: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
+    queue: Arc<Queue>,
 }
 
-#[derive(Debug)]
-enum Entry {
-    Line(Vec<u8>),
-    Flush(SyncSender<()>),
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    has_lines: Condvar,
+    is_written: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Whether a batch is being written.
+    is_writing: bool,
+    /// Whether somebody waits for everything to be written.
+    is_urgent: bool,
 }
 
 /// One line. Field names are stable and dotted; a field without a value is left out.
@@ -94,32 +108,65 @@ struct Line<'a> {
 impl AccessLog {
     /// Starts the writer on standard output.
     pub(crate) fn start() -> std::io::Result<Self> {
-        let (lines, queue) = sync_channel(QUEUE_LINES);
-        std::thread::Builder::new().name("access-log".into()).spawn(move || write_lines(&queue))?;
-        Ok(Self { lines, dropped: Arc::default() })
+        let queue = Arc::new(Queue::default());
+        let writer = Arc::clone(&queue);
+        std::thread::Builder::new().name("access-log".into()).spawn(move || writer.write_batches())?;
+        Ok(Self { queue })
     }
 
     /// Queues the line of a request.
     pub(crate) fn write(&self, record: &Record, request_id: &str) {
-        let mut line = Vec::with_capacity(768);
-        let written = serde_json::to_writer(&mut line, &Line::of(record, request_id));
+        let mut line = Vec::with_capacity(1024);
+        let is_whole = serde_json::to_writer(&mut line, &Line::of(record, request_id)).is_ok();
         line.push(b'\n');
-        if written.is_err() || self.lines.try_send(Entry::Line(line)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.queue.waiting.lock();
+        if !is_whole || waiting.lines.len() + line.len() > QUEUE_BYTES {
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let is_first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(&line);
+        if is_first {
+            self.queue.has_lines.notify_one();
         }
     }
 
     /// How many lines were lost.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.queue.dropped.load(Ordering::Relaxed)
     }
 
     /// Waits until everything queued so far is written.
     pub(crate) fn flush(&self) {
-        let (done, written) = sync_channel(1);
-        if self.lines.send(Entry::Flush(done)).is_ok() {
-            // An error means that the writer is gone; then there is nothing to wait for.
-            let _ = written.recv();
+        let mut waiting = self.queue.waiting.lock();
+        waiting.is_urgent = true;
+        self.queue.has_lines.notify_one();
+        while !waiting.lines.is_empty() || waiting.is_writing {
+            self.queue.is_written.wait(&mut waiting);
+        }
+    }
+}
+
+impl Queue {
+    fn write_batches(&self) {
+        let mut batch = Vec::new();
+        loop {
+            let mut waiting = self.waiting.lock();
+            waiting.is_writing = false;
+            if waiting.lines.is_empty() {
+                self.is_written.notify_all();
+                self.has_lines.wait(&mut waiting);
+            }
+            if !waiting.is_urgent {
+                self.has_lines.wait_for(&mut waiting, BATCH);
+            }
+            batch.clear();
+            std::mem::swap(&mut batch, &mut waiting.lines);
+            waiting.is_writing = true;
+            drop(waiting);
+            let mut out = std::io::stdout().lock();
+            // Standard output that is gone is no reason to stop serving.
+            let _ = out.write_all(&batch).and_then(|()| out.flush());
         }
     }
 }
@@ -164,25 +211,5 @@ impl<'a> Line<'a> {
             first_byte_us: record.first_content_us,
             total_us: record.total_us,
         }
-    }
-}
-
-/// Writes what comes, and flushes whenever nothing more is waiting.
-fn write_lines(queue: &Receiver<Entry>) {
-    let mut out = BufWriter::with_capacity(64 * 1024, std::io::stdout());
-    while let Ok(first) = queue.recv() {
-        let mut next = Some(first);
-        while let Some(entry) = next {
-            match entry {
-                // Standard output that is gone is no reason to stop serving.
-                Entry::Line(line) => drop(out.write_all(&line)),
-                Entry::Flush(done) => {
-                    drop(out.flush());
-                    let _ = done.send(());
-                }
-            }
-            next = queue.try_recv().ok();
-        }
-        drop(out.flush());
     }
 }

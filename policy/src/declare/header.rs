@@ -36,7 +36,7 @@ pub(super) fn required_headers(node: Node<'_>) -> Vec<RequiredHeader> {
 /// A pattern, or `env.VAR`: just that variable's value.
 fn rule(node: Node<'_>) -> HeaderRule {
     if let Json::Text(Text { text, reference: Some(_) }) = node.json {
-        return HeaderRule::Equals(Secret::new(&text));
+        return HeaderRule::Equals(Secret::new(text));
     }
     HeaderRule::from_pattern(&any_text(node)).unwrap_or_else(|error| {
         let text = error.to_string();
