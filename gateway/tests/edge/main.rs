@@ -4,11 +4,14 @@ mod support;
 
 mod bodies;
 mod broken_streams;
+mod commands;
 mod failover;
 mod gate;
 mod keys;
 mod leaving;
+mod life;
 mod metering;
+mod outside;
 mod privacy;
 mod routes;
 mod splices;
