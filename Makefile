@@ -20,15 +20,15 @@ run: system ## Start the gateway on 127.0.0.1:8080, with a fake provider for eve
 	@LISTEN="$(LISTEN)" CONFIG="$(CONFIG)" scripts/run.sh
 
 .PHONY: test
-test: system ## Run all tests, the official Python clients' included
+test: system-python ## Run all tests, the official Python clients' included
 	@scripts/test.py
 
 .PHONY: test-rust
-test-rust: system ## Run the Rust tests alone
+test-rust: system-python ## Run the Rust tests alone
 	@scripts/test.py rust
 
 .PHONY: test-sdk
-test-sdk: system ## Run the official Python clients against a real gateway alone
+test-sdk: system-python ## Run the official Python clients against a real gateway alone
 	@scripts/test.py sdk
 
 .PHONY: check
@@ -45,7 +45,7 @@ fmt-check: lint-tools
 	.venv/lint/bin/ruff format --quiet --check sdk-tests scripts
 
 .PHONY: lint
-lint: system lint-tools ## Clippy without a warning; shell scripts, Python and the Dockerfile likewise
+lint: lint-tools ## Clippy without a warning; shell scripts, Python and the Dockerfile likewise
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	.venv/lint/bin/shellcheck scripts/*.sh .ci/run
 	.venv/lint/bin/ruff check --quiet sdk-tests scripts
@@ -81,15 +81,17 @@ load-quick: ## The same in under a minute
 	@scripts/load.sh --quick
 
 .PHONY: lock-python
-lock-python: ## Resolve the Python lock files anew
+lock-python: system-python ## Resolve the Python lock files anew
 	@scripts/python-env.sh lock
 
-.PHONY: system
+.PHONY: system system-python
 system:
 	@scripts/system.sh
+system-python:
+	@scripts/system.sh python
 
 .PHONY: lint-tools
-lint-tools: system
+lint-tools: system-python
 	@scripts/python-env.sh lint
 
 CARGO_DENY_VERSION := 0.20.2

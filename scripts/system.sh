@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees to what building needs from the system: a C compiler and CMake (for zlib and the TLS library), and Python's venv.
-# Root gets what is missing installed; anybody else is told what to install.
+# Sees to what is needed from the system: for building, a C compiler and CMake (zlib is compiled in); with the argument
+# `python`, Python's venv too. Root gets what is missing installed; anybody else is told what to install.
 set -euo pipefail
 
 if ! command -v cargo >/dev/null; then
@@ -11,10 +11,8 @@ fi
 packages=()
 command -v cc >/dev/null || packages+=(build-essential)
 command -v cmake >/dev/null || packages+=(cmake)
-if ! command -v python3 >/dev/null; then
+if [ "${1:-}" = python ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     packages+=(python3 python3-venv)
-elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    packages+=(python3-venv)
 fi
 [ "${#packages[@]}" -eq 0 ] && exit 0
 
