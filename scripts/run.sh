@@ -36,15 +36,19 @@ start_fake() {
     fake_url="${line#listening on }"
 }
 
-# A vendor with a key is used, at its own address unless another one is given; a vendor without one is played.
+# A vendor with a key is used, at its own address unless another one is given. A vendor without a key is played, unless an
+# address is given: then it is somebody who takes any key.
 vendor() {
     local name="$1" key="$2_API_KEY" url="$2_BASE_URL" own="$3"
     if [ -n "${!key:-}" ]; then
         export "$url=${!url:-$own}"
         echo "$name: ${!url}" >&2
+    elif [ -n "${!url:-}" ]; then
+        export "$key=sk-fake-$name" "$url"
+        echo "$name: $key is not set; ${!url} gets a made-up one" >&2
     else
         start_fake
-        export "$key=sk-fake-$name" "$url=${!url:-$fake_url}"
+        export "$key=sk-fake-$name" "$url=$fake_url"
         echo "$name: $key is not set; fake provider at ${!url}" >&2
     fi
 }
