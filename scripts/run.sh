@@ -44,7 +44,7 @@ vendor() {
         export "$url=${!url:-$own}"
         echo "$name: ${!url}" >&2
     elif [ -n "${!url:-}" ]; then
-        export "$key=sk-fake-$name" "$url"
+        export "$key=sk-fake-$name"
         echo "$name: $key is not set; ${!url} gets a made-up one" >&2
     else
         start_fake
