@@ -82,6 +82,7 @@ impl ProxyHttp for Edge {
             request_id: Arc::from(""),
             asked: None,
             fallback_dialect: Dialect::OpenAi,
+            is_http10: false,
             allowed_method: None,
             stage: Stage::New,
             held: None,
@@ -98,7 +99,12 @@ impl ProxyHttp for Edge {
         ctx.record.method = header.method.to_string();
         ctx.record.path = header.uri.path().to_owned();
         ctx.fallback_dialect = route::dialect_of(header.uri.path());
-        match too_many_headers(header, &self.limits) {
+        ctx.is_http10 = header.version == http::Version::HTTP_10;
+        let refusal = too_many_headers(header, &self.limits);
+        if ctx.is_http10 {
+            session.downstream_session.set_keepalive(None);
+        }
+        match refusal {
             Some(refusal) => {
                 ctx.failure = Some(refusal);
                 Err(fail::refused())

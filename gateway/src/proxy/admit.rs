@@ -66,6 +66,7 @@ impl Edge {
             owners,
             current: 0,
             repeats: 0,
+            sent_us: 0,
             streams_array: false,
             first_content_us: None,
             last_content_us: None,

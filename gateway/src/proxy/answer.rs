@@ -27,6 +27,9 @@ impl Edge {
         for name in unwanted(&answer.headers) {
             answer.remove_header(&name);
         }
+        if ctx.is_http10 {
+            answer.remove_header(&header::TRANSFER_ENCODING);
+        }
         add_request_id(answer, &ctx.request_id)?;
         if let Some(attempt) = ctx.stage.call().and_then(|call| call.attempt()) {
             answer.insert_header("x-tollgate-provider", attempt.provider.name.as_str())?;

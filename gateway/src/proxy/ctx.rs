@@ -25,6 +25,8 @@ pub(crate) struct RequestCtx {
     pub(crate) asked: Option<Asked>,
     /// The dialect of an answer to a request that asks for nothing there is.
     pub(crate) fallback_dialect: Dialect,
+    /// Whether the client speaks HTTP/1.0: it knows no chunks, and its connection is used once.
+    pub(crate) is_http10: bool,
     /// The method that a path would have taken.
     pub(crate) allowed_method: Option<&'static str>,
     /// How far it is.
@@ -76,6 +78,8 @@ pub(crate) struct Call {
     pub(crate) current: usize,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
+    /// When the current attempt's request was sent, on the process's clock.
+    pub(crate) sent_us: u64,
     /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.
     pub(crate) streams_array: bool,
     /// Microseconds from the start to the first content of the current answer.

@@ -25,7 +25,7 @@ const PASSED_ON_PREFIXES: [&str; 6] =
 impl Edge {
     /// Makes the request of the current attempt and turns its hold into `Sent`.
     pub(super) fn send(&self, upstream: &mut RequestHeader, ctx: &mut RequestCtx) -> Result<()> {
-        let Stage::Connecting(call, hold) = ctx.stage.take() else {
+        let Stage::Connecting(mut call, hold) = ctx.stage.take() else {
             return Err(fail::internal("a request is sent without a hold"));
         };
         let (Some(attempt), Some(asked), Some(held)) = (call.attempt(), ctx.asked.as_ref(), ctx.held.as_ref()) else {
@@ -39,6 +39,7 @@ impl Edge {
         *upstream = request;
         let deadlines = &attempt.provider.deadlines;
         held.begin_attempt(body, call.stream.then_some(deadlines.stream_header), deadlines.total);
+        call.sent_us = self.clock.micros();
         ctx.stage = Stage::Sending(call, hold.dispatch());
         Ok(())
     }

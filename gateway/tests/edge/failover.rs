@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::bodies::body_of;
 use super::support::config::{KEY, fake, pair};
 use super::support::process::Gateway;
-use super::support::scene::{Pair, Reply, client, h2_client, reply};
+use super::support::scene::{Pair, Reply, Scene, client, h2_client, reply};
 use super::support::sha256;
 use super::support::sse::{Api, reason};
 use super::support::stub::nobody;
@@ -181,4 +181,19 @@ async fn when_every_target_fails_the_caller_is_told_once() {
             assert_eq!(pair.logged(&answer).await["attempts"], 2);
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_that_a_vendor_may_have_worked_on_is_not_sent_to_it_again() {
+    let scene = Scene::start().await;
+    // The connection is used before, as one from the pool that may have died there.
+    assert_eq!(scene.asked(Api::Chat, "gpt-4o", false).await.status, 200);
+    scene.let_fake("~header_stall_ms=2500~reset_before_header");
+    let lost = scene.asked(Api::Chat, "gpt-4o", false).await;
+    assert_eq!((lost.status, reason(&lost.json())), (502, Some("upstream_unreachable")));
+    let entries = scene.fake.books().entries();
+    assert_eq!(entries.len(), 2, "asked once");
+    assert_eq!(entries[0].connection, entries[1].connection);
+    let line = scene.logged(&lost).await;
+    assert_eq!((&line["tokens.source"], &line["attempts"]), (&json!("abandoned"), &json!(1)), "{line}");
 }

@@ -2,10 +2,13 @@
 
 mod support;
 
+mod bad_input;
 mod bodies;
 mod broken_streams;
 mod commands;
+mod crowd;
 mod failover;
+mod framing;
 mod gate;
 mod keys;
 mod leaving;
@@ -16,4 +19,5 @@ mod privacy;
 mod routes;
 mod splices;
 mod streams;
+mod tls;
 mod upstream_tls;
