@@ -29,16 +29,16 @@ fn controls(n: usize) -> &'static str {
 }
 
 async fn one(scene: &Scene, n: usize) {
-    let (api, stream) = (Api::ALL[n % 6], n % 10 == 0 || n % 3 == 0);
+    let (api, stream) = (Api::ALL[n % 6], n.is_multiple_of(10) || n.is_multiple_of(3));
     let model = format!("{}{}", api.model(), controls(n));
     let request = scene.ask(api, &model, stream).header("x-request-id", format!("crowd-{n}"));
-    if n % 10 == 0 {
+    if n.is_multiple_of(10) {
         // Long enough to be left in the middle.
         let mut response = soon(request.send()).await.unwrap();
         let _ = soon(response.chunk()).await;
         return;
     }
-    if n % 17 == 0 {
+    if n.is_multiple_of(17) {
         let asking = tokio::spawn(request.send());
         tokio::task::yield_now().await;
         asking.abort();

@@ -220,4 +220,8 @@ async fn a_callers_own_credential_is_passed_on_only_where_that_is_allowed() {
         assert_eq!(entry.credential(), Some("sk-someones-own"), "{api:?}");
         assert_eq!(entry.credentials.len(), 1);
     }
+    // That it is refused is the caller's own affair, in the vendor's own words.
+    scene.let_fake("~status=401");
+    let refused = reply(ask(&scene, Api::Chat).header("x-bf-vk", KEY).bearer_auth("sk-someones-own")).await;
+    assert_eq!((refused.status, refused.text().contains("on demand")), (401, true), "{}", refused.text());
 }

@@ -1,5 +1,13 @@
 //! The gateway as a real process, against a fake provider: what clients, vendors and operators see of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 mod bad_input;

@@ -18,7 +18,6 @@ pub(crate) struct Wire {
 /// An answer as it came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
-    pub(crate) version: String,
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -91,14 +90,12 @@ impl Wire {
         let text = self.until(b"\r\n\r\n").await;
         let text = String::from_utf8(text).unwrap();
         let mut lines = text.lines();
-        let mut start = lines.next().unwrap().split(' ');
-        let version = start.next().unwrap().to_owned();
-        let status = start.next().unwrap().parse().unwrap();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        Answer { version, status, headers, body: Vec::new() }
+        Answer { status, headers, body: Vec::new() }
     }
 
     /// Reads the next chunk of a chunked body; `None` for its end.
@@ -114,16 +111,6 @@ impl Wire {
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await {
             body.extend(chunk);
-        }
-        body
-    }
-
-    /// Reads chunks until `text` has come.
-    pub(crate) async fn chunks_until(&mut self, text: &str) -> String {
-        let mut body = String::new();
-        while !body.contains(text) {
-            let chunk = self.chunk().await.unwrap_or_else(|| panic!("the body ended without {text}: {body}"));
-            body.push_str(&String::from_utf8(chunk).unwrap());
         }
         body
     }
