@@ -33,16 +33,17 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(skip)
 
 
-def config(fake_url):
-    """A gateway's configuration that sends every vendor's traffic to the fake provider."""
+def config(fake):
+    """A gateway's configuration that sends every vendor's traffic to the fake provider, marked."""
+    network = {"base_url": fake.url, "extra_headers": {fake.MARK: fake.mark}}
     providers = {
-        name: {"keys": [{"name": f"{name}-main", "value": value}], "network_config": {"base_url": fake_url}}
+        name: {"keys": [{"name": f"{name}-main", "value": value}], "network_config": network}
         for name, value in VENDOR_KEYS.items()
     }
     # Like OpenAI, but for one model only, so that a model exists that nobody serves.
     providers["tiny"] = {
         "keys": [{"name": "tiny-main", "value": "sk-fake-tiny", "models": ["tiny-1"]}],
-        "network_config": {"base_url": fake_url},
+        "network_config": network,
         "custom_provider_config": {"base_provider_type": "openai"},
     }
     everything = [{"provider": name, "allowed_models": ["*"]} for name in providers]
@@ -102,7 +103,7 @@ def gateway(running_fake, request, tmp_path_factory):
     if request.config.getoption("--against-fake"):
         yield running_fake
         return
-    process = Gateway(config(running_fake.url), tmp_path_factory.mktemp("gateway"))
+    process = Gateway(config(running_fake), tmp_path_factory.mktemp("gateway"))
     yield process
     assert process.stop() == 0
 
@@ -126,6 +127,11 @@ def credential_for(entry):
     return VENDOR_KEYS[{"open_ai": "openai"}.get(entry["dialect"], entry["dialect"])]
 
 
+def mark(gateway):
+    """Where the gateway is left out, there is nobody but the client to mark its requests."""
+    return {gateway.MARK: gateway.mark} if isinstance(gateway, Fake) else None
+
+
 # Clients are kept: making one costs a tenth of a second, and Gemini's closes as soon as nobody holds it.
 
 
@@ -135,7 +141,8 @@ def openai_client(gateway):
 
     @functools.cache
     def make(key=EVERYTHING, max_retries=0):
-        return openai.OpenAI(api_key=key, base_url=f"{gateway.url}/v1", max_retries=max_retries)
+        url = f"{gateway.url}/v1"
+        return openai.OpenAI(api_key=key, base_url=url, max_retries=max_retries, default_headers=mark(gateway))
 
     return make
 
@@ -146,7 +153,8 @@ def anthropic_client(gateway):
 
     @functools.cache
     def make(key=EVERYTHING, max_retries=0):
-        return anthropic.Anthropic(api_key=key, base_url=gateway.url, max_retries=max_retries)
+        headers = mark(gateway)
+        return anthropic.Anthropic(api_key=key, base_url=gateway.url, max_retries=max_retries, default_headers=headers)
 
     return make
 
@@ -157,6 +165,6 @@ def gemini_client(gateway):
 
     @functools.cache
     def make(key=EVERYTHING):
-        return genai.Client(api_key=key, http_options=HttpOptions(base_url=gateway.url))
+        return genai.Client(api_key=key, http_options=HttpOptions(base_url=gateway.url, headers=mark(gateway)))
 
     return make

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 import threading
 import time
@@ -79,14 +80,19 @@ class Process:
 class Fake(Process):
     """The fake provider, which keeps books of what it was asked."""
 
+    MARK = "x-sdk-tests"
+
     def __init__(self):
+        # A port that was somebody else's a moment ago may get somebody else's requests; ours carry this mark.
+        self.mark = secrets.token_hex(8)
         super().__init__(BINARIES / "fake-provider", "--listen", "127.0.0.1:0")
         start = "listening on "
         self.url = self.wait_for("stdout", lambda line: line.removeprefix(start) if line.startswith(start) else None)
 
     def books(self):
-        """Every request since the last `clear`, oldest first."""
-        return httpx.get(f"{self.url}/_fake/books").raise_for_status().json()["entries"]
+        """Every marked request since the last `clear`, oldest first."""
+        entries = httpx.get(f"{self.url}/_fake/books").raise_for_status().json()["entries"]
+        return [entry for entry in entries if [self.MARK, self.mark] in entry["headers"]]
 
     def last(self):
         """The last request."""

@@ -89,7 +89,7 @@ class TestModelNotAllowed:
 
 class TestNothingThere:
     def test_a_model_that_nobody_serves(self, fake, tmp_path):
-        settings = config(fake.url)
+        settings = config(fake)
         for provider in settings["providers"].values():
             provider["keys"][0].setdefault("models", ["gpt-4o-mini"])
         gateway = Gateway(settings, tmp_path)
