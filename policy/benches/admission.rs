@@ -1,5 +1,7 @@
 //! What the gate costs: from the token to the plan, for a key among many.
 
+#![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 
