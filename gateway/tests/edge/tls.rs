@@ -1,12 +1,12 @@
 //! TLS in front: HTTP/2 and HTTP/1.1 by ALPN, and HTTP/2 in general.
 
-use reqwest::{Client, ClientBuilder, Version};
+use reqwest::{ClientBuilder, Version};
 use serde_json::json;
 
 use super::bodies::{SIZES, body_of};
 use super::support::config::{KEY, config, fake};
 use super::support::process::{Gateway, Home};
-use super::support::scene::{Scene, h2_client, reply};
+use super::support::scene::{Scene, builder, h2_client, reply};
 use super::support::sha256;
 use super::support::sse::{Api, reason};
 
@@ -36,7 +36,7 @@ impl Secure {
 
 fn trusting(certificate: &str) -> ClientBuilder {
     let certificate = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
-    Client::builder().tls_certs_only([certificate]).no_proxy()
+    builder().tls_certs_only([certificate])
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use loadtest::fake::{Controls, Entry, FakeProvider};
 use reqwest::header::HeaderMap;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::config::{KEY, config, fake, pair};
@@ -56,20 +56,27 @@ pub(crate) async fn reply(request: RequestBuilder) -> Reply {
     Reply::of(soon(request.send()).await.unwrap()).await
 }
 
+/// A client with the cryptography that the gateway has anyway; another one would be minutes of building.
+pub(crate) fn builder() -> ClientBuilder {
+    // The first client installs it, the others find it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy()
+}
+
 /// A client that keeps to HTTP/1.1 and to itself.
 pub(crate) fn client() -> Client {
-    Client::builder().http1_only().no_proxy().build().unwrap()
+    builder().http1_only().build().unwrap()
 }
 
 /// The same with a new connection for each request: after an error in mid-stream the gateway closes the old one, and could not
 /// announce that in a header that was long out.
 pub(crate) fn forgetful_client() -> Client {
-    Client::builder().http1_only().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    builder().http1_only().pool_max_idle_per_host(0).build().unwrap()
 }
 
 /// A client that speaks HTTP/2 without asking.
 pub(crate) fn h2_client() -> Client {
-    Client::builder().http2_prior_knowledge().no_proxy().build().unwrap()
+    builder().http2_prior_knowledge().build().unwrap()
 }
 
 impl Scene {
