@@ -76,11 +76,12 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(config = %loaded.name, "{warning}");
     }
+    let bound = Bound::bind(&arguments.listen)
+        .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
     crate::keyring::complete(&mut loaded.file, &arguments.data)?;
     let snapshot = compile(&loaded)?;
     announce(&snapshot);
     let file = &loaded.file;
-    let bound = Bound::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let parts = Parts::new(file)?;
     let edge = edge(file, snapshot, &parts);
     let Parts { life, telemetry, resolver } = parts;

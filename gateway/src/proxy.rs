@@ -137,7 +137,10 @@ impl ProxyHttp for Edge {
             Route::Ready => return self.tell_life(session, ctx, self.life.is_ready()).await.map(|()| true),
             Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
             Route::NotFound => {
-                Refusal::new(Reason::NotFound, format!("there is nothing at {} {}", header.method, header.uri.path()))
+                let (method, path) = (&header.method, header.uri.path());
+                let hint =
+                    route::nearest(method, path).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                Refusal::new(Reason::NotFound, format!("there is nothing at {method} {path}{hint}"))
             }
             Route::WrongMethod(method) => {
                 ctx.allowed_method = Some(method);
@@ -251,9 +254,11 @@ impl Edge {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         metrics.in_flight.set(gauge(self.life.in_flight()));
         metrics.held_body_bytes.set(gauge(self.bodies.held()));
-        metrics.abandoned_attempts.set(gauge(self.ledger.abandoned_attempts()));
         metrics.policy_revision.set(gauge(self.live.snapshot().revision()));
-        metrics.log_lines_dropped.set(gauge(self.telemetry.access.as_ref().map_or(0, |access| access.dropped())));
+        metrics.take_over(
+            self.ledger.abandoned_attempts(),
+            self.telemetry.access.as_ref().map_or(0, |access| access.dropped()),
+        );
         let mut header = ResponseHeader::build(200, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
         fail::respond(session, header, Bytes::from(metrics.render()), ctx).await

@@ -34,7 +34,7 @@ pub fn enter(
 ) -> Result<Caller, Refusal> {
     let caller = identify(snapshot, presented)?;
     let Some(key) = &caller.key else {
-        return if needs_key(snapshot) { Err(key_required()) } else { Ok(caller) };
+        return if needs_key(snapshot) { Err(key_required(presented)) } else { Ok(caller) };
     };
     if let Some(blocked) = key.blocked(now.wall_ms) {
         return Err(key_blocked(key, blocked));
@@ -84,10 +84,16 @@ fn identify(snapshot: &Snapshot, presented: &Presented<'_>) -> Result<Caller, Re
     Ok(caller)
 }
 
-fn key_required() -> Refusal {
-    let message = "a virtual key is required: send it as `x-bf-vk`, or where your SDK puts its API key \
-                   (`Authorization: Bearer`, `x-api-key`, `x-goog-api-key`, `api-key`)";
-    Refusal::new(Reason::VirtualKeyRequired, message)
+fn key_required(presented: &Presented<'_>) -> Refusal {
+    let is_other = presented.general.into_iter().flatten().any(|token| !token.is_empty());
+    let what = if is_other {
+        "the credential sent is no virtual key, and one is required"
+    } else {
+        "a virtual key is required"
+    };
+    let how = "send it as `x-bf-vk`, or where your SDK puts its API key \
+               (`Authorization: Bearer`, `x-api-key`, `x-goog-api-key`, `api-key`)";
+    Refusal::new(Reason::VirtualKeyRequired, format!("{what}: {how}"))
 }
 
 fn key_not_found() -> Refusal {

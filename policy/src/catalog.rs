@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::id::ModelName;
 use crate::money::PicoUsd;
 use crate::price::{ModelPrice, Rate, Unit};
-use crate::usage::ServiceTier;
+use crate::usage::{ServiceTier, Usage};
 
 /// The context window of a model that nobody knows.
 pub const DEFAULT_CONTEXT_WINDOW: u64 = 128_000;
@@ -28,6 +28,14 @@ pub struct Model {
     pub max_output: Option<u64>,
     /// What it costs; `None` where the list has no price.
     pub price: Option<ModelPrice>,
+}
+
+impl Model {
+    fn is_dearer_than(&self, other: &Self) -> bool {
+        let million = Usage { input: 1_000_000, output: 1_000_000, ..Usage::default() };
+        let cost = |model: &Self| model.price.as_ref().map(|price| price.cost(&million));
+        cost(self) > cost(other)
+    }
 }
 
 /// All known models, by vendor and name.
@@ -65,12 +73,20 @@ impl Catalog {
     /// When it is no such list, or a price in it is no amount.
     pub fn extend_from_json(&mut self, json: &str) -> Result<(), CatalogError> {
         let entries: BTreeMap<&str, &RawValue> = serde_json::from_str(json)?;
+        let mut list: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>> = HashMap::new();
         for (name, raw) in entries {
             let model = Entry(serde_json::from_str(raw.get())?).model(name)?;
-            // The list writes some names with their vendor in front and some without; look-ups go without.
+            // The list writes some names with their vendor in front and some without; look-ups go without. Where it has
+            // both, the dearer one counts: a free one may be a trial's.
             let vendor = vendor_of(&model.vendor);
             let bare = name.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
-            self.by_vendor.entry(vendor.into()).or_default().insert(bare.into(), Arc::new(model));
+            let of_vendor = list.entry(vendor.into()).or_default();
+            if of_vendor.get(bare).is_none_or(|other| model.is_dearer_than(other)) {
+                of_vendor.insert(bare.into(), Arc::new(model));
+            }
+        }
+        for (vendor, models) in list {
+            self.by_vendor.entry(vendor).or_default().extend(models);
         }
         Ok(())
     }
@@ -207,7 +223,6 @@ fn rate_of_field(field: &str) -> Option<(Unit, ServiceTier, u64)> {
 mod tests {
     use super::*;
     use crate::money::NanoUsd;
-    use crate::usage::Usage;
 
     const LIST: &str = include_str!("../../conf/model-prices.json");
     const EXTRA: &str = include_str!("../../conf/model-prices-extra.json");
@@ -263,6 +278,31 @@ mod tests {
             assert!(catalog.find("openai", &name.into()).is_none(), "{name}");
         }
         assert!(catalog.find("openai", &"plain".into()).unwrap().price.is_none());
+    }
+
+    #[test]
+    fn of_a_name_with_and_without_its_vendor_the_dearer_one_counts() {
+        let one = |name: &str, price: &str| {
+            format!(r#""{name}": {{"litellm_provider":"gemini","mode":"chat","input_cost_per_token":{price}}}"#)
+        };
+        for (bare, prefixed) in [("3e-07", "0"), ("0", "3e-07")] {
+            let mut catalog = Catalog::default();
+            catalog.extend_from_json(&format!("{{{}, {}}}", one("m", bare), one("gemini/m", prefixed))).unwrap();
+            let price = catalog.find("gemini", &"m".into()).unwrap().price.clone().unwrap();
+            assert_eq!(price.cost(&Usage { input: 10, ..Usage::default() }), NanoUsd(3_000));
+        }
+    }
+
+    #[test]
+    fn a_later_list_replaces_models_of_an_earlier_one_even_with_a_lower_price() {
+        let list = |price: &str| {
+            format!(r#"{{"m": {{"litellm_provider":"openai","mode":"chat","input_cost_per_token":{price}}}}}"#)
+        };
+        let mut catalog = Catalog::default();
+        catalog.extend_from_json(&list("2e-06")).unwrap();
+        catalog.extend_from_json(&list("1e-06")).unwrap();
+        let price = catalog.find("openai", &"m".into()).unwrap().price.clone().unwrap();
+        assert_eq!(price.cost(&Usage { input: 1, ..Usage::default() }), NanoUsd(1_000));
     }
 
     #[test]

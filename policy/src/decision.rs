@@ -46,7 +46,7 @@ reasons! {
     /// The body is no JSON, names no model, or contradicts itself.
     InvalidRequest = "invalid_request_error", 400;
     /// The body is larger than allowed.
-    BodyTooLarge = "request_too_large", 413;
+    BodyTooLarge = "invalid_request_error", 413;
     /// The body did not arrive in time.
     BodyTimeout = "request_timeout", 408;
     /// The header block is larger than allowed.

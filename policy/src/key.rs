@@ -147,6 +147,18 @@ impl Access<'_> {
         }
     }
 
+    /// Whether the entry names the credential, rather than allowing it with all others.
+    #[must_use]
+    pub fn names_credential(&self, credential: &CredentialName) -> bool {
+        matches!(self, Self::Listed(access) if access.credentials.names(credential.as_str()))
+    }
+
+    /// Whether the provider is reached only by a client that names it: its weight is `null`.
+    #[must_use]
+    pub fn is_only_by_name(&self) -> bool {
+        matches!(self, Self::Listed(access) if access.weight.is_none())
+    }
+
     /// Whether a credential of the provider may be used.
     #[must_use]
     pub fn allows_credential(&self, credential: &CredentialName) -> bool {

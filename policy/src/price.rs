@@ -73,13 +73,6 @@ impl ModelPrice {
         Self { rates }
     }
 
-    /// A price of nothing at all, for self-hosted models.
-    #[must_use]
-    pub fn free() -> Self {
-        let rate = |unit| Rate { unit, tier: ServiceTier::Standard, above_tokens: 0, price: PicoUsd(0) };
-        Self { rates: vec![rate(Unit::Input), rate(Unit::Output)] }
-    }
-
     /// Whether there is any token price at all: models sold by image or second have none.
     #[must_use]
     pub fn has_token_rates(&self) -> bool {

@@ -105,6 +105,12 @@ impl OperationSet {
         self.0 & operation.bit() != 0
     }
 
+    /// Whether it has any operation that costs.
+    #[must_use]
+    pub fn has_any_that_costs(self) -> bool {
+        Operation::ALL.iter().any(|operation| operation.costs() && self.contains(*operation))
+    }
+
     /// What both sets have.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {

@@ -3,6 +3,8 @@
 mod candidates;
 mod select;
 
+pub use select::usable_credentials;
+
 use std::sync::Arc;
 
 use crate::catalog::Model;
@@ -21,6 +23,8 @@ pub struct Weight(u64);
 impl Weight {
     /// The weight where none is written.
     pub const ONE: Self = Self(1_000_000);
+    /// Chosen only when all others failed.
+    pub const ZERO: Self = Self(0);
 
     /// Reads a non-negative JSON number. `None` when it is none, or larger than a billion.
     #[must_use]
@@ -89,6 +93,8 @@ pub enum DropReason {
     NotServed,
     /// The key may not use the provider.
     ProviderBlocked,
+    /// The key may use the provider only when the client names it.
+    OnlyByName,
     /// The key may not use the model.
     ModelBlocked,
     /// The provider speaks another dialect, or lacks the operation.
@@ -154,14 +160,18 @@ fn refusal(
         DropReason::NotServed | DropReason::ProviderBlocked => {
             (Reason::ProviderBlocked, format!("{caller} may not use provider `{provider_name}`"))
         }
+        DropReason::OnlyByName => (
+            Reason::ProviderBlocked,
+            format!("{caller} reaches provider `{provider_name}` only by name: ask for `{provider_name}/{model}`"),
+        ),
         DropReason::ModelBlocked => {
             (Reason::ModelBlocked, format!("{caller} may not use model `{model}` of provider `{provider_name}`"))
         }
         DropReason::CannotSpeak => (
             Reason::InvalidRequest,
             format!(
-                "provider `{provider_name}` speaks the {} dialect and cannot take {} in the {} dialect",
-                provider.dialect, request.operation, request.dialect
+                "provider `{provider_name}` speaks the {} dialect and cannot take {} in the {} dialect: call it as {} is called",
+                provider.dialect, request.operation, request.dialect, provider.dialect
             ),
         ),
         DropReason::NoCredential => (

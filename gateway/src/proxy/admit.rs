@@ -38,6 +38,7 @@ impl Edge {
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut RequestCtx, asked: &Asked) -> Result<(), Stop> {
         let snapshot = self.live.snapshot();
         let caller = self.identify(&snapshot, session, ctx, asked)?;
+        expect_plain(&session.req_header().headers)?;
         let body = body::read(session, self.limits.body, &self.bodies).await.map_err(|error| match error {
             BodyError::Refused(refusal) => Stop::Refused(refusal),
             BodyError::ClientLeft => Stop::ClientLeft,
@@ -114,6 +115,18 @@ fn model_and_stream(asked: &Asked, peeked: &Peek) -> Result<(String, bool), Refu
     match peeked.model.as_deref().filter(|model| !model.is_empty()) {
         Some(model) => Ok((model.to_owned(), peeked.stream)),
         None => Err(Refusal::new(Reason::InvalidRequest, "the request names no `model`").about("model")),
+    }
+}
+
+/// A body that is compressed cannot be looked into; no SDK sends one unasked.
+fn expect_plain(headers: &HeaderMap) -> Result<(), Refusal> {
+    match text(headers, "content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        Some(coding) => {
+            let coding: String = coding.chars().take(32).collect();
+            let message = format!("the request body is compressed (`content-encoding: {coding}`); send it as it is");
+            Err(Refusal::new(Reason::InvalidRequest, message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use policy::id::ModelName;
 use policy::key::Access;
 use policy::provider::Provider;
 use policy::request::{Dialect, Operation, OperationSet};
-use policy::route::Caller;
+use policy::route::{Caller, usable_credentials};
 use policy::snapshot::Snapshot;
 use providers::models::{ListedModel, anthropic_list, gemini_list, openai_list, superset_list};
 
@@ -53,29 +53,32 @@ async fn tell(session: &mut Session, ctx: &mut RequestCtx, body: Vec<u8>) -> Res
 }
 
 /// The models that the caller may use, by the name to call them by, with the provider that comes first.
-fn usable(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    list: ModelList,
-) -> BTreeMap<ModelName, (Arc<Provider>, Option<Arc<Model>>)> {
+fn usable(snapshot: &Snapshot, caller: &Caller, list: ModelList) -> BTreeMap<ModelName, Listed> {
     let mut models = BTreeMap::new();
+    let key = caller.key.as_deref();
     for provider in snapshot.providers().filter(|provider| is_listed(list, provider.dialect)) {
-        let access = caller.key.as_ref().map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
+        let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
         if !access.is_allowed() {
             continue;
         }
         for (name, known) in names(snapshot, provider) {
-            let may_use = provider.enabled_credentials().any(|credential| {
-                credential.is_for(&name)
-                    && access.allows_credential(&credential.name)
-                    && access.allows_model(&name, credential.resolve(&name))
-            });
-            if may_use {
-                models.entry(name).or_insert_with(|| (Arc::clone(provider), known));
+            let operations = operations(provider, known.as_deref());
+            let operations = key.map_or(operations, |key| operations.intersection(key.operations));
+            if !operations.has_any_that_costs() || usable_credentials(provider, &name, key).next().is_none() {
+                continue;
             }
+            let callable = if access.is_only_by_name() { format!("{}/{name}", provider.name).into() } else { name };
+            models.entry(callable).or_insert_with(|| Listed { provider: Arc::clone(provider), known, operations });
         }
     }
     models
+}
+
+/// One model in a list.
+struct Listed {
+    provider: Arc<Provider>,
+    known: Option<Arc<Model>>,
+    operations: OperationSet,
 }
 
 fn is_listed(list: ModelList, dialect: Dialect) -> bool {
@@ -105,16 +108,16 @@ fn is_served(mode: &str) -> bool {
     matches!(mode, "chat" | "completion" | "responses" | "embedding")
 }
 
-fn render(list: ModelList, models: &BTreeMap<ModelName, (Arc<Provider>, Option<Arc<Model>>)>) -> Vec<u8> {
+fn render(list: ModelList, models: &BTreeMap<ModelName, Listed>) -> Vec<u8> {
     let entries: Vec<_> = models
         .iter()
-        .map(|(name, (provider, known))| ListedModel {
+        .map(|(name, listed)| ListedModel {
             id: name.as_str(),
-            owned_by: provider.name.as_str(),
+            owned_by: listed.provider.name.as_str(),
             created: CREATED,
-            context_window: known.as_ref().and_then(|known| known.context_window),
-            max_output: known.as_ref().and_then(|known| known.max_output),
-            operations: operations(provider, known.as_deref()),
+            context_window: listed.known.as_ref().and_then(|known| known.context_window),
+            max_output: listed.known.as_ref().and_then(|known| known.max_output),
+            operations: listed.operations,
         })
         .collect();
     match list {
@@ -126,10 +129,12 @@ fn render(list: ModelList, models: &BTreeMap<ModelName, (Arc<Provider>, Option<A
 }
 
 fn operations(provider: &Provider, known: Option<&Model>) -> OperationSet {
-    match known.map(|known| &*known.mode) {
-        Some("embedding") => [Operation::Embedding].into_iter().collect(),
-        Some("completion") => [Operation::TextCompletion].into_iter().collect(),
-        Some("responses") => [Operation::Responses].into_iter().collect(),
-        _ => provider.operations,
-    }
+    let of_mode: &[Operation] = match known.map(|known| &*known.mode) {
+        Some("embedding") => &[Operation::Embedding],
+        Some("completion") => &[Operation::TextCompletion],
+        Some("responses") => &[Operation::Responses],
+        Some("chat") => &[Operation::ChatCompletion, Operation::Responses, Operation::CountTokens],
+        _ => return provider.operations,
+    };
+    provider.operations.intersection(of_mode.iter().copied().collect())
 }

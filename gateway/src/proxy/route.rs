@@ -86,6 +86,13 @@ pub(crate) fn find(method: &Method, path: &str) -> Route {
     found.unwrap_or(Route::NotFound)
 }
 
+/// The path that a client with a slip in its base URL meant: one `/v1` too few or too many.
+pub(crate) fn nearest(method: &Method, path: &str) -> Option<String> {
+    let with_version = format!("/v1{path}");
+    let once = path.replacen("/v1/v1/", "/v1/", 1);
+    [with_version, once].into_iter().find(|near| near != path && matches!(find(method, near), Route::Inference(_)))
+}
+
 /// Routes whose prefix names the vendor: `/anthropic/…`, `/genai/…`.
 fn vendor_prefixed(method: &Method, path: &str) -> Option<Route> {
     if let Some(rest) = under(path, "/anthropic") {
@@ -166,7 +173,7 @@ pub(crate) fn dialect_of(path: &str) -> Dialect {
     let is_under = |prefix: &str| path == prefix || under(path, prefix).is_some();
     if is_under("/anthropic") || is_under("/v1/messages") {
         Dialect::Anthropic
-    } else if ["/genai", "/v1beta", "/v1/models", "/models"].into_iter().any(is_under) && path != "/v1/models" {
+    } else if ["/genai", "/v1beta"].into_iter().any(is_under) || (path.contains("/models/") && path.contains(':')) {
         Dialect::Gemini
     } else {
         Dialect::OpenAi
@@ -264,12 +271,22 @@ mod tests {
             ("/v1/messages/nothing", Dialect::Anthropic),
             ("/genai/v1beta/models/x:nothing", Dialect::Gemini),
             ("/v1beta/nothing", Dialect::Gemini),
+            ("/v1/models/gpt-4o", Dialect::OpenAi),
+            ("/v1/models/gemini-2.5-pro:nothing", Dialect::Gemini),
             ("/genai/models/%ff:generateContent", Dialect::Gemini),
         ];
         for (path, dialect) in cases {
             assert_eq!(post(path), Route::NotFound, "{path}");
             assert_eq!(dialect_of(path), dialect, "{path}");
         }
+    }
+
+    #[test]
+    fn a_slip_in_the_base_url_is_recognised() {
+        let near = |path| nearest(&Method::POST, path);
+        assert_eq!(near("/chat/completions").as_deref(), Some("/v1/chat/completions"));
+        assert_eq!(near("/v1/v1/messages").as_deref(), Some("/v1/messages"));
+        assert_eq!(near("/nothing"), None);
     }
 
     #[test]

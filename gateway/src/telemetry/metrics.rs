@@ -20,8 +20,8 @@ pub(crate) struct Metrics {
     client_left: IntCounter,
     pub(crate) in_flight: IntGauge,
     pub(crate) held_body_bytes: IntGauge,
-    pub(crate) log_lines_dropped: IntGauge,
-    pub(crate) abandoned_attempts: IntGauge,
+    pub(crate) log_lines_dropped: IntCounter,
+    pub(crate) abandoned_attempts: IntCounter,
     pub(crate) policy_revision: IntGauge,
 }
 
@@ -38,6 +38,7 @@ impl Metrics {
             let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
             register(&registry, HistogramVec::new(options, &["dialect", "operation", "provider"])?)
         };
+        let total = |name: &str, help: &str| register(&registry, IntCounter::new(name, help)?);
         let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help)?);
         Ok(Self {
             requests: counter(
@@ -71,12 +72,12 @@ impl Metrics {
             )?,
             in_flight: gauge("tollgate_requests_in_flight", "Requests being served.")?,
             held_body_bytes: gauge("tollgate_held_body_bytes", "Bytes of request bodies held in memory.")?,
-            log_lines_dropped: gauge(
-                "tollgate_access_log_lines_dropped",
+            log_lines_dropped: total(
+                "tollgate_access_log_lines_dropped_total",
                 "Access log lines lost because the queue was full.",
             )?,
-            abandoned_attempts: gauge(
-                "tollgate_abandoned_attempts",
+            abandoned_attempts: total(
+                "tollgate_abandoned_attempts_total",
                 "Attempts charged in full because nobody saw their end.",
             )?,
             policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
@@ -116,6 +117,15 @@ impl Metrics {
             self.tokens.with_label_values(&[provider, model, kind, source]).inc_by(count);
         }
         self.cost.with_label_values(&[provider, model]).inc_by(record.cost.0);
+    }
+
+    /// Takes over what is counted elsewhere.
+    pub(crate) fn take_over(&self, abandoned_attempts: u64, log_lines_dropped: u64) {
+        for (counter, count) in
+            [(&self.abandoned_attempts, abandoned_attempts), (&self.log_lines_dropped, log_lines_dropped)]
+        {
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// The metrics as text.

@@ -110,7 +110,7 @@ async fn a_body_of_the_limit_passes_and_a_byte_more_is_413() {
             let answer = reply(client.post(scene.gateway.url(CHAT)).bearer_auth(KEY).body(sent)).await;
             assert_eq!(answer.status, status, "{size}, sending {n}: {}", answer.text());
             if status == 413 {
-                assert_eq!(reason(&answer.json()), Some("request_too_large"));
+                assert_eq!(reason(&answer.json()), Some("invalid_request_error"));
             }
         }
     }
@@ -125,7 +125,7 @@ async fn a_declared_length_of_two_gigabytes_is_413_at_once_in_each_dialect() {
         // Nothing of the body is ever sent: the answer must not wait for it.
         wire.send(head(&api.path("m", false), "content-length: 2147483648")).await;
         let answer = wire.answer().await;
-        assert_eq!((answer.status, reason(&answer.json())), (413, Some("request_too_large")), "{api:?}");
+        assert_eq!((answer.status, reason(&answer.json())), (413, Some("invalid_request_error")), "{api:?}");
         assert_eq!(answer.header("connection"), Some("close"), "{api:?}");
         wire.rest().await;
     }

@@ -163,6 +163,6 @@ async fn clients_that_leave_do_not_stay_in_flight() {
     // The request for the metrics is one itself.
     scene.until_metric("tollgate_requests_in_flight ", 1).await;
     assert_eq!(scene.metric("tollgate_client_left_total ").await, Some(10));
-    assert_eq!(scene.metric("tollgate_abandoned_attempts ").await, Some(0));
+    assert_eq!(scene.metric("tollgate_abandoned_attempts_total ").await, Some(0));
     assert!(!scene.gateway.output().contains(KEY));
 }

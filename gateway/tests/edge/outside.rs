@@ -211,7 +211,7 @@ async fn metrics_count_what_the_log_says() {
         assert_eq!(get(&format!("tollgate_tokens_total{{{labels}}}")).to_string(), count.to_string());
     }
     assert_eq!(get("tollgate_requests_in_flight"), 1.0, "the scrape itself");
-    assert_eq!(get("tollgate_access_log_lines_dropped"), 0.0);
+    assert_eq!(get("tollgate_access_log_lines_dropped_total"), 0.0);
 }
 
 #[tokio::test]

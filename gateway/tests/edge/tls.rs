@@ -108,7 +108,7 @@ async fn refusals_over_http2_leave_the_connection_in_step() {
     scene.client = h2_client();
     for _ in 0..3 {
         let large = reply(scene.post("/v1/chat/completions").body(body_of(3_000_000))).await;
-        assert_eq!((large.status, reason(&large.json())), (413, Some("request_too_large")));
+        assert_eq!((large.status, reason(&large.json())), (413, Some("invalid_request_error")));
         let unknown = reply(scene.post("/nothing").body(body_of(100_000))).await;
         assert_eq!(unknown.status, 404);
         let broken = reply(scene.post("/v1/messages").body("{")).await;

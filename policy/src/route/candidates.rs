@@ -69,8 +69,11 @@ fn obstacle(
     request: &Request<'_>,
 ) -> Option<DropReason> {
     let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
-    if !access.is_allowed() || is_only_by_name(&access, wanted) {
+    if !access.is_allowed() {
         return Some(DropReason::ProviderBlocked);
+    }
+    if access.is_only_by_name() && !wanted.is_named {
+        return Some(DropReason::OnlyByName);
     }
     let resolved_names = provider.enabled_credentials().map(|credential| credential.resolve(&wanted.model));
     let model_allowed = access.allows_model(&wanted.model, &wanted.model)
@@ -79,11 +82,6 @@ fn obstacle(
         return Some(DropReason::ModelBlocked);
     }
     (!provider.takes(request.dialect, request.operation)).then_some(DropReason::CannotSpeak)
-}
-
-/// A weight of `null` means: reached only by a client that names the provider.
-fn is_only_by_name(access: &Access<'_>, wanted: &Wanted) -> bool {
-    matches!(access, Access::Listed(listed) if listed.weight.is_none()) && !wanted.is_named
 }
 
 /// A provider serves what the price list, its credentials' model lists, or their aliases name for it.

@@ -37,14 +37,27 @@ pub(super) fn credentials(
     key: Option<&VirtualKey>,
     dice: &mut dyn Dice,
 ) -> Vec<Arc<Credential>> {
+    let usable = usable_credentials(provider, model, key);
+    draw(usable.map(|(weight, credential)| (weight, Arc::clone(credential))), dice)
+}
+
+/// The credentials of a provider that a key may use for a model, with their weights. One whose weight is `null` is used only by
+/// a key that names it, and then after the others.
+pub fn usable_credentials<'a>(
+    provider: &'a Provider,
+    model: &'a ModelName,
+    key: Option<&'a VirtualKey>,
+) -> impl Iterator<Item = (Weight, &'a Arc<Credential>)> {
     let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
-    let usable = provider.credentials.iter().filter(|credential| {
-        credential.is_enabled
-            && credential.is_for(model)
+    let usable = provider.enabled_credentials().filter(move |credential| {
+        credential.is_for(model)
             && access.allows_credential(&credential.name)
             && access.allows_model(model, credential.resolve(model))
     });
-    draw(usable.filter_map(|credential| Some((credential.weight?, Arc::clone(credential)))), dice)
+    usable.filter_map(move |credential| {
+        let named = || access.names_credential(&credential.name).then_some(Weight::ZERO);
+        Some((credential.weight.or_else(named)?, credential))
+    })
 }
 
 fn weight_of(key: Option<&VirtualKey>, provider: &Provider) -> Option<Weight> {
