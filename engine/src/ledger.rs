@@ -30,7 +30,7 @@ pub enum Owner {
     Anonymous,
     /// A provider.
     Provider(ProviderName),
-    /// A model of a provider.
+    /// A model of a provider that is in the price list.
     Model(ProviderName, ModelName),
 }
 
@@ -82,7 +82,10 @@ impl Ledger {
         let provider = &attempt.provider.name;
         let mut owners = callers.to_vec();
         owners.push(Owner::Provider(provider.clone()));
-        owners.push(Owner::Model(provider.clone(), attempt.model.clone()));
+        // Any other name is the caller's invention, and accounts are kept for ever.
+        if attempt.known.is_some() {
+            owners.push(Owner::Model(provider.clone(), attempt.model.clone()));
+        }
         owners.sort();
         owners.dedup();
         let accounts: Vec<_> = owners.into_iter().map(|owner| self.account(owner)).collect();

@@ -161,6 +161,8 @@ fn server_conf(file: &File) -> ServerConf {
         threads: file.server.threads.unwrap_or(cores),
         work_stealing: file.server.work_stealing,
         upstream_keepalive_pool_size: file.server.upstream_pool_size,
+        // A plan bounds its attempts itself; Pingora's own bound would end it with an error of ours.
+        max_retries: usize::from(u16::MAX),
         grace_period_seconds: Some(file.server.shutdown_grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()

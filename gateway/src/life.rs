@@ -104,10 +104,15 @@ impl BackgroundService for Drainer {
         if shutdown.wait_for(|is_over| *is_over).await.is_err() {
             return;
         }
-        self.life.until_idle().await;
-        // The last answer's bytes are written; what is left is closing its connection.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        end(&self.telemetry);
+        loop {
+            self.life.until_idle().await;
+            // The last answer's bytes are written; what is left is closing its connection. A stream that a client had opened on
+            // an HTTP/2 connection by then is served too.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if self.life.in_flight() == 0 {
+                end(&self.telemetry);
+            }
+        }
     }
 }
 

@@ -42,6 +42,9 @@ use crate::telemetry::record::Record;
 use crate::throttle::Throttle;
 use crate::trust::Trust;
 
+/// How long a client may take to accept a piece of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// The edge proxy. Shared by all requests.
 pub(crate) struct Edge {
     pub(crate) live: Arc<Live>,
@@ -94,6 +97,7 @@ impl ProxyHttp for Edge {
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<()> {
+        session.downstream_session.set_write_timeout(Some(WRITE_TIMEOUT));
         let header = session.req_header();
         ctx.request_id = request_id::of(&header.headers, ctx.record.started_wall_ms);
         ctx.record.method = header.method.to_string();

@@ -37,16 +37,19 @@ impl Throttle {
 
     fn client(&self, session: &Session) -> Option<IpAddr> {
         let peer = session.client_addr()?.as_inet()?.ip();
-        let forwarded = session.req_header().headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        Some(client_behind(peer, forwarded, &self.trusted_proxies))
+        let headers = &session.req_header().headers;
+        // Some proxies add a line of their own instead of adding to the last one.
+        let lines: Vec<_> =
+            headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
+        Some(client_behind(peer, &lines, &self.trusted_proxies))
     }
 }
 
 /// The last address in the chain that no trusted proxy has.
-fn client_behind(peer: IpAddr, forwarded: Option<&str>, trusted: &[Network]) -> IpAddr {
+fn client_behind(peer: IpAddr, forwarded: &[&str], trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(*address));
     let mut client = peer;
-    let hops = forwarded.into_iter().flat_map(|chain| chain.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
+    let hops = forwarded.iter().rev().flat_map(|line| line.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
     for hop in hops {
         if !is_trusted(&client) {
             break;
@@ -61,16 +64,17 @@ fn client_behind(peer: IpAddr, forwarded: Option<&str>, trusted: &[Network]) -> 
 mod tests {
     use super::*;
 
-    fn behind(peer: &str, forwarded: &str) -> String {
+    fn behind(peer: &str, forwarded: &[&str]) -> String {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
-        client_behind(peer.parse().unwrap(), Some(forwarded), &trusted).to_string()
+        client_behind(peer.parse().unwrap(), forwarded, &trusted).to_string()
     }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        assert_eq!(behind("203.0.113.9", "198.51.100.1"), "203.0.113.9");
-        assert_eq!(behind("10.0.0.1", "198.51.100.1"), "198.51.100.1");
-        assert_eq!(behind("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
-        assert_eq!(behind("10.0.0.1", "junk"), "10.0.0.1");
+        assert_eq!(behind("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(behind("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &["1.2.3.4, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &["1.2.3.4", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(behind("10.0.0.1", &["junk"]), "10.0.0.1");
     }
 }

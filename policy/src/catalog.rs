@@ -18,6 +18,8 @@ pub const DEFAULT_CONTEXT_WINDOW: u64 = 128_000;
 /// What is known of one model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
+    /// Its name in the price list, without the vendor in front.
+    pub name: Box<str>,
     /// The vendor, as the price list names it.
     pub vendor: Box<str>,
     /// What it is for: `chat`, `embedding`, …
@@ -75,11 +77,12 @@ impl Catalog {
         let entries: BTreeMap<&str, &RawValue> = serde_json::from_str(json)?;
         let mut list: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>> = HashMap::new();
         for (name, raw) in entries {
-            let model = Entry(serde_json::from_str(raw.get())?).model(name)?;
+            let mut model = Entry(serde_json::from_str(raw.get())?).model(name)?;
             // The list writes some names with their vendor in front and some without; look-ups go without. Where it has
             // both, the dearer one counts: a free one may be a trial's.
             let vendor = vendor_of(&model.vendor);
             let bare = name.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+            model.name = bare.into();
             let of_vendor = list.entry(vendor.into()).or_default();
             if of_vendor.get(bare).is_none_or(|other| model.is_dearer_than(other)) {
                 of_vendor.insert(bare.into(), Arc::new(model));
@@ -176,6 +179,7 @@ impl<'a> Entry<'a> {
         rates.extend(self.search_rate()?);
         let price = ModelPrice::new(rates);
         Ok(Model {
+            name: name.into(),
             vendor: self.field::<&str>("litellm_provider")?.unwrap_or_default().into(),
             mode: self.field::<&str>("mode")?.unwrap_or_default().into(),
             context_window: self.field("max_input_tokens")?,

@@ -40,7 +40,7 @@ fn attempt() -> Attempt {
         deadlines: Deadlines::default(),
         tls: TlsTrust::default(),
     });
-    Attempt { provider, credential, model: "gpt-4o".into(), known: None, worst_case: Some(WORST) }
+    Attempt { provider, credential, model: "gpt-4o".into(), known: Some(Arc::default()), worst_case: Some(WORST) }
 }
 
 fn price() -> ModelPrice {

@@ -18,6 +18,9 @@ use super::held::{Drain, Held};
 use super::route::Asked;
 use super::{Edge, query};
 
+/// No model has a longer name, and names go into accounts, logs and headers.
+const MAX_MODEL_BYTES: usize = 256;
+
 /// Why a request goes no further.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -109,13 +112,19 @@ impl Edge {
 
 /// The model and whether the answer is streamed: from the path for Gemini, else from the body.
 fn model_and_stream(asked: &Asked, peeked: &Peek) -> Result<(String, bool), Refusal> {
-    if let Some(gemini) = &asked.gemini {
-        return Ok((gemini.model.clone(), gemini.action == "streamGenerateContent"));
+    let (model, stream) = match &asked.gemini {
+        // The vendor takes `models/x` for `x`; what is decided on must be what is sent.
+        Some(gemini) => (Some(gemini.model.trim_start_matches("models/")), gemini.action == "streamGenerateContent"),
+        None => (peeked.model.as_deref(), peeked.stream),
+    };
+    let Some(model) = model.filter(|model| !model.is_empty()) else {
+        return Err(Refusal::new(Reason::InvalidRequest, "the request names no `model`").about("model"));
+    };
+    if model.len() > MAX_MODEL_BYTES {
+        let message = format!("the name of the model is longer than {MAX_MODEL_BYTES} bytes");
+        return Err(Refusal::new(Reason::InvalidRequest, message).about("model"));
     }
-    match peeked.model.as_deref().filter(|model| !model.is_empty()) {
-        Some(model) => Ok((model.to_owned(), peeked.stream)),
-        None => Err(Refusal::new(Reason::InvalidRequest, "the request names no `model`").about("model")),
-    }
+    Ok((model.to_owned(), stream))
 }
 
 /// A body that is compressed cannot be looked into; no SDK sends one unasked.

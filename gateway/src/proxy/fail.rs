@@ -25,7 +25,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 const MAX_REPEATS: u8 = 4;
 /// A connection that was dead before shows it at once. One that breaks later may have carried the request to a vendor that
 /// worked on it, so that doing it again would be paid for twice.
-const DEAD_WITHIN_US: u64 = 1_000_000;
+const DEAD_WITHIN_US: u64 = 250_000;
 
 /// A failure of our own: a broken invariant. The client learns nothing of it but the request's id.
 pub(super) fn internal(what: &'static str) -> Box<Error> {
@@ -81,6 +81,7 @@ impl Edge {
         let is_dead_connection = reused
             && cut.is_none()
             && *failed.esource() == ErrorSource::Upstream
+            && matches!(failed.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError)
             && matches!(&ctx.stage, Stage::Sending(call, _)
                 if call.repeats < MAX_REPEATS && self.clock.micros().saturating_sub(call.sent_us) < DEAD_WITHIN_US);
         if is_dead_connection {

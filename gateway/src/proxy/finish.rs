@@ -26,6 +26,10 @@ impl Edge {
                     (false, ..) => None,
                     // A whole answer that broke off says nothing of what it took to make it.
                     (true, true, _) if !call.stream => Some(abandoned()),
+                    // The vendor works on after its answer.
+                    (true, _, source) if call.peek.is_background && source != UsageSource::Reported => {
+                        Some(abandoned())
+                    }
                     (true, ..) => Some(measured),
                 };
                 (call, sent, metered)
@@ -80,7 +84,7 @@ impl Edge {
 /// An attempt whose request was written and that got no answer: streamed, its input was read; otherwise the vendor may have
 /// worked to the end.
 fn unanswered(call: &Call) -> Metered {
-    if !call.stream {
+    if !call.stream || call.peek.is_background {
         return abandoned();
     }
     let usage = Usage { input: call.peek.demand.input_estimate(), ..Usage::default() };
@@ -94,12 +98,15 @@ fn abandoned() -> Metered {
 /// What a vendor goes on making of a stream that was cut: one second's worth at the rate seen so far.
 fn one_second_more(call: &Call, output: u64) -> u64 {
     let seen = call.first_content_us.zip(call.last_content_us);
-    seen.map_or(0, |(first, last)| per_second(output, last.saturating_sub(first)))
+    let more = seen.map_or(0, |(first, last)| per_second(output, last.saturating_sub(first)));
+    let demand = &call.peek.demand;
+    // Nothing beyond the client's own limit can come.
+    demand.max_output.map_or(more, |_| more.min(demand.output_bound(0).saturating_sub(output)))
 }
 
-/// A rate. Pieces that came at once say little of it, so it is taken over a tenth of a second at least.
+/// A rate. Pieces that came at once say little of it, so it is taken over a second at least.
 fn per_second(output: u64, elapsed_us: u64) -> u64 {
-    output.saturating_mul(1_000_000).div_ceil(elapsed_us.max(100_000))
+    output.saturating_mul(1_000_000).div_ceil(elapsed_us.max(1_000_000))
 }
 
 #[cfg(test)]
@@ -107,9 +114,10 @@ mod tests {
     use super::per_second;
 
     #[test]
-    fn a_rate_is_taken_over_a_tenth_of_a_second_at_least() {
-        assert_eq!(per_second(50, 500_000), 100);
-        assert_eq!(per_second(5, 1), 50);
+    fn a_rate_is_taken_over_a_second_at_least() {
+        assert_eq!(per_second(50, 2_000_000), 25);
+        assert_eq!(per_second(50, 500_000), 50);
+        assert_eq!(per_second(5, 1), 5);
         assert_eq!(per_second(0, 0), 0);
     }
 }

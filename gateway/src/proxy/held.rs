@@ -28,8 +28,6 @@ use tokio::time::{Instant, Sleep};
 
 /// Body bytes that may wait for the first ones that count; a stream that chats longer than this counts.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
-/// How long a client may take to accept a piece of the answer.
-const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why an exchange was ended from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +110,7 @@ impl Held {
             cut: Mutex::default(),
             timing,
         });
-        let mut inner = mem::replace(&mut *session.downstream_session, nobody());
-        inner.set_write_timeout(Some(WRITE_TIMEOUT));
+        let inner = mem::replace(&mut *session.downstream_session, nobody());
         let wrapper = Wrapper {
             inner,
             shared: Arc::clone(&shared),

@@ -69,6 +69,8 @@ impl Edge {
         });
         if provider.tls.ca_pem.is_some() {
             options.ca = Some(self.trust.certificates(provider)?);
+            // Connections are told apart by this, not by the certificates they were made with.
+            peer.group_key = u64::from(provider.order) + 1;
         }
         Ok(peer)
     }

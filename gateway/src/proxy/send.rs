@@ -16,11 +16,11 @@ use super::route::Asked;
 use super::{Edge, fail, query};
 
 /// The client's headers that a vendor may see, by name. All others stay here, credentials of whatever kind among them.
-const PASSED_ON: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::ACCEPT, header::USER_AGENT, HeaderName::from_static("idempotency-key")];
+const PASSED_ON: [HeaderName; 3] = [header::ACCEPT, header::USER_AGENT, HeaderName::from_static("openai-beta")];
+/// Headers that say whose account is used: passed on only beside the caller's own credential.
+const ACCOUNT: [&str; 2] = ["openai-organization", "openai-project"];
 /// More of them, by the beginning of their name.
-const PASSED_ON_PREFIXES: [&str; 6] =
-    ["anthropic-", "openai-", "x-stainless-", "x-goog-api-client", "traceparent", "tracestate"];
+const PASSED_ON_PREFIXES: [&str; 5] = ["anthropic-", "x-stainless-", "x-goog-api-client", "traceparent", "tracestate"];
 
 impl Edge {
     /// Makes the request of the current attempt and turns its hold into `Sent`.
@@ -40,6 +40,7 @@ impl Edge {
         let deadlines = &attempt.provider.deadlines;
         held.begin_attempt(body, call.stream.then_some(deadlines.stream_header), deadlines.total);
         call.sent_us = self.clock.micros();
+        (call.first_content_us, call.last_content_us) = (None, None);
         ctx.stage = Stage::Sending(call, hold.dispatch());
         Ok(())
     }
@@ -49,7 +50,8 @@ impl Edge {
 fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
     let named = call.peek.model.as_deref().is_some_and(|model| model != attempt.model.as_str());
     let edit = Edit {
-        model: (named && asked.gemini.is_none()).then(|| attempt.model.as_str()),
+        // Gemini has the model in the path; where a body repeats it, it must be the same.
+        model: (named || asked.gemini.is_some()).then(|| attempt.model.as_str()),
         max_output: None,
         request_usage: hides_usage(call, asked),
         drop_gateway_fields: true,
@@ -74,7 +76,8 @@ fn header_of(
     let provider = &attempt.provider;
     let path = path_of(client, attempt, asked, call.stream);
     let mut request = RequestHeader::build("POST", path.as_bytes(), Some(16))?;
-    for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name)) {
+    let brings_own = call.plan.caller.own_credential.is_some();
+    for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name, brings_own)) {
         request.append_header(name.clone(), value.clone())?;
     }
     add_vendor_headers(&mut request, provider)?;
@@ -86,9 +89,8 @@ fn header_of(
     request.insert_header(header::ACCEPT_ENCODING, "identity")?;
     request.insert_header(header::CONTENT_LENGTH, body.len())?;
     request.insert_header("x-request-id", request_id)?;
-    if !request.headers.contains_key(header::CONTENT_TYPE) {
-        request.insert_header(header::CONTENT_TYPE, "application/json")?;
-    }
+    // The body was read as JSON, so that is what it is, whatever the client calls it.
+    request.insert_header(header::CONTENT_TYPE, "application/json")?;
     Ok(request)
 }
 
@@ -103,15 +105,26 @@ fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: boo
         gemini.and_then(|gemini| gemini.version),
         gemini.map(|gemini| gemini.action),
     );
-    // `key` is where Gemini clients may put their credential.
-    match client.uri.query().and_then(|query| query::without(query, "key")) {
+    match client.uri.query().and_then(|query| passed_on_query(asked.dialect, query)) {
         Some(query) => format!("{prefix}{path}?{query}"),
         None => format!("{prefix}{path}"),
     }
 }
 
-fn is_passed_on(name: &HeaderName) -> bool {
-    PASSED_ON.contains(name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+/// What a vendor may see of the query. Others of its parameters carry credentials, or change the answer so that it cannot be
+/// metered any more (Google's `fields`, `alt=proto`).
+fn passed_on_query(dialect: Dialect, query: &str) -> Option<&'static str> {
+    match dialect {
+        Dialect::Gemini => (query::value(query, "alt") == Some("sse")).then_some("alt=sse"),
+        Dialect::Anthropic => (query::value(query, "beta") == Some("true")).then_some("beta=true"),
+        Dialect::OpenAi => None,
+    }
+}
+
+fn is_passed_on(name: &HeaderName, brings_own: bool) -> bool {
+    (brings_own && ACCOUNT.contains(&name.as_str()))
+        || PASSED_ON.contains(name)
+        || PASSED_ON_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Headers that the vendor needs and that the client did not send.

@@ -38,6 +38,9 @@ struct Waiting {
     is_urgent: bool,
 }
 
+/// How long the end of the process waits for its last lines.
+const FLUSH: Duration = Duration::from_secs(2);
+
 /// One line. Field names are stable and dotted; a field without a value is left out.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -136,14 +139,14 @@ impl AccessLog {
         self.queue.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything queued so far is written.
+    /// Waits until everything queued so far is written, but not for ever: standard output may be a pipe that nobody reads.
     pub(crate) fn flush(&self) {
         let mut waiting = self.queue.waiting.lock();
         waiting.is_urgent = true;
         self.queue.has_lines.notify_one();
-        while !waiting.lines.is_empty() || waiting.is_writing {
-            self.queue.is_written.wait(&mut waiting);
-        }
+        let is_written = &self.queue.is_written;
+        let is_open = |waiting: &mut Waiting| !waiting.lines.is_empty() || waiting.is_writing;
+        is_written.wait_while_for(&mut waiting, is_open, FLUSH);
     }
 }
 

@@ -110,7 +110,7 @@ impl Metrics {
         let provider = served.provider.as_str();
         self.attempts.with_label_values(&[provider]).inc_by(u64::from(record.attempts));
         let Some(metered) = &record.metered else { return };
-        let model = if served.is_known { served.model.as_str() } else { "other" };
+        let model = served.known.as_ref().map_or("other", |known| &*known.name);
         let source = metered.source.as_str();
         let kinds = [("input", metered.usage.input_total()), ("output", metered.usage.output_total())];
         for (kind, count) in kinds {

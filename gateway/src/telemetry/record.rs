@@ -1,8 +1,10 @@
 //! What became of one request: the source of its log line and of its metrics. Never a secret, never content.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use engine::hold::Charge;
+use policy::catalog::Model;
 use policy::decision::Refusal;
 use policy::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
 use policy::money::NanoUsd;
@@ -63,8 +65,8 @@ pub(crate) struct Served {
     pub(crate) provider: ProviderName,
     pub(crate) credential: CredentialName,
     pub(crate) model: ModelName,
-    /// Whether the model is in the price list; only then its name is a metric's label.
-    pub(crate) is_known: bool,
+    /// The model in the price list, if it is there; only its name is a metric's label.
+    pub(crate) known: Option<Arc<Model>>,
 }
 
 impl Record {
@@ -147,7 +149,7 @@ impl Served {
             provider: attempt.provider.name.clone(),
             credential: attempt.credential.name.clone(),
             model: attempt.model.clone(),
-            is_known: attempt.known.is_some(),
+            known: attempt.known.clone(),
         }
     }
 }

@@ -50,6 +50,8 @@ async fn a_stop_is_announced_then_nothing_new_is_taken_and_what_runs_is_finished
     );
 
     stops_accepting(&scene.gateway).await;
+    // Long enough for a process that would not wait for the stream to be gone.
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     (0..20).for_each(|_| scene.fake.books().ack("life"));
     while let Some(piece) = soon(response.chunk()).await.unwrap() {
         seen.push_str(std::str::from_utf8(&piece).unwrap());

@@ -7,7 +7,7 @@ use crate::catalog::Model;
 use crate::id::ModelName;
 use crate::key::{Access, VirtualKey};
 use crate::provider::Provider;
-use crate::request::Request;
+use crate::request::{Dialect, Request};
 use crate::snapshot::Snapshot;
 
 /// What a client asked for, resolved.
@@ -27,6 +27,8 @@ pub(super) fn resolve(snapshot: &Snapshot, asked: &str) -> Wanted {
     if let Some((name, model)) = asked.split_once('/')
         && let Some(provider) = snapshot.provider(name)
     {
+        // Gemini takes `models/x` for `x`; what is decided on must be what is sent.
+        let model = if provider.dialect == Dialect::Gemini { model.trim_start_matches("models/") } else { model };
         return Wanted { model: model.into(), is_named: true, providers: vec![Arc::clone(provider)] };
     }
     let model = ModelName::from(asked);
