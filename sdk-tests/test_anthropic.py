@@ -32,6 +32,13 @@ def test_headers_of_the_vendors_api_reach_it(anthropic_client, fake):
     assert seen["anthropic-version"]
 
 
+def test_the_beta_api_works(anthropic_client, fake):
+    arguments = {"model": MODEL, "max_tokens": 64, "messages": HELLO, "betas": ["some-feature-2026-01-01"]}
+    assert anthropic_client().beta.messages.create(**arguments).content[0].text == TEXT
+    assert fake.last()["query"] == "beta=true"
+    assert dict(fake.last()["headers"])["anthropic-beta"] == "some-feature-2026-01-01"
+
+
 def test_an_output_limit_is_kept(anthropic_client):
     answer = anthropic_client().messages.create(model=MODEL, max_tokens=3, messages=HELLO)
     assert (answer.content[0].text, answer.stop_reason) == ("w0 w1 w2", "max_tokens")

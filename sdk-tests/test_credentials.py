@@ -43,10 +43,10 @@ def test_a_bearer_token_is_found(gateway, scheme):
 
 @pytest.mark.parametrize("prefix", ["/v1", "/v1beta", "", "/genai/v1beta"])
 def test_gemini_paths_take_the_key_as_a_query_parameter(gateway, fake, prefix):
-    path = f"{prefix}/models/gemini-2.5-flash:generateContent"
-    answer = post(gateway, path, CONTENT, params={"key": EVERYTHING, "foo": "bar"})
+    path = f"{prefix}/models/gemini-2.5-flash:streamGenerateContent"
+    answer = post(gateway, path, CONTENT, params={"key": EVERYTHING, "alt": "sse", "fields": "candidates"})
     assert answer.status_code == 200
-    assert fake.last()["query"] == "foo=bar"
+    assert fake.last()["query"] == "alt=sse"
 
 
 def test_a_foreign_credential_beside_the_key_goes_nowhere(gateway, fake):
