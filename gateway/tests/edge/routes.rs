@@ -93,16 +93,21 @@ async fn gemini_paths_arrive_under_every_version_and_prefix() {
 }
 
 #[tokio::test]
-async fn a_query_is_passed_on_without_the_key() {
+async fn of_a_query_only_what_is_harmless_is_passed_on() {
     let scene = Scene::start().await;
-    let path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
-    let url = scene.gateway.url(&format!("{path}?key={KEY}&alt=sse&x=%20y"));
-    let answer = reply(scene.client.post(url).body(Api::Gemini.body("", true, "hi").to_string())).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(scene.entry().query.as_deref(), Some("alt=sse&x=%20y"));
-    let only_key = scene.gateway.url(&format!("{path}?key={KEY}"));
-    reply(scene.client.post(only_key).body(Api::Gemini.body("", true, "hi").to_string())).await;
-    assert_eq!(scene.entry().query, None);
+    let gemini = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+    for (api, path, query, arrives) in [
+        (Api::Gemini, gemini, format!("key={KEY}&alt=sse&x=%20y"), Some("alt=sse")),
+        (Api::Gemini, gemini, format!("key={KEY}"), None),
+        (Api::Gemini, gemini, format!("alt=proto&fields=candidates&key={KEY}"), None),
+        (Api::Messages, "/v1/messages", "beta=true&x=1".to_owned(), Some("beta=true")),
+        (Api::Chat, "/v1/chat/completions", format!("key={KEY}&api-version=1"), None),
+    ] {
+        let request = scene.post(&format!("{path}?{query}")).body(api.body(api.model(), true, "hi").to_string());
+        let answer = reply(request).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        assert_eq!(scene.entry().query.as_deref(), arrives, "{path}?{query}");
+    }
 }
 
 #[tokio::test]
