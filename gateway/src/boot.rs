@@ -11,7 +11,7 @@ use engine::live::Live;
 use pingora::apps::HttpServerOptions;
 use pingora::listeners::tls::TlsSettings;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::{HttpProxy, http_proxy_service_with_name};
+use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
@@ -22,6 +22,7 @@ use policy::snapshot::Snapshot;
 
 use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
+use crate::first_bytes::FirstBytes;
 use crate::life::{Drainer, Life, Signals, end};
 use crate::listen::{Bound, OnBound};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
@@ -169,15 +170,20 @@ fn server_conf(file: &File) -> ServerConf {
     }
 }
 
-fn edge_service(server: &Server, edge: Edge, file: &File, bound: &Bound) -> Result<Service<HttpProxy<Edge>>> {
-    let mut service = http_proxy_service_with_name(&server.configuration, edge, "edge");
-    if let Some(proxy) = service.app_logic_mut() {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        options.h2_idle_timeout = Some(H2_IDLE);
-        proxy.server_options = Some(options);
-        proxy.h2_options = Some(h2_options());
-    }
+fn edge_service(
+    server: &Server,
+    edge: Edge,
+    file: &File,
+    bound: &Bound,
+) -> Result<Service<FirstBytes<HttpProxy<Edge>>>> {
+    let mut proxy = HttpProxy::new(edge, Arc::clone(&server.configuration));
+    proxy.handle_init_modules();
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(H2_IDLE);
+    proxy.server_options = Some(options);
+    proxy.h2_options = Some(h2_options());
+    let mut service = Service::new("edge".to_owned(), FirstBytes::new(proxy));
     let address = bound.address().to_string();
     match &file.tls {
         None => service.add_tcp(&address),

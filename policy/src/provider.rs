@@ -95,6 +95,8 @@ pub struct Deadlines {
     pub connect: Duration,
     /// Until a streamed answer's header is there. Not applied to other answers: their header comes last.
     pub stream_header: Duration,
+    /// Until a streamed answer's first content is there; `None`: however long that takes.
+    pub first_token: Option<Duration>,
     /// Between two pieces of a streamed answer.
     pub stream_idle: Duration,
     /// For the whole call.
@@ -106,6 +108,7 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(5),
             stream_header: Duration::from_secs(30),
+            first_token: None,
             stream_idle: Duration::from_secs(30),
             total: Duration::from_mins(10),
         }

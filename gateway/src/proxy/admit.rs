@@ -70,6 +70,7 @@ impl Edge {
             owners,
             current: 0,
             repeats: 0,
+            address: None,
             sent_us: 0,
             streams_array: false,
             first_content_us: None,

@@ -1,5 +1,6 @@
 //! What one request carries through its phases.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use engine::hold::{Hold, Sent};
@@ -78,6 +79,8 @@ pub(crate) struct Call {
     pub(crate) current: usize,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
+    /// Where the current attempt is being connected to.
+    pub(crate) address: Option<SocketAddr>,
     /// When the current attempt's request was sent, on the process's clock.
     pub(crate) sent_us: u64,
     /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.

@@ -13,7 +13,7 @@ use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
 use providers::error;
 
-use super::ctx::{Failure, RequestCtx, Stage};
+use super::ctx::{Call, Failure, RequestCtx, Stage};
 use super::held::Cut;
 use super::{Edge, answer};
 
@@ -39,6 +39,11 @@ impl Edge {
             return failed;
         };
         drop(hold);
+        if self.has_other_address(&call) {
+            failed.set_retry(true);
+            ctx.stage = Stage::Admitted(call);
+            return failed;
+        }
         if let Some(attempt) = call.attempt() {
             let name = &attempt.provider.name;
             ctx.record.tried(attempt, "connect_failed");
@@ -59,6 +64,12 @@ impl Edge {
         }
         ctx.stage = Stage::Admitted(call);
         failed
+    }
+
+    /// Whether the provider's name has another address to try, which is no attempt of its own: nothing was sent.
+    fn has_other_address(&self, call: &Call) -> bool {
+        let tried = call.address.zip(call.attempt());
+        tried.is_some_and(|(address, attempt)| self.resolver.failed(&attempt.provider.endpoint.host, address.ip()))
     }
 
     /// An exchange that had begun broke off. Decides whether another attempt follows, and settles this one.
@@ -258,6 +269,7 @@ fn failure_reason(ctx: &RequestCtx, cut: Option<Cut>) -> Refusal {
     let name = provider.as_ref().map_or("", |name| name.as_str());
     let (reason, what) = match cut {
         Some(Cut::HeaderLate) => (Reason::UpstreamTimeout, "did not begin its answer in time"),
+        Some(Cut::ContentLate) => (Reason::UpstreamTimeout, "did not send any content in time"),
         Some(Cut::PieceLate) => (Reason::UpstreamTimeout, "stopped in the middle of its answer"),
         Some(Cut::CallLate) => (Reason::UpstreamTimeout, "did not finish its answer in time"),
         Some(Cut::ClientLeft) | None => (Reason::UpstreamUnreachable, "broke off its answer"),

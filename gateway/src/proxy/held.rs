@@ -24,6 +24,7 @@ use pingora::protocols::http::custom::server::Session as CustomSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
+use policy::provider::Deadlines;
 use tokio::time::{Instant, Sleep};
 
 /// Body bytes that may wait for the first ones that count; a stream that chats longer than this counts.
@@ -36,6 +37,8 @@ pub(crate) enum Cut {
     ClientLeft,
     /// A streamed answer's header did not come in time.
     HeaderLate,
+    /// The first content of a streamed answer did not come in time.
+    ContentLate,
     /// The next piece of a streamed answer did not come in time.
     PieceLate,
     /// The whole call took too long.
@@ -79,6 +82,7 @@ struct Shared {
 struct Timing {
     base: Instant,
     call: AtomicU64,
+    content: AtomicU64,
     piece: AtomicU64,
     awaits_header: AtomicBool,
 }
@@ -98,6 +102,7 @@ impl Held {
         let timing = Timing {
             base: Instant::now(),
             call: AtomicU64::new(u64::MAX),
+            content: AtomicU64::new(u64::MAX),
             piece: AtomicU64::new(u64::MAX),
             awaits_header: AtomicBool::new(true),
         };
@@ -135,14 +140,17 @@ impl Held {
         }
     }
 
-    /// Begins an attempt: the body to send, and the deadlines from now on. Nothing of an earlier answer counts any more.
-    pub(crate) fn begin_attempt(&self, body: Bytes, header_within: Option<Duration>, call_within: Duration) {
+    /// Begins an attempt: the body to send, and the deadlines from now on, those of streams where the answer is to be one.
+    /// Nothing of an earlier answer counts any more.
+    pub(crate) fn begin_attempt(&self, body: Bytes, deadlines: &Deadlines, stream: bool) {
         *self.shared.body.lock() = body;
         *self.shared.cut.lock() = None;
         let timing = &self.shared.timing;
+        let within = |wait: Option<Duration>| wait.filter(|_| stream).map_or(u64::MAX, |wait| timing.after(wait));
         timing.awaits_header.store(true, Ordering::Relaxed);
-        timing.call.store(millis(call_within), Ordering::Relaxed);
-        timing.piece.store(header_within.map_or(u64::MAX, |within| timing.after(within)), Ordering::Relaxed);
+        timing.call.store(millis(deadlines.total), Ordering::Relaxed);
+        timing.content.store(within(deadlines.first_token), Ordering::Relaxed);
+        timing.piece.store(within(Some(deadlines.stream_header)), Ordering::Relaxed);
         if !self.header_is_out() {
             self.shared.counts.store(false, Ordering::Relaxed);
         }
@@ -157,6 +165,7 @@ impl Held {
 
     /// What the client has been sent counts from here on: the header goes out with the next bytes.
     pub(crate) fn let_out(&self) {
+        self.shared.timing.content.store(u64::MAX, Ordering::Relaxed);
         self.shared.counts.store(true, Ordering::Relaxed);
     }
 
@@ -188,11 +197,10 @@ impl Timing {
 
     /// The deadline that comes first, and what it means to miss it.
     fn next(&self) -> (u64, Cut) {
-        let (call, piece) = (self.call.load(Ordering::Relaxed), self.piece.load(Ordering::Relaxed));
-        if call <= piece {
-            return (call, Cut::CallLate);
-        }
-        (piece, if self.awaits_header.load(Ordering::Relaxed) { Cut::HeaderLate } else { Cut::PieceLate })
+        let late = if self.awaits_header.load(Ordering::Relaxed) { Cut::HeaderLate } else { Cut::PieceLate };
+        let deadlines = [(&self.call, Cut::CallLate), (&self.piece, late), (&self.content, Cut::ContentLate)];
+        let read = deadlines.map(|(at, cut)| (at.load(Ordering::Relaxed), cut));
+        read.into_iter().min_by_key(|(at, _)| *at).unwrap_or((u64::MAX, Cut::CallLate))
     }
 }
 
@@ -241,6 +249,7 @@ impl Wrapper {
         match cut {
             Cut::ClientLeft => Error::explain(ErrorType::ConnectionClosed, "the client left"),
             Cut::HeaderLate => Error::explain(ErrorType::ReadTimedout, "no answer in time"),
+            Cut::ContentLate => Error::explain(ErrorType::ReadTimedout, "no content in time"),
             Cut::PieceLate => Error::explain(ErrorType::ReadTimedout, "the answer stalled"),
             Cut::CallLate => Error::explain(ErrorType::ReadTimedout, "the call took too long"),
         }

@@ -31,6 +31,10 @@ impl Edge {
             ctx.stage = Stage::Admitted(call);
             return Err(next_attempt(ErrorType::HTTPStatus(status)));
         }
+        if answer.status.is_success() && is_empty(answer) {
+            ctx.stage = Stage::Sending(call, sent);
+            return Err(self.refuse_nothing(ctx));
+        }
         if refuses_credential(status) && call.plan.caller.own_credential.is_none() {
             let message = format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
             ctx.failure = Some(Refusal::new(Reason::CredentialsExhausted, message));
@@ -55,6 +59,31 @@ impl Edge {
         ctx.stage = Stage::Answering(call, sent, Box::new(meter));
         Ok(())
     }
+}
+
+impl Edge {
+    /// A success without a body is no answer: the next attempt, or an error.
+    fn refuse_nothing(&self, ctx: &mut RequestCtx) -> Box<Error> {
+        let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));
+        self.settle(ctx, "empty_answer");
+        let Stage::Admitted(call) = &mut ctx.stage else {
+            return fail::internal("an attempt was not settled");
+        };
+        if let Some(next) = next {
+            call.current = next;
+            call.repeats = 0;
+            return next_attempt(ErrorType::InvalidHTTPHeader);
+        }
+        let name = call.attempt().map_or("", |attempt| attempt.provider.name.as_str());
+        ctx.failure =
+            Some(Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` answered with nothing")));
+        Error::explain(ErrorType::InvalidHTTPHeader, "an empty answer").into_up()
+    }
+}
+
+fn is_empty(answer: &ResponseHeader) -> bool {
+    let length = answer.headers.get(http::header::CONTENT_LENGTH);
+    answer.status.as_u16() == 204 || length.is_some_and(|length| length.as_bytes() == b"0")
 }
 
 /// An error that makes Pingora ask for the next peer.

@@ -32,6 +32,7 @@ impl Edge {
                 Ok(address) => {
                     let peer = self.peer(provider, address)?;
                     let hold = self.ledger.hold(&call.owners, attempt);
+                    call.address = Some(address);
                     ctx.stage = Stage::Connecting(call, hold);
                     return Ok(Box::new(peer));
                 }

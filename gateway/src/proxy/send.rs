@@ -38,7 +38,7 @@ impl Edge {
         })?;
         *upstream = request;
         let deadlines = &attempt.provider.deadlines;
-        held.begin_attempt(body, call.stream.then_some(deadlines.stream_header), deadlines.total);
+        held.begin_attempt(body, deadlines, call.stream);
         call.sent_us = self.clock.micros();
         (call.first_content_us, call.last_content_us) = (None, None);
         ctx.stage = Stage::Sending(call, hold.dispatch());

@@ -1,6 +1,7 @@
 //! The `providers` section: where providers are, how they are reached, and their keys.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::id::{CredentialName, ModelName, ProviderName};
 use crate::list::AllowList;
@@ -11,7 +12,7 @@ use crate::route::Weight;
 use super::header::extra_headers;
 use super::node::{Node, Read};
 use super::operations::flags;
-use super::scalar::header_secret;
+use super::scalar::{header_secret, whole};
 
 /// One entry of `providers`.
 #[derive(Clone, Debug)]
@@ -122,6 +123,9 @@ impl Read for NetworkConfig {
             deadlines: Deadlines {
                 connect: fields.millis("connect_timeout_ms", default.connect, 1..=600_000),
                 stream_header: fields.millis("stream_header_timeout_ms", default.stream_header, 1..=86_400_000),
+                first_token: fields.with("stream_first_token_timeout_ms", |node| {
+                    Duration::from_millis(whole(node, &(1..=86_400_000)))
+                }),
                 stream_idle: fields.seconds("stream_idle_timeout_in_seconds", default.stream_idle),
                 total: fields.seconds("default_request_timeout_in_seconds", default.total),
             },

@@ -48,7 +48,7 @@ fn a_provider_is_read_whole() {
     let file = right(
         r#"{"providers": {
             "openai": {"keys": [{"name": "a", "value": "sk"}], "network_config": {"connect_timeout_ms": 100,
-                "stream_header_timeout_ms": 200, "stream_idle_timeout_in_seconds": 3,
+                "stream_header_timeout_ms": 200, "stream_first_token_timeout_ms": 250, "stream_idle_timeout_in_seconds": 3,
                 "default_request_timeout_in_seconds": 4}},
             "anthropic": {"keys": [{"name": "a", "value": "sk"}]},
             "local": {"custom_provider_config": {"base_provider_type": "openai", "is_key_less": true,
@@ -57,9 +57,18 @@ fn a_provider_is_read_whole() {
     );
     let [openai, anthropic, local] = &*file.providers else { panic!("not three") };
     let ms = Duration::from_millis;
-    let deadlines = Deadlines { connect: ms(100), stream_header: ms(200), stream_idle: ms(3_000), total: ms(4_000) };
+    let first_token = Some(ms(250));
+    let deadlines =
+        Deadlines { connect: ms(100), stream_header: ms(200), first_token, stream_idle: ms(3_000), total: ms(4_000) };
     assert_eq!(openai.deadlines, deadlines);
-    assert_eq!(anthropic.deadlines, Deadlines::default());
+    let unsaid = Deadlines {
+        connect: ms(5_000),
+        stream_header: ms(30_000),
+        first_token: None,
+        stream_idle: ms(30_000),
+        total: ms(600_000),
+    };
+    assert_eq!(anthropic.deadlines, unsaid);
     assert_eq!((openai.vendor(), anthropic.vendor(), local.vendor()), ("openai", "anthropic", "openai"));
     assert!(local.is_keyless() && !openai.is_keyless());
     let allowed = local.custom.as_ref().and_then(|custom| custom.allowed).unwrap();
