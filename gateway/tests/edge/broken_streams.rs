@@ -230,7 +230,6 @@ async fn a_whole_answer_that_breaks_off_is_an_error_and_not_half_an_answer() {
 }
 
 #[tokio::test]
-#[ignore = "estimates of Anthropic's and Gemini's streams count four bytes a token, also where each piece is shorter than that"]
 async fn every_piece_of_a_broken_stream_is_charged_as_one_token_at_least() {
     let scene = scene().await;
     for api in Api::ALL {

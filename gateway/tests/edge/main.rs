@@ -15,6 +15,7 @@ mod bodies;
 mod broken_streams;
 mod commands;
 mod crowd;
+mod evasion;
 mod failover;
 mod framing;
 mod gate;

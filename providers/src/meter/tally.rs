@@ -162,9 +162,9 @@ impl Tally {
         if self.has_no_output {
             return 0;
         }
-        // Where each event is a token, those of encoded media are counted as such.
-        let (events, images) = if self.events_are_tokens { (self.content_events, 0) } else { (0, self.images) };
-        self.text.tokens().max(events).saturating_add(images.saturating_mul(TOKENS_PER_IMAGE))
+        // No piece is less than a token. Where each event is one, those of encoded media are counted as such.
+        let images = if self.events_are_tokens { 0 } else { self.images };
+        self.text.tokens().max(self.content_events).saturating_add(images.saturating_mul(TOKENS_PER_IMAGE))
     }
 
     pub(crate) fn metered(&self, demand: &Demand, extra_output: u64) -> Metered {
