@@ -195,6 +195,7 @@ pub(super) async fn respond(
     ctx: &mut RequestCtx,
 ) -> Result<()> {
     ctx.record.status = header.status.as_u16();
+    ctx.record.answer_bytes = body.len() as u64;
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
     answer::add_request_id(&mut header, &ctx.request_id)?;
     let rest = Rest::of(session);

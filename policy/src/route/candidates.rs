@@ -77,6 +77,9 @@ fn obstacle(
     if access.is_only_by_name() && !wanted.is_named {
         return Some(DropReason::OnlyByName);
     }
+    if !provider.enabled_credentials().any(|credential| credential.is_for(&wanted.model)) {
+        return Some(DropReason::NotServed);
+    }
     let resolved_names = provider.enabled_credentials().map(|credential| credential.resolve(&wanted.model));
     let model_allowed = access.allows_model(&wanted.model, &wanted.model)
         || resolved_names.into_iter().any(|resolved| access.allows_model(&wanted.model, resolved));

@@ -160,6 +160,36 @@ fn only_an_empty_plan_is_refused_with_the_reason_of_the_nearest_candidate() {
 }
 
 #[test]
+fn a_model_that_no_credential_of_a_named_provider_is_for_is_not_found() {
+    assert_eq!(refused(Caller::default(), "local/other").0, Reason::ModelNotFound);
+    assert_eq!(ask(Caller::default(), "local/own").unwrap(), ["local:own"]);
+}
+
+#[test]
+fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
+    let spare = Arc::new(Credential { weight: None, ..(*credential("spare", AllowList::All, &[])).clone() });
+    let off = Arc::new(Credential { is_enabled: false, ..(*credential("off", AllowList::All, &[])).clone() });
+    let both = provider("openai", "openai", 0, vec![credential("main", AllowList::All, &[]), spare, off]);
+    let world = world().apply(both).unwrap();
+    let used = |credentials: AllowList| {
+        let access = ProviderAccess { credentials, ..listed("openai", AllowList::All, Some("1")) };
+        let demand = Demand { choices: 1, ..Demand::default() };
+        let request = Request {
+            dialect: Dialect::OpenAi,
+            operation: Operation::ChatCompletion,
+            model: "gpt-4o",
+            stream: false,
+            demand,
+        };
+        let plan = plan(&world, key(vec![access]), &request, &mut First).unwrap();
+        plan.attempts.iter().map(|one| one.credential.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(used(AllowList::All), ["main"]);
+    assert_eq!(used(AllowList::only(["main", "spare", "off"])), ["main", "spare"]);
+    assert_eq!(used(AllowList::only(["spare"])), ["spare"]);
+}
+
+#[test]
 fn an_empty_list_denies_and_a_star_allows() {
     let denied = refused(key(vec![listed("openai", AllowList::nothing(), Some("1"))]), "gpt-4o");
     assert_eq!(denied.0, Reason::ModelBlocked);
