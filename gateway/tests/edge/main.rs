@@ -14,6 +14,7 @@ mod bad_input;
 mod bodies;
 mod broken_streams;
 mod commands;
+mod connections;
 mod crowd;
 mod evasion;
 mod failover;

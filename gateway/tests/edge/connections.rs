@@ -1,0 +1,84 @@
+//! Connections to providers: how long they may take to stand, and how many are kept.
+
+use std::net::SocketAddr;
+
+use loadtest::fake::FakeProvider;
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
+
+use super::support::config::{KEY, config, fake, pair};
+use super::support::process::Gateway;
+use super::support::scene::{client, reply};
+use super::support::sse::{Api, reason};
+
+/// A listener that accepts nobody, its queue full, so that a connection to it never stands.
+struct Full {
+    _socket: Socket,
+    _queued: Vec<TcpStream>,
+    address: SocketAddr,
+}
+
+impl Full {
+    async fn start() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        // Once a connection does not stand at once, none does.
+        while let Ok(Ok(stream)) =
+            tokio::time::timeout(std::time::Duration::from_secs(2), TcpStream::connect(address)).await
+        {
+            queued.push(stream);
+        }
+        Self { _socket: socket, _queued: queued, address }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+async fn ask(gateway: &Gateway, model: &str) -> super::support::scene::Reply {
+    let request = client().post(gateway.url("/v1/chat/completions")).bearer_auth(KEY);
+    reply(request.body(Api::Chat.body(model, false, "x").to_string())).await
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_stand_in_time_is_504_or_the_next_target() {
+    let full = Full::start().await;
+    let mut alone = config(&full.url());
+    alone["providers"]["openai"]["network_config"]["connect_timeout_ms"] = json!(200);
+    let answer = ask(&Gateway::start(&alone).await, "gpt-4o").await;
+    assert_eq!((answer.status, reason(&answer.json())), (504, Some("upstream_timeout")), "{}", answer.text());
+
+    let second = fake();
+    let mut both = pair("openai", &full.url(), &second.url());
+    both["providers"]["first"]["network_config"]["connect_timeout_ms"] = json!(200);
+    let answer = ask(&Gateway::start(&both).await, "gpt-4o").await;
+    assert_eq!((answer.status, answer.header("x-tollgate-provider")), (200, Some("second")), "{}", answer.text());
+}
+
+/// How many connections a provider saw when twice four calls were under way at once.
+async fn connections(pool_size: u32) -> usize {
+    let provider: FakeProvider = fake();
+    let mut config = config(&provider.url());
+    config["server"] = json!({"upstream_pool_size": pool_size, "threads": 1});
+    let gateway = Gateway::start(&config).await;
+    for _ in 0..2 {
+        let four = (0..4).map(|_| ask(&gateway, "gpt-4o~first_delay_ms=300"));
+        for answer in futures::future::join_all(four).await {
+            assert_eq!(answer.status, 200);
+        }
+    }
+    let seen: std::collections::BTreeSet<_> =
+        provider.books().entries().iter().map(|entry| entry.connection.clone()).collect();
+    seen.len()
+}
+
+#[tokio::test]
+async fn as_many_unused_connections_are_kept_as_the_pool_may_hold() {
+    assert_eq!(connections(64).await, 4);
+    assert!(connections(1).await > 4);
+}
