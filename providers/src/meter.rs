@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use policy::demand::Demand;
+use policy::money::NanoUsd;
 use policy::request::{Dialect, Operation};
 use policy::usage::Metered;
 
@@ -173,6 +174,12 @@ impl Meter {
     #[must_use]
     pub fn metered(&self, demand: &Demand, extra_output: u64) -> Metered {
         self.tracker.tally.metered(demand, extra_output)
+    }
+
+    /// What the vendor says that it cost, where it says so: to be recorded, not charged.
+    #[must_use]
+    pub fn vendor_cost(&self) -> Option<NanoUsd> {
+        self.tracker.tally.reading.cost
     }
 
     /// Tokens of what was delivered so far, estimated.

@@ -20,6 +20,7 @@ impl Edge {
                 let cut_short = !meter.is_complete();
                 let extra = if cut_short && was_cut { one_second_more(&call, meter.output_estimate()) } else { 0 };
                 let measured = meter.metered(&call.peek.demand, extra);
+                ctx.record.vendor_cost = meter.vendor_cost();
                 let metered = match (is_success, cut_short, measured.source) {
                     // An error costs nothing unless the vendor says otherwise.
                     (false, _, UsageSource::Reported) => Some(measured),

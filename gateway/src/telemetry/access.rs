@@ -99,6 +99,8 @@ struct Line<'a> {
     source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<String>,
+    #[serde(rename = "vendor.cost_usd", skip_serializing_if = "Option::is_none")]
+    vendor_cost_usd: Option<String>,
     #[serde(rename = "bytes.in")]
     body_bytes: u64,
     #[serde(rename = "bytes.out")]
@@ -209,6 +211,7 @@ impl<'a> Line<'a> {
             reasoning: usage.and_then(|usage| some(usage.reasoning)),
             source: record.metered.map(|metered| metered.source.as_str()),
             cost_usd: (record.metered.is_some() && record.is_priced).then(|| record.cost.to_string()),
+            vendor_cost_usd: record.vendor_cost.map(|cost| cost.to_string()),
             body_bytes: record.body_bytes,
             answer_bytes: record.answer_bytes,
             first_byte_us: record.first_content_us,

@@ -51,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) metered: Option<Metered>,
     /// What all attempts cost together.
     pub(crate) cost: NanoUsd,
+    /// What the vendor of the last charged attempt says that it cost.
+    pub(crate) vendor_cost: Option<NanoUsd>,
     /// Whether every charged attempt had a price.
     pub(crate) is_priced: bool,
     pub(crate) attempts: u32,

@@ -175,6 +175,26 @@ async fn a_burst_that_is_cut_is_not_charged_beyond_the_clients_limit() {
 }
 
 #[tokio::test]
+async fn what_a_vendor_says_a_call_cost_is_recorded_and_ours_is_charged() {
+    for (written, recorded) in [("0.5", "0.500000000"), (r#"{"total_cost": 2.5e-3}"#, "0.002500000")] {
+        let usage = format!(r#"{{"prompt_tokens": 10, "completion_tokens": 0, "cost": {written}}}"#);
+        let body = format!(r#"{{"id": "x", "choices": [], "usage": {usage}}}"#);
+        let text = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let vendor = Stub::answering(move |_| text.clone()).await;
+        let gateway = Gateway::start(&config(&vendor.url())).await;
+        let request =
+            client().post(gateway.url("/v1/chat/completions")).bearer_auth(KEY).header("x-request-id", "cost");
+        let answer = reply(request.body(Api::Chat.body("gpt-4o", false, "x").to_string())).await;
+        assert_eq!(answer.status, 200);
+        let line = gateway.access.wait_for("the line", |line| line["request.id"] == "cost").await;
+        assert_eq!((&line["vendor.cost_usd"], &line["cost_usd"]), (&json!(recorded), &json!("0.000025000")), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn the_shortest_health_check_is_answered() {
     let scene = Scene::start().await;
     let mut wire = scene.wire().await;

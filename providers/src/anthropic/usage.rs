@@ -94,7 +94,8 @@ impl Report {
             .filter(|pass| matches!(pass.kind.as_deref(), Some("compaction" | "advisor_message")))
             .for_each(|pass| pass.add_to(&mut usage));
         usage.searches = self.server_tool_use.as_ref().map_or(0, |tools| tools.web_search_requests.or_zero());
-        Reading { usage, has_input: self.input_tokens.0.is_some(), has_output: self.output_tokens.0.is_some() }
+        let (has_input, has_output) = (self.input_tokens.0.is_some(), self.output_tokens.0.is_some());
+        Reading { usage, has_input, has_output, cost: None }
     }
 
     fn add_to(&self, usage: &mut Usage) {

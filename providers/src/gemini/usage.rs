@@ -42,7 +42,7 @@ pub(crate) fn read(raw: &[u8]) -> Option<(Reading, ServiceTier)> {
     let usage = Usage { reasoning: thoughts, ..output(&report, candidates, usage) };
     // A report that says nothing at all is none.
     let has_output = prompt.is_some() || others > 0;
-    Some((Reading { usage, has_input: prompt.is_some(), has_output }, tier(&report)))
+    Some((Reading { usage, has_input: prompt.is_some(), has_output, cost: None }, tier(&report)))
 }
 
 fn input(report: &Report, prompt: u64, extra: u64) -> Usage {

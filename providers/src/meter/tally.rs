@@ -1,6 +1,7 @@
 //! What an answer has told so far, in whatever dialect, and what is charged for it.
 
 use policy::demand::Demand;
+use policy::money::NanoUsd;
 use policy::usage::{Metered, ServiceTier, Usage, UsageSource};
 
 use crate::error::VendorError;
@@ -19,6 +20,8 @@ pub(crate) struct Reading {
     pub(crate) has_input: bool,
     /// Whether the output is in it.
     pub(crate) has_output: bool,
+    /// What it cost, where the vendor says that too.
+    pub(crate) cost: Option<NanoUsd>,
 }
 
 /// What an answer has told so far.
@@ -168,7 +171,7 @@ impl Tally {
     }
 
     pub(crate) fn metered(&self, demand: &Demand, extra_output: u64) -> Metered {
-        let Reading { usage, has_input, has_output } = self.reading;
+        let Reading { usage, has_input, has_output, .. } = self.reading;
         let mut usage = Usage { tier: self.tier, ..usage };
         usage.searches = usage.searches.max(self.searches);
         if has_input && (has_output || self.has_no_output) && self.is_final {

@@ -1,15 +1,17 @@
 //! Usage as OpenAI reports it (<https://platform.openai.com/docs/api-reference/chat/object>, `.../responses/object`, 2026-11).
 //! Its totals hold their details: cached, written and spoken tokens are part of the input, reasoning is part of the output.
 
+use policy::money::NanoUsd;
 use policy::usage::{ServiceTier, Usage};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::count::Count;
 use crate::meter::tally::{Reading, carve};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Report {
+struct Report<'a> {
     prompt_tokens: Count,
     completion_tokens: Count,
     input_tokens: Count,
@@ -19,6 +21,15 @@ struct Report {
     input_tokens_details: Option<InputDetails>,
     completion_tokens_details: Option<OutputDetails>,
     output_tokens_details: Option<OutputDetails>,
+    /// What it cost, as some who copy the API say: a number of US dollars, or an object with the total.
+    #[serde(borrow)]
+    cost: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct TotalCost<'a> {
+    #[serde(borrow)]
+    total_cost: &'a RawValue,
 }
 
 #[derive(Deserialize, Default)]
@@ -47,7 +58,7 @@ struct OutputDetails {
 
 /// Reads a `usage` object. `None`: it is null, or cannot be read.
 pub(crate) fn read(raw: &[u8]) -> Option<Reading> {
-    let report: Report = serde_json::from_slice::<Option<Report>>(raw).ok()??;
+    let report: Report<'_> = serde_json::from_slice::<Option<Report<'_>>>(raw).ok()??;
     let input = report.prompt_tokens.0.or(report.input_tokens.0);
     let rest = report.total_tokens.0.zip(input).map(|(total, input)| total.saturating_sub(input));
     let output = report.completion_tokens.0.or(report.output_tokens.0).or(rest);
@@ -60,7 +71,15 @@ pub(crate) fn read(raw: &[u8]) -> Option<Reading> {
     let is_extra = reasoning > 0
         && report.total_tokens.0 == input.and_then(|input| input.checked_add(written)?.checked_add(reasoning));
     add_output(&mut usage, if is_extra { written.saturating_add(reasoning) } else { written }, &details);
-    Some(Reading { usage, has_input: input.is_some(), has_output: output.is_some() })
+    let cost = report.cost.and_then(read_cost);
+    Some(Reading { usage, has_input: input.is_some(), has_output: output.is_some(), cost })
+}
+
+/// OpenRouter writes a number (<https://openrouter.ai/docs/use-cases/usage-accounting>, 2026-11), Perplexity an object
+/// (<https://docs.perplexity.ai/api-reference>, 2026-11). Anything else is no cost.
+fn read_cost(raw: &RawValue) -> Option<NanoUsd> {
+    let total = serde_json::from_str::<TotalCost<'_>>(raw.get()).map_or(raw, |cost| cost.total_cost);
+    NanoUsd::from_usd_text(total.get())
 }
 
 fn add_input(usage: &mut Usage, total: u64, details: Option<InputDetails>) {
