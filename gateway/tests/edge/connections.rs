@@ -72,8 +72,7 @@ async fn connections(pool_size: u32) -> usize {
             assert_eq!(answer.status, 200);
         }
     }
-    let seen: std::collections::BTreeSet<_> =
-        provider.books().entries().iter().map(|entry| entry.connection.clone()).collect();
+    let seen: std::collections::BTreeSet<_> = provider.books().entries().iter().map(|entry| entry.connection).collect();
     seen.len()
 }
 
