@@ -123,6 +123,10 @@ pub fn plan(snapshot: &Snapshot, caller: Caller, request: &Request<'_>, dice: &m
     if attempts.is_empty() {
         return Err(refusal(&wanted, key, request, &dropped));
     }
+    if caller.own_credential.is_some() {
+        // It is one vendor's: another provider must not see it, and it is the same beside each of our credentials.
+        attempts.truncate(1);
+    }
     Ok(Plan { caller, asked: wanted.model, attempts, dropped })
 }
 

@@ -59,9 +59,7 @@ impl Edge {
         ctx.stage = Stage::Answering(call, sent, Box::new(meter));
         Ok(())
     }
-}
 
-impl Edge {
     /// A success without a body is no answer: the next attempt, or an error.
     fn refuse_nothing(&self, ctx: &mut RequestCtx) -> Box<Error> {
         let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));

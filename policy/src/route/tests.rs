@@ -190,6 +190,13 @@ fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
 }
 
 #[test]
+fn a_callers_own_credential_is_shown_to_one_provider_only() {
+    let own = Caller { key: None, own_credential: Some(Secret::new("sk-proj-x")) };
+    assert_eq!(ask(Caller::default(), "gpt-4o").unwrap().len(), 2);
+    assert_eq!(ask(own, "gpt-4o").unwrap(), ["openai:gpt-4o"]);
+}
+
+#[test]
 fn an_empty_list_denies_and_a_star_allows() {
     let denied = refused(key(vec![listed("openai", AllowList::nothing(), Some("1"))]), "gpt-4o");
     assert_eq!(denied.0, Reason::ModelBlocked);
