@@ -5,9 +5,7 @@ use std::sync::Arc;
 use policy::catalog::Catalog;
 use policy::declare::{File, ProviderShape};
 use policy::id::{ProviderName, VirtualKeyId};
-use policy::list::AllowList;
-use policy::provider::{Credential, Provider, Secret};
-use policy::route::Weight;
+use policy::provider::{Credential, Provider};
 use policy::snapshot::{ApplyError, Change, Snapshot};
 use providers::vendor;
 use thiserror::Error;
@@ -47,7 +45,9 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
     apply(Change::Settings(Arc::new(file.settings())), &|| "client".into())?;
     apply(Change::Catalog(catalog), &|| "price list".into())?;
     for (shape, order) in file.providers.iter().zip(0..) {
-        apply(Change::PutProvider(Arc::new(provider(shape, order)?)), &|| format!("providers.{}", shape.name))?;
+        apply(Change::PutProvider(Arc::new(provider(shape, order, file.client.allow_direct_keys)?)), &|| {
+            format!("providers.{}", shape.name)
+        })?;
     }
     for customer in &file.governance.customers {
         apply(Change::PutCustomer(Arc::new(customer.to_policy())), &|| format!("customer `{}`", customer.id))?;
@@ -63,7 +63,7 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
     Ok(snapshot)
 }
 
-fn provider(shape: &ProviderShape, order: u32) -> Result<Provider, CompileError> {
+fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Provider, CompileError> {
     let vendor = vendor::find(shape.vendor()).ok_or_else(|| CompileError::NoSuchVendor(shape.name.clone()))?;
     let allowed = shape.custom.as_ref().and_then(|custom| custom.allowed);
     let bad_url = |error| CompileError::BadBaseUrl(shape.name.clone(), error);
@@ -78,7 +78,7 @@ fn provider(shape: &ProviderShape, order: u32) -> Result<Provider, CompileError>
         dialect: vendor.dialect,
         operations: allowed.map_or(vendor.operations, |allowed| vendor.operations.intersection(allowed)),
         endpoint,
-        credentials: credentials(shape, keyless),
+        credentials: credentials(shape, keyless || direct_keys),
         keyless,
         extra_headers: shape.headers_to_send(),
         deadlines: shape.deadlines,
@@ -86,18 +86,11 @@ fn provider(shape: &ProviderShape, order: u32) -> Result<Provider, CompileError>
     })
 }
 
-/// A provider that wants no credential still has one here, so that an attempt always has its credential.
-fn credentials(shape: &ProviderShape, keyless: bool) -> Vec<Arc<Credential>> {
-    if keyless && shape.credentials.is_empty() {
-        return vec![Arc::new(Credential {
-            name: "none".into(),
-            secret: Secret::new(""),
-            models: AllowList::All,
-            denied_models: AllowList::nothing(),
-            weight: Some(Weight::ONE),
-            aliases: std::collections::BTreeMap::new(),
-            is_enabled: true,
-        })];
+/// A provider that wants no credential still has one here, so that an attempt always has its credential; so does one that
+/// has none, where callers may bring their own.
+fn credentials(shape: &ProviderShape, may_be_none: bool) -> Vec<Arc<Credential>> {
+    if may_be_none && shape.credentials.is_empty() {
+        return vec![Arc::new(Credential::none())];
     }
     shape.credentials.iter().map(|credential| Arc::new(credential.to_policy())).collect()
 }

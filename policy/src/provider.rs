@@ -150,6 +150,21 @@ impl Credential {
         self.aliases.get(asked).unwrap_or(asked)
     }
 
+    /// One for a provider that has none: `secret` is empty, so only a caller with a credential of its own can use it, unless
+    /// the provider wants none at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            name: "none".into(),
+            secret: Secret::new(""),
+            models: AllowList::All,
+            denied_models: AllowList::nothing(),
+            weight: Some(Weight::ONE),
+            aliases: BTreeMap::new(),
+            is_enabled: true,
+        }
+    }
+
     /// Whether it is for this model, known by either of its two names.
     #[must_use]
     pub fn is_for(&self, asked: &ModelName) -> bool {

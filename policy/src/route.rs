@@ -113,7 +113,7 @@ pub fn plan(snapshot: &Snapshot, caller: Caller, request: &Request<'_>, dice: &m
     let (usable, mut dropped) = candidates::permitted(&wanted, key, request);
     let mut attempts = Vec::with_capacity(usable.len());
     for provider in select::in_order(snapshot, &wanted, usable, key, request.dialect, dice) {
-        let credentials = select::credentials(&provider, &wanted.model, key, dice);
+        let credentials = select::credentials(&provider, &wanted.model, &caller, dice);
         if credentials.is_empty() {
             dropped.push(Dropped { provider, reason: DropReason::NoCredential });
             continue;

@@ -64,7 +64,7 @@ fn usable(snapshot: &Snapshot, caller: &Caller, list: ModelList) -> BTreeMap<Mod
         for (name, known) in names(snapshot, provider) {
             let operations = operations(provider, known.as_deref());
             let operations = key.map_or(operations, |key| operations.intersection(key.operations));
-            if !operations.has_any_that_costs() || usable_credentials(provider, &name, key).next().is_none() {
+            if !operations.has_any_that_costs() || usable_credentials(provider, &name, caller).next().is_none() {
                 continue;
             }
             let callable = if access.is_only_by_name() { format!("{}/{name}", provider.name).into() } else { name };

@@ -58,6 +58,25 @@ async fn no_parameter_of_the_query_changes_what_the_vendor_answers() {
 }
 
 #[tokio::test]
+async fn a_provider_without_a_key_serves_callers_who_bring_one_and_nobody_else() {
+    let fake = fake();
+    let mut config = config(&fake.url());
+    config["client"] = json!({"allow_direct_keys": true, "enforce_auth_on_inference": false});
+    config["providers"]["openai"]["keys"] = json!([]);
+    let gateway = Gateway::start(&config).await;
+    let ask = || {
+        let body = Api::Chat.body("gpt-4o", false, "x").to_string();
+        client().post(gateway.url("/v1/chat/completions")).body(body)
+    };
+    let own = reply(ask().bearer_auth("sk-proj-mine")).await;
+    assert_eq!(own.status, 200, "{}", own.text());
+    assert_eq!(fake.books().last().unwrap().credential(), Some("sk-proj-mine"));
+    let other = reply(ask()).await;
+    assert_eq!((other.status, reason(&other.json())), (502, Some("upstream_credentials_exhausted")));
+    assert_eq!(fake.books().len(), 1);
+}
+
+#[tokio::test]
 async fn headers_that_steer_the_operators_account_stay_here() {
     let scene = Scene::start().await;
     let request = scene

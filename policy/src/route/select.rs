@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::candidates::{Wanted, known};
-use super::{Dice, Weight};
+use super::{Caller, Dice, Weight};
 use crate::id::ModelName;
 use crate::key::{Access, VirtualKey};
 use crate::provider::{Credential, Provider};
@@ -34,23 +34,25 @@ pub(super) fn in_order(
 pub(super) fn credentials(
     provider: &Provider,
     model: &ModelName,
-    key: Option<&VirtualKey>,
+    caller: &Caller,
     dice: &mut dyn Dice,
 ) -> Vec<Arc<Credential>> {
-    let usable = usable_credentials(provider, model, key);
+    let usable = usable_credentials(provider, model, caller);
     draw(usable.map(|(weight, credential)| (weight, Arc::clone(credential))), dice)
 }
 
-/// The credentials of a provider that a key may use for a model, with their weights. One whose weight is `null` is used only by
+/// The credentials of a provider that a caller may use for a model, with their weights. One whose weight is `null` is used only by
 /// a key that names it, and then after the others.
 pub fn usable_credentials<'a>(
     provider: &'a Provider,
     model: &'a ModelName,
-    key: Option<&'a VirtualKey>,
+    caller: &'a Caller,
 ) -> impl Iterator<Item = (Weight, &'a Arc<Credential>)> {
-    let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
+    let access = caller.key.as_ref().map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
+    let needs_secret = !provider.keyless && caller.own_credential.is_none();
     let usable = provider.enabled_credentials().filter(move |credential| {
         credential.is_for(model)
+            && !(needs_secret && credential.secret.reveal().is_empty())
             && access.allows_credential(&credential.name)
             && access.allows_model(model, credential.resolve(model))
     });
