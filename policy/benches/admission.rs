@@ -93,13 +93,7 @@ fn admission(criterion: &mut Criterion) {
             bencher.iter(|| enter(&snapshot, black_box(&presented), Operation::ChatCompletion, now));
         });
         let demand = Demand { text_bytes: 1_000, max_output: Some(500), choices: 1, ..Demand::default() };
-        let request = Request {
-            dialect: Dialect::OpenAi,
-            operation: Operation::ChatCompletion,
-            model: "gpt-4o",
-            stream: false,
-            demand,
-        };
+        let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
         let caller = enter(&snapshot, &presented, Operation::ChatCompletion, now).expect("the key is known");
         criterion.bench_function(&format!("plan over two providers, {keys} keys"), |bencher| {
             bencher.iter_batched(

@@ -74,3 +74,7 @@ name! {
     /// A model's name as the provider knows it, or an alias.
     ModelName
 }
+name! {
+    /// Identifies a routing rule.
+    RuleId
+}

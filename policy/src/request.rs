@@ -124,6 +124,24 @@ impl FromIterator<Operation> for OperationSet {
     }
 }
 
+/// The header fields of a request, for those who look at them; names in lower case.
+pub trait Fields: fmt::Debug {
+    /// The first value of a field. `None` where it is not there, or is no text.
+    fn field(&self, name: &str) -> Option<&str>;
+
+    /// Shows each field, name and value, those that are no text left out.
+    fn each(&self, show: &mut dyn FnMut(&str, &str));
+}
+
+/// No header fields.
+impl Fields for () {
+    fn field(&self, _name: &str) -> Option<&str> {
+        None
+    }
+
+    fn each(&self, _show: &mut dyn FnMut(&str, &str)) {}
+}
+
 /// One request, as the gate sees it once its body is there.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -137,6 +155,23 @@ pub struct Request<'a> {
     pub stream: bool,
     /// The most that it can use.
     pub demand: Demand,
+    /// Its header fields.
+    pub headers: &'a dyn Fields,
+    /// Its query string, without the question mark; may be empty.
+    pub query: &'a str,
+    /// Its body: a JSON object, checked.
+    pub body: &'a [u8],
+    /// Where else it may go, as its own `fallbacks` field says; `None` where it says nothing.
+    pub fallbacks: Option<&'a [String]>,
+}
+
+impl<'a> Request<'a> {
+    /// One without headers, query, body and fallbacks.
+    #[must_use]
+    pub fn new(dialect: Dialect, operation: Operation, model: &'a str) -> Self {
+        let demand = Demand::default();
+        Self { dialect, operation, model, stream: false, demand, headers: &(), query: "", body: b"", fallbacks: None }
+    }
 }
 
 #[cfg(test)]

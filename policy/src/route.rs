@@ -1,8 +1,13 @@
 //! Where a call goes: from the model asked for to a plan of ordered attempts.
 
+pub mod balance;
 mod candidates;
+mod failure;
+pub mod health;
+pub mod rule;
 mod select;
 
+pub use failure::Failure;
 pub use select::usable_credentials;
 
 use std::sync::Arc;

@@ -277,9 +277,10 @@ impl<'a> Draft<'a> {
     }
 
     fn fallbacks(&mut self, comma: Option<usize>) -> Result<()> {
+        let is_list = self.reader.kind()? == Kind::Array;
         let mut named = Vec::new();
         self.elements(|draft| draft.fallback(&mut named))?;
-        self.peek.fallbacks = named;
+        self.peek.fallbacks = is_list.then_some(named);
         self.peek.splices.gateway = Some(Cut::new(comma, self.peek.splices.open, self.reader.at()));
         Ok(())
     }

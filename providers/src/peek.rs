@@ -25,7 +25,8 @@ pub struct Peek {
     /// Whether the client itself asked for usage in its stream (`stream_options.include_usage`).
     pub client_wants_usage: bool,
     /// Where else the call may go, from the gateway's own field `fallbacks`: `provider/model`, `provider` or `model`, in order.
-    pub fallbacks: Vec<String>,
+    /// `None` where the field is not there.
+    pub fallbacks: Option<Vec<String>>,
     /// Whether the vendor is to work on after it has answered (`background` of the Responses API), so that the answer's usage is
     /// not the final one.
     pub is_background: bool,

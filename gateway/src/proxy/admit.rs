@@ -7,7 +7,7 @@ use pingora::proxy::Session;
 use policy::admit::{Presented, admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
 use policy::headers::check_required;
-use policy::request::{Dialect, Request};
+use policy::request::{Dialect, Fields, Request};
 use policy::route::Caller;
 use policy::snapshot::Snapshot;
 use providers::peek::{Peek, peek};
@@ -30,6 +30,24 @@ pub(super) enum Stop {
     ClientLeft,
 }
 
+/// A request's header fields, as `policy` sees them.
+#[derive(Debug)]
+struct HeaderFields<'a>(&'a HeaderMap);
+
+impl Fields for HeaderFields<'_> {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&str, &str)) {
+        for (name, value) in self.0 {
+            if let Ok(value) = value.to_str() {
+                show(name.as_str(), value);
+            }
+        }
+    }
+}
+
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -50,12 +68,17 @@ impl Edge {
         let peeked = peek(asked.dialect, asked.operation, body.bytes()).map_err(|error| error.refusal())?;
         let (model, stream) = model_and_stream(asked, &peeked)?;
         ctx.record.asked(&model, stream);
+        let headers = HeaderFields(&session.req_header().headers);
         let request = Request {
             dialect: asked.dialect,
             operation: asked.operation,
             model: &model,
             stream,
             demand: peeked.demand,
+            headers: &headers,
+            query: session.req_header().uri.query().unwrap_or_default(),
+            body: body.bytes(),
+            fallbacks: peeked.fallbacks.as_deref(),
         };
         let owners = caller_owners(&snapshot, &caller);
         let plan = match admit(&snapshot, caller, &request, &mut ThreadDice) {

@@ -98,8 +98,7 @@ fn key(providers: Vec<ProviderAccess>) -> Caller {
 
 fn ask(caller: Caller, model: &str) -> Result<Vec<String>, Refusal> {
     let demand = Demand { text_bytes: 10, choices: 1, ..Demand::default() };
-    let request =
-        Request { dialect: Dialect::OpenAi, operation: Operation::ChatCompletion, model, stream: false, demand };
+    let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
     let plan = plan(&world(), caller, &request, &mut First)?;
     Ok(plan.attempts.iter().map(|one| format!("{}:{}", one.provider.name, one.model)).collect())
 }
@@ -174,13 +173,7 @@ fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
     let used = |credentials: AllowList| {
         let access = ProviderAccess { credentials, ..listed("openai", AllowList::All, Some("1")) };
         let demand = Demand { choices: 1, ..Demand::default() };
-        let request = Request {
-            dialect: Dialect::OpenAi,
-            operation: Operation::ChatCompletion,
-            model: "gpt-4o",
-            stream: false,
-            demand,
-        };
+        let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
         let plan = plan(&world, key(vec![access]), &request, &mut First).unwrap();
         plan.attempts.iter().map(|one| one.credential.name.to_string()).collect::<Vec<_>>()
     };
@@ -207,13 +200,7 @@ fn an_empty_list_denies_and_a_star_allows() {
 #[test]
 fn each_attempt_carries_its_own_worst_case() {
     let demand = Demand { text_bytes: 0, max_output: Some(10), choices: 1, ..Demand::default() };
-    let request = Request {
-        dialect: Dialect::OpenAi,
-        operation: Operation::ChatCompletion,
-        model: "openai/gpt-4o",
-        stream: false,
-        demand,
-    };
+    let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "openai/gpt-4o") };
     let plan = plan(&world(), Caller::default(), &request, &mut First).unwrap();
     // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
     assert_eq!(plan.attempts[0].worst_case, Some(NanoUsd(1_044_000)));

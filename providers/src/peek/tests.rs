@@ -317,9 +317,11 @@ fn price_classes_other_than_the_standard_one_are_noticed() {
 #[test]
 fn fallbacks_are_read_in_each_of_their_forms() {
     let body = json!({"model": "m", "fallbacks": ["anthropic/claude", "openai", {"provider": "p", "model": "m/n"}, {"model": "x"}, {}, 1]});
-    assert_eq!(openai(CHAT, &body).fallbacks, ["anthropic/claude", "openai", "p/m/n", "x"]);
+    assert_eq!(openai(CHAT, &body).fallbacks.unwrap(), ["anthropic/claude", "openai", "p/m/n", "x"]);
     let none = json!({"model": "m", "fallbacks": "default"});
-    assert!(openai(CHAT, &none).fallbacks.is_empty());
+    assert_eq!(openai(CHAT, &none).fallbacks, None);
+    assert_eq!(openai(CHAT, &json!({"model": "m"})).fallbacks, None);
+    assert_eq!(openai(CHAT, &json!({"model": "m", "fallbacks": []})).fallbacks, Some(Vec::new()));
 }
 
 #[test]
