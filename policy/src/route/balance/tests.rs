@@ -1,0 +1,1 @@
+//! Choices over many draws, and what stays where it is.
