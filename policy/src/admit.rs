@@ -7,7 +7,7 @@ use crate::decision::{Decision, Reason, Refusal};
 use crate::key::{Blocked, TokenHash, VirtualKey};
 use crate::provider::Secret;
 use crate::request::{Operation, Request};
-use crate::route::{self, Caller, Dice};
+use crate::route::{self, Caller, Circumstances};
 use crate::settings::KeyRequirement;
 use crate::snapshot::Snapshot;
 use crate::window::Now;
@@ -47,8 +47,8 @@ pub fn enter(
 }
 
 /// Decides where a caller's request goes.
-pub fn admit(snapshot: &Snapshot, caller: Caller, request: &Request<'_>, dice: &mut dyn Dice) -> Decision {
-    match route::plan(snapshot, caller, request, dice) {
+pub fn admit(snapshot: &Snapshot, caller: Caller, request: &Request<'_>, now: &mut Circumstances<'_>) -> Decision {
+    match route::plan(snapshot, caller, request, now) {
         Ok(plan) => Decision::Admit(plan),
         Err(refusal) => Decision::Refuse(refusal),
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::demand::Demand;
 
 /// A wire format: whose API the client speaks, or the provider does. How it looks in bytes is the providers' business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// OpenAI's API and all that copy it.
     OpenAi,

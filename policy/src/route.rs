@@ -2,24 +2,37 @@
 
 pub mod balance;
 mod candidates;
+mod credentials;
 mod failure;
 pub mod health;
+mod planner;
+mod refusal;
 pub mod rule;
-mod select;
+mod walk;
 
+pub use credentials::usable_credentials;
 pub use failure::Failure;
-pub use select::usable_credentials;
+pub use walk::Walk;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::catalog::Model;
-use crate::decision::{Reason, Refusal};
-use crate::id::ModelName;
-use crate::key::VirtualKey;
+use crate::decision::Refusal;
+use crate::id::{CredentialName, ModelName, ProviderName, RuleId};
+use crate::key::{Access, VirtualKey};
 use crate::money::{NanoUsd, scaled_decimal};
 use crate::provider::{Credential, Provider, Secret};
-use crate::request::Request;
+use crate::request::{Dialect, Request};
 use crate::snapshot::Snapshot;
+
+use balance::{Choice, Stick};
+use candidates::Wanted;
+use credentials::Pricing;
+use health::Health;
+use planner::{Planner, SameModel};
 
 /// A share of traffic, in millionths, so that it is exact. Only ratios of weights matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +67,34 @@ pub struct Caller {
     pub own_credential: Option<Secret>,
 }
 
+impl Caller {
+    /// What the caller may do with a provider.
+    #[must_use]
+    pub fn access(&self, provider: &Provider) -> Access<'_> {
+        self.key.as_ref().map_or(Access::Unlisted, |key| key.access(provider.name.as_str()))
+    }
+}
+
+/// Where a call may go: attempts are made from it one by one, with the provider's credentials.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// The model as it is asked for; a credential may have another name for it.
+    pub model: ModelName,
+    /// The credential to use, and no other.
+    pub pinned: Option<CredentialName>,
+}
+
+impl Target {
+    fn is_same(&self, other: &Self) -> bool {
+        self.provider.name == other.provider.name && self.model == other.model && self.pinned == other.pinned
+    }
+}
+
+/// Targets in the order in which they are tried.
+pub type Targets = SmallVec<[Target; 4]>;
+
 /// One try of a call: a provider, a credential, and the provider's name for the model.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -65,28 +106,50 @@ pub struct Attempt {
     pub model: ModelName,
     /// What is known of the model; `None` for one in no price list.
     pub known: Option<Arc<Model>>,
+    /// Whether the price list or the configuration names the model; any other name is the caller's.
+    pub is_known: bool,
     /// The most that it can cost; `None` where the model has no price.
     pub worst_case: Option<NanoUsd>,
 }
 
-/// The attempts of a call, in the order in which they are tried; never empty.
+impl Attempt {
+    /// The route that it takes.
+    #[must_use]
+    pub fn route(&self) -> health::Route<'_> {
+        health::Route {
+            provider: &self.provider,
+            credential: &self.credential,
+            model: &self.model,
+            is_known: self.is_known,
+        }
+    }
+}
+
+/// Where a call may go, in order; never empty.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Who calls.
     pub caller: Caller,
-    /// The model as the client named it.
+    /// The model as the client named it, without the provider in front.
     pub asked: ModelName,
-    /// The attempts.
-    pub attempts: Vec<Attempt>,
+    /// The rules that decided, in the order in which they matched; the last one's word counts.
+    pub rules: SmallVec<[RuleId; 2]>,
+    /// The targets.
+    pub targets: Targets,
     /// What could not be used, and why.
     pub dropped: Vec<Dropped>,
+    /// How the call chooses among credentials.
+    pub choice: Choice,
+    pricing: Pricing,
 }
 
 /// A target that was not used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     /// The provider.
-    pub provider: Arc<Provider>,
+    pub provider: ProviderName,
+    /// The model; empty where none was named.
+    pub model: ModelName,
     /// Why. The later in [`DropReason`], the nearer it came.
     pub reason: DropReason,
 }
@@ -94,6 +157,8 @@ pub struct Dropped {
 /// Why a target was not used, from what comes first to what comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DropReason {
+    /// No provider of that name is configured, and nobody serves a model of that name.
+    NotConfigured,
     /// It does not serve the model.
     NotServed,
     /// The key may not use the provider.
@@ -103,92 +168,92 @@ pub enum DropReason {
     /// The key may not use the model.
     ModelBlocked,
     /// The provider speaks another dialect, or lacks the operation.
-    CannotSpeak,
+    CannotSpeak {
+        /// Its dialect.
+        dialect: Dialect,
+    },
     /// No credential that the key may use is for this model.
     NoCredential,
+    /// It failed too often and is not asked at present.
+    Down {
+        /// Until when, in milliseconds on the process's monotonic clock.
+        until_ms: u64,
+    },
+}
+
+/// What a decision rests on besides policy and request.
+pub struct Circumstances<'a> {
+    /// How routes do.
+    pub health: &'a dyn Health,
+    /// Chance.
+    pub dice: &'a mut dyn Dice,
 }
 
 /// The plan for a request of a caller, or the refusal with the reason of the candidate that came nearest.
 ///
 /// # Errors
 /// When no target is left.
-pub fn plan(snapshot: &Snapshot, caller: Caller, request: &Request<'_>, dice: &mut dyn Dice) -> Result<Plan, Refusal> {
-    let wanted = candidates::resolve(snapshot, request.model);
-    let key = caller.key.as_deref();
-    let (usable, mut dropped) = candidates::permitted(&wanted, key, request);
-    let mut attempts = Vec::with_capacity(usable.len());
-    for provider in select::in_order(snapshot, &wanted, usable, key, request.dialect, dice) {
-        let credentials = select::credentials(&provider, &wanted.model, &caller, dice);
-        if credentials.is_empty() {
-            dropped.push(Dropped { provider, reason: DropReason::NoCredential });
-            continue;
-        }
-        attempts.extend(credentials.into_iter().map(|one| attempt(snapshot, &provider, one, &wanted.model, request)));
+pub fn plan(
+    snapshot: &Snapshot,
+    caller: Caller,
+    request: &Request<'_>,
+    now: &mut Circumstances<'_>,
+) -> Result<Plan, Refusal> {
+    let asked = Wanted::named(snapshot, request.model);
+    let choice = Choice { stick_to: stick(snapshot, &caller, request), ..Choice::default() };
+    let mut planner = Planner {
+        snapshot,
+        caller: &caller,
+        request,
+        health: now.health,
+        choice,
+        pinned: pinned_by_caller(request),
+        targets: Targets::new(),
+        dropped: Vec::new(),
+    };
+    let group = planner.group(&asked, None);
+    planner.add(group, request.fallbacks.is_some(), now.dice);
+    let same = SameModel { routed: &asked.model, asked: &asked.model };
+    for fallback in request.fallbacks.unwrap_or_default() {
+        planner.add_fallback(fallback, true, &same, now.dice);
     }
-    if attempts.is_empty() {
-        return Err(refusal(&wanted, key, request, &dropped));
+    planner.put_marked_last();
+    let Planner { mut targets, dropped, choice, pinned, .. } = planner;
+    if targets.is_empty() {
+        return Err(refusal::of(&asked.model, &caller, request, &dropped, pinned.as_ref()));
     }
     if caller.own_credential.is_some() {
-        // It is one vendor's: another provider must not see it, and it is the same beside each of our credentials.
-        attempts.truncate(1);
+        // It is one vendor's: another provider must not see it.
+        targets.truncate(1);
     }
-    Ok(Plan { caller, asked: wanted.model, attempts, dropped })
+    let pricing = Pricing {
+        catalog: Arc::clone(snapshot.catalog()),
+        demand: request.demand,
+        default_max_output: snapshot.settings().default_max_output_tokens,
+    };
+    Ok(Plan { caller, asked: asked.model, rules: SmallVec::new(), targets, dropped, choice, pricing })
 }
 
-fn attempt(
-    snapshot: &Snapshot,
-    provider: &Arc<Provider>,
-    credential: Arc<Credential>,
-    asked: &ModelName,
-    request: &Request<'_>,
-) -> Attempt {
-    let model = credential.resolve(asked).clone();
-    let known = candidates::known(snapshot, provider, &model).or_else(|| candidates::known(snapshot, provider, asked));
-    let worst_case = known.as_ref().and_then(|known| {
-        let max_output = known.max_output.unwrap_or(snapshot.settings().default_max_output_tokens);
-        Some(known.price.as_ref()?.worst_case(&request.demand, known.context_window, max_output))
-    });
-    Attempt { provider: Arc::clone(provider), credential, model, known, worst_case }
+/// The credential that a caller names in a header.
+fn pinned_by_caller(request: &Request<'_>) -> Option<CredentialName> {
+    let name = ["x-bf-api-key-id", "x-bf-api-key"].iter().find_map(|name| request.headers.field(name))?;
+    (!name.is_empty()).then(|| name.into())
 }
 
-fn refusal(
-    wanted: &candidates::Wanted,
-    key: Option<&VirtualKey>,
-    request: &Request<'_>,
-    dropped: &[Dropped],
-) -> Refusal {
-    let nearest = dropped.iter().rev().max_by_key(|dropped| dropped.reason);
-    let model = &wanted.model;
-    let caller = key.map_or_else(|| "an anonymous call".to_owned(), |key| format!("virtual key `{}`", key.name));
-    let Some(Dropped { provider, reason }) = nearest.filter(|dropped| dropped.reason != DropReason::NotServed) else {
-        let message = format!("no configured provider serves model `{model}`");
-        return Refusal::new(Reason::ModelNotFound, message).about("model");
-    };
-    let provider_name = &provider.name;
-    let (reason, message) = match reason {
-        DropReason::NotServed | DropReason::ProviderBlocked => {
-            (Reason::ProviderBlocked, format!("{caller} may not use provider `{provider_name}`"))
-        }
-        DropReason::OnlyByName => (
-            Reason::ProviderBlocked,
-            format!("{caller} reaches provider `{provider_name}` only by name: ask for `{provider_name}/{model}`"),
-        ),
-        DropReason::ModelBlocked => {
-            (Reason::ModelBlocked, format!("{caller} may not use model `{model}` of provider `{provider_name}`"))
-        }
-        DropReason::CannotSpeak => (
-            Reason::InvalidRequest,
-            format!(
-                "provider `{provider_name}` speaks the {} dialect and cannot take {} in the {} dialect: call it as {} is called",
-                provider.dialect, request.operation, request.dialect, provider.dialect
-            ),
-        ),
-        DropReason::NoCredential => (
-            Reason::CredentialsExhausted,
-            format!("provider `{provider_name}` has no credential that {caller} may use for model `{model}`"),
-        ),
-    };
-    Refusal::new(reason, message).about("model")
+/// A prompt is told by its first bytes; vendors cache none that is shorter than this.
+const PROMPT_PREFIX_BYTES: usize = 2_048;
+
+/// What keeps calls of this kind on one route: a session, or else how the prompt begins.
+fn stick(snapshot: &Snapshot, caller: &Caller, request: &Request<'_>) -> Option<Stick> {
+    let mut hasher = DefaultHasher::new();
+    caller.key.as_ref().map(|key| &key.id).hash(&mut hasher);
+    if let Some(session) = request.headers.field("x-bf-session-id").filter(|session| !session.is_empty()) {
+        session.hash(&mut hasher);
+        return Some(Stick::Session(hasher.finish()));
+    }
+    let prefix = request.body.get(..PROMPT_PREFIX_BYTES).filter(|_| snapshot.settings().prompt_cache_affinity)?;
+    prefix.hash(&mut hasher);
+    Some(Stick::Prompt(hasher.finish()))
 }
 
 #[cfg(test)]

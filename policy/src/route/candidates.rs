@@ -1,92 +1,137 @@
-//! Which providers come into question for a model, and which of them the caller may use.
+//! Which providers come into question for a model, and what keeps a caller from using one of them.
 
 use std::sync::Arc;
 
-use super::{DropReason, Dropped};
+use smallvec::SmallVec;
+
+use super::{Caller, DropReason};
 use crate::catalog::Model;
 use crate::id::ModelName;
-use crate::key::{Access, VirtualKey};
+use crate::key::Access;
+use crate::list::AllowList;
 use crate::provider::Provider;
 use crate::request::{Dialect, Request};
 use crate::snapshot::Snapshot;
 
-/// What a client asked for, resolved.
-#[derive(Debug)]
+/// What is asked for: a model, perhaps of one provider.
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
+    /// The provider, where it is named.
+    pub(super) provider: Option<Arc<Provider>>,
     /// The model without the provider's name in front.
     pub(super) model: ModelName,
-    /// Whether the client named the provider.
-    pub(super) is_named: bool,
-    /// The providers that come into question, in the order of the configuration.
-    pub(super) providers: Vec<Arc<Provider>>,
+    /// How sure it is that a named provider has the model.
+    pub(super) naming: Naming,
 }
 
-/// Resolves the model that a client asked for. `provider/model` names a provider only if one of that name is configured;
-/// otherwise the slash belongs to the model, and whoever serves the model comes into question.
-pub(super) fn resolve(snapshot: &Snapshot, asked: &str) -> Wanted {
-    if let Some((name, model)) = asked.split_once('/')
-        && let Some(provider) = snapshot.provider(name)
-    {
+/// Who said that a provider has a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// Provider and model are named together: taken as named.
+    Both,
+    /// Only the provider is named: it must serve the model.
+    ProviderAlone,
+    /// Only the model is named, and somebody must be known to serve it.
+    KnownModel,
+    /// Only the model is named; where nobody is known to serve it, those that take any model come into question.
+    AnyModel,
+}
+
+pub(super) type Providers = SmallVec<[Arc<Provider>; 4]>;
+
+impl Wanted {
+    /// Resolves a name as a client writes it. `provider/model` names a provider only if one of that name is configured;
+    /// otherwise the slash belongs to the model.
+    pub(super) fn named(snapshot: &Snapshot, asked: &str) -> Self {
+        if let Some((name, model)) = asked.split_once('/')
+            && let Some(provider) = snapshot.provider(name)
+        {
+            return Self::both(provider, model);
+        }
+        Self { provider: None, model: asked.into(), naming: Naming::AnyModel }
+    }
+
+    /// A provider and a model, taken as named.
+    pub(super) fn both(provider: &Arc<Provider>, model: &str) -> Self {
         // Gemini takes `models/x` for `x`; what is decided on must be what is sent.
         let model = if provider.dialect == Dialect::Gemini { model.trim_start_matches("models/") } else { model };
-        return Wanted { model: model.into(), is_named: true, providers: vec![Arc::clone(provider)] };
+        Self { provider: Some(Arc::clone(provider)), model: model.into(), naming: Naming::Both }
     }
-    let model = ModelName::from(asked);
-    let serving: Vec<_> = snapshot.providers().filter(|provider| serves(snapshot, provider, &model)).cloned().collect();
-    if !serving.is_empty() {
-        return Wanted { model, is_named: false, providers: serving };
+
+    /// The name of the provider; empty where none is named.
+    pub(super) fn provider_name(&self) -> &str {
+        self.provider.as_ref().map_or("", |provider| provider.name.as_str())
     }
-    let open = snapshot.providers().filter(|provider| takes_any_model(provider)).cloned().collect();
-    Wanted { model, is_named: false, providers: open }
+
+    /// Whether it is the same provider, or none, and the same model.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.model == other.model && self.provider_name() == other.provider_name()
+    }
+
+    /// The providers that come into question, in the order of the configuration.
+    pub(super) fn providers(&self, snapshot: &Snapshot) -> Providers {
+        if let Some(provider) = &self.provider {
+            return SmallVec::from_iter([Arc::clone(provider)]);
+        }
+        let is_serving = |provider: &&Arc<Provider>| serves(snapshot, provider, &self.model);
+        let serving: Providers = snapshot.providers().filter(is_serving).cloned().collect();
+        if !serving.is_empty() || self.naming == Naming::KnownModel {
+            return serving;
+        }
+        snapshot.providers().filter(|provider| takes_any_model(provider)).cloned().collect()
+    }
 }
 
 /// What is known of a provider's model. A provider has the models of the vendor that it is named after; a custom one
 /// is priced as its base vendor where its own name is no vendor.
-pub(super) fn known(snapshot: &Snapshot, provider: &Provider, model: &ModelName) -> Option<Arc<Model>> {
-    let catalog = snapshot.catalog();
+pub(super) fn known(catalog: &crate::catalog::Catalog, provider: &Provider, model: &ModelName) -> Option<Arc<Model>> {
     catalog.find(provider.name.as_str(), model).or_else(|| catalog.find(provider.vendor, model)).cloned()
 }
 
-/// Splits the providers that come into question into those that the caller may use for this request, and the others.
-pub(super) fn permitted(
-    wanted: &Wanted,
-    key: Option<&VirtualKey>,
-    request: &Request<'_>,
-) -> (Vec<Arc<Provider>>, Vec<Dropped>) {
-    let mut usable = Vec::with_capacity(wanted.providers.len());
-    let mut dropped = Vec::new();
-    for provider in &wanted.providers {
-        match obstacle(wanted, provider, key, request) {
-            None => usable.push(Arc::clone(provider)),
-            Some(reason) => dropped.push(Dropped { provider: Arc::clone(provider), reason }),
-        }
-    }
-    (usable, dropped)
-}
-
-fn obstacle(
+/// What keeps a caller from using a provider for what is wanted; `None`: nothing that the configuration says.
+pub(super) fn obstacle(
+    snapshot: &Snapshot,
     wanted: &Wanted,
     provider: &Provider,
-    key: Option<&VirtualKey>,
+    caller: &Caller,
     request: &Request<'_>,
 ) -> Option<DropReason> {
-    let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
+    let access = caller.access(provider);
     if !access.is_allowed() {
         return Some(DropReason::ProviderBlocked);
     }
-    if access.is_only_by_name() && !wanted.is_named {
+    if access.is_only_by_name() && wanted.provider.is_none() {
         return Some(DropReason::OnlyByName);
     }
-    if !provider.enabled_credentials().any(|credential| credential.is_for(&wanted.model)) {
+    if !may_have(snapshot, wanted, provider) {
         return Some(DropReason::NotServed);
     }
-    let resolved_names = provider.enabled_credentials().map(|credential| credential.resolve(&wanted.model));
-    let model_allowed = access.allows_model(&wanted.model, &wanted.model)
-        || resolved_names.into_iter().any(|resolved| access.allows_model(&wanted.model, resolved));
-    if !model_allowed {
+    if !allows(access, &wanted.model, provider) {
         return Some(DropReason::ModelBlocked);
     }
-    (!provider.takes(request.dialect, request.operation)).then_some(DropReason::CannotSpeak)
+    let dialect = provider.dialect;
+    (!provider.takes(request.dialect, request.operation)).then_some(DropReason::CannotSpeak { dialect })
+}
+
+fn allows(access: Access<'_>, model: &ModelName, provider: &Provider) -> bool {
+    let mut resolved = provider.enabled_credentials().map(|credential| credential.resolve(model));
+    access.allows_model(model, model) || resolved.any(|resolved| access.allows_model(model, resolved))
+}
+
+fn may_have(snapshot: &Snapshot, wanted: &Wanted, provider: &Provider) -> bool {
+    let is_for = || provider.enabled_credentials().any(|credential| credential.is_for(&wanted.model));
+    match wanted.naming {
+        Naming::ProviderAlone => serves_when_named(snapshot, provider, &wanted.model),
+        Naming::Both | Naming::KnownModel | Naming::AnyModel => is_for(),
+    }
+}
+
+/// A provider that is named alone must serve the model. A custom one that takes any model serves it; so does every such one
+/// where nobody is known to serve the model.
+fn serves_when_named(snapshot: &Snapshot, provider: &Provider, model: &ModelName) -> bool {
+    serves(snapshot, provider, model)
+        || (takes_any_model(provider)
+            && (provider.is_custom || !snapshot.providers().any(|other| serves(snapshot, other, model))))
 }
 
 /// A provider serves what the price list, its credentials' model lists, or their aliases name for it.
@@ -102,5 +147,5 @@ fn is_in_catalog(snapshot: &Snapshot, provider: &Provider, model: &ModelName) ->
 }
 
 fn takes_any_model(provider: &Provider) -> bool {
-    provider.enabled_credentials().any(|credential| credential.models == crate::list::AllowList::All)
+    provider.enabled_credentials().any(|credential| credential.models == AllowList::All)
 }

@@ -79,8 +79,8 @@ pub trait Health: fmt::Debug {
     /// The reading of a route.
     fn reading(&self, route: Route<'_>) -> Reading;
 
-    /// Whether a provider's target may be asked once more after a pause: there are enough first attempts to each retry.
-    fn may_retry(&self, provider: &Provider) -> bool;
+    /// Takes one of the retries that a provider's first attempts pay for: whether it may be asked once more after a pause.
+    fn take_retry(&self, provider: &Provider) -> bool;
 }
 
 /// All routes are well: for decisions that no traffic came before.
@@ -92,7 +92,7 @@ impl Health for AllWell {
         Reading::WELL
     }
 
-    fn may_retry(&self, _provider: &Provider) -> bool {
+    fn take_retry(&self, _provider: &Provider) -> bool {
         true
     }
 }

@@ -1,7 +1,11 @@
 //! Whole plans: who serves a model, who may use it, in which order.
 
+use std::time::Duration;
+
+use super::health::AllWell;
 use super::*;
 use crate::catalog::Catalog;
+use crate::decision::Reason;
 use crate::demand::Demand;
 use crate::key::ProviderAccess;
 use crate::list::AllowList;
@@ -50,6 +54,7 @@ fn provider(name: &str, vendor: &'static str, order: u32, credentials: Vec<Arc<C
         keyless: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
+        retries: crate::provider::Retries::default(),
         tls: TlsTrust::default(),
     }))
 }
@@ -92,6 +97,7 @@ fn key(providers: Vec<ProviderAccess>) -> Caller {
         providers,
         unlisted_providers: false,
         operations: OperationSet::ALL,
+        balance: None,
     };
     Caller { key: Some(Arc::new(key)), own_credential: None }
 }
@@ -99,8 +105,19 @@ fn key(providers: Vec<ProviderAccess>) -> Caller {
 fn ask(caller: Caller, model: &str) -> Result<Vec<String>, Refusal> {
     let demand = Demand { text_bytes: 10, choices: 1, ..Demand::default() };
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
-    let plan = plan(&world(), caller, &request, &mut First)?;
-    Ok(plan.attempts.iter().map(|one| format!("{}:{}", one.provider.name, one.model)).collect())
+    let attempts = attempts(&world(), caller, &request)?;
+    Ok(attempts.iter().map(|one| format!("{}:{}", one.provider.name, one.model)).collect())
+}
+
+/// All attempts that a call can make when each credential is refused.
+fn attempts(world: &Snapshot, caller: Caller, request: &Request<'_>) -> Result<Vec<Attempt>, Refusal> {
+    let mut now = Circumstances { health: &AllWell, dice: &mut First };
+    let mut walk = Walk::begin(plan(world, caller, request, &mut now)?, &mut now);
+    let mut attempts = vec![walk.attempt().unwrap().clone()];
+    while walk.after(Failure::CredentialRefused, Duration::from_secs(1), &mut now).is_some() {
+        attempts.push(walk.attempt().unwrap().clone());
+    }
+    Ok(attempts)
 }
 
 fn refused(caller: Caller, model: &str) -> (Reason, String) {
@@ -174,8 +191,8 @@ fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
         let access = ProviderAccess { credentials, ..listed("openai", AllowList::All, Some("1")) };
         let demand = Demand { choices: 1, ..Demand::default() };
         let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
-        let plan = plan(&world, key(vec![access]), &request, &mut First).unwrap();
-        plan.attempts.iter().map(|one| one.credential.name.to_string()).collect::<Vec<_>>()
+        let attempts = attempts(&world, key(vec![access]), &request).unwrap();
+        attempts.iter().map(|one| one.credential.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(used(AllowList::All), ["main"]);
     assert_eq!(used(AllowList::only(["main", "spare", "off"])), ["main", "spare"]);
@@ -201,7 +218,7 @@ fn an_empty_list_denies_and_a_star_allows() {
 fn each_attempt_carries_its_own_worst_case() {
     let demand = Demand { text_bytes: 0, max_output: Some(10), choices: 1, ..Demand::default() };
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "openai/gpt-4o") };
-    let plan = plan(&world(), Caller::default(), &request, &mut First).unwrap();
+    let attempts = attempts(&world(), Caller::default(), &request).unwrap();
     // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
-    assert_eq!(plan.attempts[0].worst_case, Some(NanoUsd(1_044_000)));
+    assert_eq!(attempts[0].worst_case, Some(NanoUsd(1_044_000)));
 }

@@ -1,0 +1,138 @@
+//! The credentials of a target: which of them a caller may use, how they do, and the attempt that is made with one.
+
+use std::sync::Arc;
+
+use super::health::{Health, Reading, Route, State};
+use super::{Attempt, Caller, Target, Weight, candidates};
+use crate::catalog::{Catalog, Model};
+use crate::demand::Demand;
+use crate::id::{CredentialName, ModelName};
+use crate::provider::{Credential, Provider};
+
+/// What prices an attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Pricing {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) demand: Demand,
+    /// The output limit of a model whose own is not known.
+    pub(super) default_max_output: u64,
+}
+
+/// The credentials of a provider that a caller may use for a model, with their weights. One whose weight is `null` is used only by
+/// a key that names it, and then after the others.
+pub fn usable_credentials<'a>(
+    provider: &'a Provider,
+    model: &'a ModelName,
+    caller: &'a Caller,
+) -> impl Iterator<Item = (Weight, &'a Arc<Credential>)> {
+    usable(provider, model, None, caller)
+}
+
+/// The same; a pinned credential is the only one.
+pub(super) fn usable<'a>(
+    provider: &'a Provider,
+    model: &'a ModelName,
+    pinned: Option<&'a CredentialName>,
+    caller: &'a Caller,
+) -> impl Iterator<Item = (Weight, &'a Arc<Credential>)> {
+    let access = caller.access(provider);
+    let needs_secret = !provider.keyless && caller.own_credential.is_none();
+    let usable = provider.enabled_credentials().filter(move |credential| {
+        pinned.is_none_or(|name| *name == credential.name)
+            && credential.is_for(model)
+            && !(needs_secret && credential.secret.reveal().is_empty())
+            && access.allows_credential(&credential.name)
+            && access.allows_model(model, credential.resolve(model))
+    });
+    usable.filter_map(move |credential| {
+        let is_named = || pinned.is_some() || access.names_credential(&credential.name);
+        let named = || is_named().then_some(Weight::ZERO);
+        Some((credential.weight.or_else(named)?, credential))
+    })
+}
+
+/// How a credential does for a model.
+pub(super) fn reading(
+    health: &dyn Health,
+    catalog: &Catalog,
+    provider: &Provider,
+    credential: &Credential,
+    asked: &ModelName,
+) -> Reading {
+    let model = credential.resolve(asked);
+    let is_known = credential.names(asked) || find(catalog, provider, model, asked).is_some();
+    health.reading(Route { provider, credential, model, is_known })
+}
+
+/// How a target does: as the best of its usable credentials. `None`: it has none.
+pub(super) fn reading_of(
+    health: &dyn Health,
+    catalog: &Catalog,
+    provider: &Provider,
+    model: &ModelName,
+    pinned: Option<&CredentialName>,
+    caller: &Caller,
+) -> Option<Reading> {
+    let credentials = usable(provider, model, pinned, caller);
+    credentials.map(|(_, credential)| reading(health, catalog, provider, credential, model)).reduce(together)
+}
+
+/// Makes the attempt of a target with one of its credentials.
+pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Credential>) -> Attempt {
+    let Target { provider, model: asked, .. } = target;
+    let model = credential.resolve(asked).clone();
+    let known = find(&pricing.catalog, provider, &model, asked);
+    let worst_case = known.as_ref().and_then(|known| {
+        let max_output = known.max_output.unwrap_or(pricing.default_max_output);
+        Some(known.price.as_ref()?.worst_case(&pricing.demand, known.context_window, max_output))
+    });
+    let is_known = known.is_some() || credential.names(asked);
+    Attempt { provider: Arc::clone(provider), credential: Arc::clone(credential), model, known, is_known, worst_case }
+}
+
+fn find(catalog: &Catalog, provider: &Provider, model: &ModelName, asked: &ModelName) -> Option<Arc<Model>> {
+    candidates::known(catalog, provider, model).or_else(|| candidates::known(catalog, provider, asked))
+}
+
+/// How near a route is to being used, from 0: up, due for a probe, marked, down.
+pub(super) fn rank(state: State) -> u8 {
+    match state {
+        State::Up => 0,
+        State::Probe => 1,
+        State::Marked { .. } => 2,
+        State::Down { .. } => 3,
+    }
+}
+
+/// Two ways to one target: the better one, or what both can do.
+fn together(one: Reading, other: Reading) -> Reading {
+    match rank(one.state).cmp(&rank(other.state)) {
+        std::cmp::Ordering::Less => one,
+        std::cmp::Ordering::Greater => other,
+        std::cmp::Ordering::Equal => Reading {
+            state: sooner(one.state, other.state),
+            share: one.share.max(other.share),
+            in_flight: one.in_flight.saturating_add(other.in_flight),
+            latency_us: faster(one.latency_us, other.latency_us),
+            errors: one.errors.min(other.errors),
+            headroom: one.headroom.max(other.headroom),
+        },
+    }
+}
+
+fn sooner(one: State, other: State) -> State {
+    match (one, other) {
+        (State::Down { until_ms: first }, State::Down { until_ms: second })
+        | (State::Marked { until_ms: first, .. }, State::Marked { until_ms: second, .. })
+            if second < first =>
+        {
+            other
+        }
+        _ => one,
+    }
+}
+
+/// The smaller one that was measured.
+fn faster(one: u64, other: u64) -> u64 {
+    if one == 0 || (other != 0 && other < one) { other } else { one }
+}

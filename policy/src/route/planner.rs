@@ -1,0 +1,240 @@
+//! Puts the targets of a call in order: those of the rule or of the model, then the fallbacks.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::balance::{Balance, Candidate, Choice, pick};
+use super::candidates::{self, Naming, Wanted};
+use super::credentials::{rank, reading_of};
+use super::health::{Health, Reading, State};
+use super::{Caller, Dice, DropReason, Dropped, Target, Targets, Weight};
+use crate::id::{CredentialName, ModelName};
+use crate::key::Access;
+use crate::provider::Provider;
+use crate::request::Request;
+use crate::snapshot::Snapshot;
+
+/// No plan has more targets; a request may name any number of fallbacks.
+const MAX_TARGETS: usize = 32;
+
+/// Collects the targets of one call.
+pub(super) struct Planner<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) caller: &'a Caller,
+    pub(super) request: &'a Request<'a>,
+    pub(super) health: &'a dyn Health,
+    pub(super) choice: Choice,
+    /// The credential that the caller names.
+    pub(super) pinned: Option<CredentialName>,
+    pub(super) targets: Targets,
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// Targets that one name stands for.
+pub(super) type Group = SmallVec<[Member; 4]>;
+
+/// One of a group.
+#[derive(Debug)]
+pub(super) struct Member {
+    target: Target,
+    /// The key's weight for the provider; `None` where the key says nothing of it.
+    weight: Option<Weight>,
+    reading: Reading,
+}
+
+impl Planner<'_> {
+    /// The targets that stand for what is wanted and can be used; the others are noted as dropped.
+    pub(super) fn group(&mut self, wanted: &Wanted, pinned: Option<&CredentialName>) -> Group {
+        let mut group = Group::new();
+        for provider in wanted.providers(self.snapshot) {
+            match self.member(wanted, &provider, pinned) {
+                Ok(member) => group.push(member),
+                Err(reason) => self.drop(provider.name.as_str(), wanted.model.as_str(), reason),
+            }
+        }
+        group
+    }
+
+    fn member(
+        &self,
+        wanted: &Wanted,
+        provider: &Arc<Provider>,
+        pinned: Option<&CredentialName>,
+    ) -> Result<Member, DropReason> {
+        let (snapshot, caller) = (self.snapshot, self.caller);
+        if let Some(reason) = candidates::obstacle(snapshot, wanted, provider, caller, self.request) {
+            return Err(reason);
+        }
+        let pinned = pinned.or(self.pinned.as_ref());
+        let reading = reading_of(self.health, snapshot.catalog(), provider, &wanted.model, pinned, caller);
+        let reading = reading.ok_or(DropReason::NoCredential)?;
+        if let State::Down { until_ms } = reading.state {
+            return Err(DropReason::Down { until_ms });
+        }
+        let target = Target { provider: Arc::clone(provider), model: wanted.model.clone(), pinned: pinned.cloned() };
+        Ok(Member { target, weight: weight_of(caller, provider), reading })
+    }
+
+    /// Adds a group in the order in which it is to be tried; `only_first`: no more than one of it.
+    pub(super) fn add(&mut self, group: Group, only_first: bool, dice: &mut dyn Dice) {
+        let most = if only_first { 1 } else { usize::MAX };
+        for member in self.in_order(group, dice).into_iter().take(most) {
+            let is_there = self.targets.iter().any(|target| target.is_same(&member.target));
+            if !is_there && self.targets.len() < MAX_TARGETS {
+                self.targets.push(member.target);
+            }
+        }
+    }
+
+    /// Targets whose every credential was refused or throttled come last.
+    pub(super) fn put_marked_last(&mut self) {
+        if self.targets.len() > 1 {
+            let (health, catalog, caller) = (self.health, self.snapshot.catalog(), self.caller);
+            self.targets.sort_by_cached_key(|target| {
+                let Target { provider, model, pinned } = target;
+                let reading = reading_of(health, catalog, provider, model, pinned.as_ref(), caller);
+                reading.is_none_or(|reading| matches!(reading.state, State::Marked { .. } | State::Down { .. }))
+            });
+        }
+    }
+
+    /// Notes that a target is not used.
+    pub(super) fn drop(&mut self, provider: &str, model: &str, reason: DropReason) {
+        self.dropped.push(Dropped { provider: provider.into(), model: model.into(), reason });
+    }
+
+    /// One is drawn by the key's weights, then come the other weighted ones by falling weight, then those without a weight: the
+    /// model's own vendor, the vendor of the client's dialect, the order of the configuration.
+    fn in_order(&self, group: Group, dice: &mut dyn Dice) -> Group {
+        if group.len() < 2 {
+            return group;
+        }
+        let is_balanced = self.choice.balance == Balance::Adaptive;
+        let has_weights = group.iter().any(|member| member.weight.is_some());
+        let (weighted, mut others): (Group, Group) = if has_weights || !is_balanced {
+            group.into_iter().partition(|member| member.weight.is_some())
+        } else {
+            (group, Group::new())
+        };
+        others.sort_by_key(|member| (rank(member.reading.state), self.kinship(&member.target)));
+        let weigh = |member: &Member| (member.weight.unwrap_or(Weight::ONE), member.reading);
+        let mut ordered: Group = draw(weighted.into_iter().collect(), weigh, self.choice, dice);
+        ordered.extend(others);
+        ordered
+    }
+
+    /// 0: a vendor whose own model it is; 1: the vendor of the client's dialect; 2: any other.
+    fn kinship(&self, target: &Target) -> u8 {
+        let provider = &target.provider;
+        let is_vendor = !provider.is_custom;
+        if is_vendor && candidates::known(self.snapshot.catalog(), provider, &target.model).is_some() {
+            0
+        } else if is_vendor && provider.vendor == self.request.dialect.as_str() {
+            1
+        } else {
+            2
+        }
+    }
+
+    /// Adds what a fallback stands for. `provider` is the same model of another provider: the one routed to, or else the one
+    /// asked for; `provider/model` is taken as named. A request may also name a model alone.
+    pub(super) fn add_fallback(&mut self, text: &str, may_be_model: bool, same: &SameModel<'_>, dice: &mut dyn Dice) {
+        let snapshot = self.snapshot;
+        if let Some((name, model)) = text.split_once('/').filter(|(name, _)| snapshot.provider(name).is_some()) {
+            if let Some(provider) = snapshot.provider(name) {
+                let group = self.group(&Wanted::both(provider, model), None);
+                self.add(group, true, dice);
+            }
+        } else if let Some(provider) = snapshot.provider(text) {
+            self.add_same_model(Some(provider), same, dice);
+        } else if may_be_model {
+            let wanted = Wanted { provider: None, model: text.into(), naming: Naming::KnownModel };
+            let group = self.group(&wanted, None);
+            if group.is_empty() {
+                self.drop(text, "", DropReason::NotConfigured);
+            }
+            self.add(group, true, dice);
+        } else {
+            let (name, model) = text.split_once('/').unwrap_or((text, ""));
+            self.drop(name, model, DropReason::NotConfigured);
+        }
+    }
+
+    /// Adds the same model of a provider, or of all others that serve it.
+    pub(super) fn add_same_model(
+        &mut self,
+        provider: Option<&Arc<Provider>>,
+        same: &SameModel<'_>,
+        dice: &mut dyn Dice,
+    ) {
+        let naming = if provider.is_some() { Naming::ProviderAlone } else { Naming::KnownModel };
+        let dropped_before = self.dropped.len();
+        for model in [same.routed, same.asked] {
+            let wanted = Wanted { provider: provider.cloned(), model: model.clone(), naming };
+            let group = self.group(&wanted, None);
+            if !group.is_empty() {
+                // That it does not serve the one name is of no interest where it serves the other.
+                self.dropped.truncate(dropped_before);
+                return self.add(group, provider.is_some(), dice);
+            }
+            if same.routed == same.asked {
+                return;
+            }
+        }
+    }
+}
+
+/// What "the same model" is for a fallback.
+pub(super) struct SameModel<'a> {
+    /// The model that the rules chose.
+    pub(super) routed: &'a ModelName,
+    /// The model that the client asked for.
+    pub(super) asked: &'a ModelName,
+}
+
+/// Orders candidates: one is picked, the rest follow by falling weight; where more than the weights counts, each is picked in turn.
+pub(super) fn draw<T, A>(
+    left: SmallVec<A>,
+    weigh: impl Fn(&T) -> (Weight, Reading),
+    choice: Choice,
+    dice: &mut dyn Dice,
+) -> SmallVec<A>
+where
+    A: smallvec::Array<Item = T>,
+{
+    let candidate = |item: &T| {
+        let (weight, reading) = weigh(item);
+        Candidate { weight, reading, is_usable: !matches!(reading.state, State::Down { .. }) }
+    };
+    let mut candidates: SmallVec<[Candidate; 4]> = left.iter().map(candidate).collect();
+    let mut left: SmallVec<[(usize, T); 4]> = left.into_iter().enumerate().collect();
+    let mut ordered = SmallVec::with_capacity(left.len());
+    let by_weight_alone = choice.balance == Balance::Weighted && choice.stick_to.is_none();
+    while left.len() > 1
+        && let Some(picked) = pick(&candidates, choice, dice)
+        && let Some(place) = left.iter().position(|(index, _)| *index == picked)
+    {
+        ordered.push(left.remove(place).1);
+        if let Some(candidate) = candidates.get_mut(picked) {
+            candidate.is_usable = false;
+        }
+        if by_weight_alone {
+            break;
+        }
+    }
+    left.sort_by_key(|(_, item)| {
+        let (weight, reading) = weigh(item);
+        (rank(reading.state), Reverse(weight))
+    });
+    ordered.extend(left.into_iter().map(|(_, item)| item));
+    ordered
+}
+
+fn weight_of(caller: &Caller, provider: &Provider) -> Option<Weight> {
+    match caller.access(provider) {
+        Access::Listed(listed) => listed.weight,
+        Access::Denied | Access::Unlisted => None,
+    }
+}
