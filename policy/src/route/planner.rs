@@ -44,8 +44,15 @@ pub(super) struct Member {
     reading: Reading,
 }
 
+impl Member {
+    fn is_down(&self) -> bool {
+        matches!(self.reading.state, State::Down { .. })
+    }
+}
+
 impl Planner<'_> {
-    /// The targets that stand for what is wanted and can be used; the others are noted as dropped.
+    /// The targets that stand for what is wanted and may be used; the others are noted as dropped. Those that are down keep
+    /// their place, so that sessions of the others keep theirs.
     pub(super) fn group(&mut self, wanted: &Wanted, pinned: Option<&CredentialName>) -> Group {
         let mut group = Group::new();
         for provider in wanted.providers(self.snapshot) {
@@ -70,9 +77,6 @@ impl Planner<'_> {
         let pinned = pinned.or(self.pinned.as_ref());
         let reading = reading_of(self.health, snapshot.catalog(), provider, &wanted.model, pinned, caller);
         let reading = reading.ok_or(DropReason::NoCredential)?;
-        if let State::Down { until_ms } = reading.state {
-            return Err(DropReason::Down { until_ms });
-        }
         let target = Target { provider: Arc::clone(provider), model: wanted.model.clone(), pinned: pinned.cloned() };
         Ok(Member { target, weight: weight_of(caller, provider), reading })
     }
@@ -80,7 +84,13 @@ impl Planner<'_> {
     /// Adds a group in the order in which it is to be tried; `only_first`: no more than one of it.
     pub(super) fn add(&mut self, group: Group, only_first: bool, dice: &mut dyn Dice) {
         let most = if only_first { 1 } else { usize::MAX };
-        for member in self.in_order(group, dice).into_iter().take(most) {
+        let (down, up): (Group, Group) = self.in_order(group, dice).into_iter().partition(Member::is_down);
+        for Member { target, reading, .. } in down {
+            if let State::Down { until_ms } = reading.state {
+                self.drop(target.provider.name.as_str(), target.model.as_str(), DropReason::Down { until_ms });
+            }
+        }
+        for member in up.into_iter().take(most) {
             let is_there = self.targets.iter().any(|target| target.is_same(&member.target));
             if !is_there && self.targets.len() < MAX_TARGETS {
                 self.targets.push(member.target);

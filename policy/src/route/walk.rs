@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::balance::Choice;
 use super::credentials::{attempt, reading, usable};
 use super::health::State;
 use super::planner::draw;
@@ -13,6 +14,9 @@ use crate::id::{CredentialName, ModelName};
 
 /// No call makes more attempts, whatever there is to try.
 const MAX_ATTEMPTS: u16 = 64;
+
+/// Sessions are spread over a provider's credentials apart from how they are spread over providers.
+const CREDENTIALS: u64 = 1;
 
 /// How far a call has come in its plan.
 #[derive(Clone, Debug)]
@@ -178,7 +182,9 @@ impl Walk {
                 (weight, reading, credential)
             })
             .collect();
-        let ordered = draw(left, |(weight, reading, _)| (*weight, *reading), self.plan.choice, now.dice);
+        let stick_to = self.plan.choice.stick_to.map(|stick| stick.within(CREDENTIALS));
+        let choice = Choice { stick_to, ..self.plan.choice };
+        let ordered = draw(left, |(weight, reading, _)| (*weight, *reading), choice, now.dice);
         let is_usable = |reading: &super::health::Reading| !matches!(reading.state, State::Down { .. });
         let (_, _, credential) = ordered.into_iter().find(|(_, reading, _)| is_usable(reading))?;
         Some(attempt(pricing, target, credential))
