@@ -82,6 +82,7 @@ fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Prov
         keyless,
         extra_headers: shape.headers_to_send(),
         deadlines: shape.deadlines,
+        retries: shape.retries,
         tls: shape.tls.clone(),
     })
 }

@@ -12,7 +12,7 @@ use policy::decision::Decision;
 use policy::demand::Demand;
 use policy::key::{ProviderAccess, TokenHash, VirtualKey};
 use policy::list::AllowList;
-use policy::provider::{Credential, Deadlines, Endpoint, Provider, Secret, TlsTrust};
+use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use policy::request::{Dialect, Operation, OperationSet, Request};
 use policy::route::{Dice, Weight};
 use policy::snapshot::{Change, Snapshot};
@@ -48,6 +48,7 @@ fn provider(name: &str, order: u32) -> Change {
         keyless: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
+        retries: Retries::default(),
         tls: TlsTrust::default(),
     }))
 }
@@ -72,6 +73,7 @@ fn key(number: usize) -> Change {
         providers: vec![access("openai"), access("second")],
         unlisted_providers: false,
         operations: OperationSet::ALL,
+        balance: None,
     }))
 }
 

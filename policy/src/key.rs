@@ -10,6 +10,7 @@ use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, Vir
 use crate::list::AllowList;
 use crate::request::OperationSet;
 use crate::route::Weight;
+use crate::route::balance::Balance;
 
 /// The SHA-256 of a token. Compared in constant time, so that a look-up tells nothing about how near a guess was.
 #[derive(Clone, Copy)]
@@ -66,6 +67,8 @@ pub struct VirtualKey {
     pub unlisted_providers: bool,
     /// The operations it may use.
     pub operations: OperationSet,
+    /// How its traffic is spread; `None`: as the settings say.
+    pub balance: Option<Balance>,
 }
 
 /// What a virtual key may do with one provider.
@@ -193,6 +196,7 @@ mod tests {
             }],
             unlisted_providers: false,
             operations: OperationSet::ALL,
+            balance: None,
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Provider {
     pub extra_headers: Vec<(Box<str>, Box<str>)>,
     /// Deadlines.
     pub deadlines: Deadlines,
+    /// How often, and when, a failed call is tried again.
+    pub retries: Retries,
     /// How its certificate is checked.
     pub tls: TlsTrust,
 }
@@ -112,6 +114,23 @@ impl Default for Deadlines {
             stream_idle: Duration::from_secs(30),
             total: Duration::from_mins(10),
         }
+    }
+}
+
+/// How often, and when, a call that failed is tried again with the same target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How many more times.
+    pub max: u8,
+    /// The longest pause before the first of them; each later one may be twice as long.
+    pub backoff_initial: Duration,
+    /// The longest pause before any of them; at least `backoff_initial`.
+    pub backoff_max: Duration,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { max: 2, backoff_initial: Duration::from_millis(500), backoff_max: Duration::from_secs(5) }
     }
 }
 

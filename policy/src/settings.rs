@@ -1,6 +1,7 @@
 //! Settings that decisions depend on, compiled from the `client` and `governance` sections.
 
 use crate::headers::RequiredHeader;
+use crate::route::balance::Balance;
 
 /// Whether a call needs a virtual key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,18 @@ pub enum KeyRequirement {
     Always,
     /// As soon as one virtual key exists.
     WhenKeysExist,
+}
+
+/// What becomes of a streamed answer that breaks off after its first content was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamRecovery {
+    /// It ends with an error in the client's own dialect.
+    #[default]
+    Error,
+    /// Another target goes on where it broke off.
+    Resume,
+    /// Nothing is sent until the answer is whole, so it can be asked for again.
+    Buffer,
 }
 
 /// Settings that decisions depend on.
@@ -28,6 +41,14 @@ pub struct Settings {
     pub required_headers: Vec<RequiredHeader>,
     /// The output limit assumed for a model whose own is not known, in tokens.
     pub default_max_output_tokens: u64,
+    /// How traffic is spread where neither the rule nor the key says.
+    pub balance: Balance,
+    /// What becomes of a streamed answer that breaks off.
+    pub stream_recovery: StreamRecovery,
+    /// Whether calls whose prompts begin alike go the same way, so that the vendor's prompt cache is used.
+    pub prompt_cache_affinity: bool,
+    /// How many rules a call may go through, one after the other; at least 1.
+    pub chain_depth: u8,
 }
 
 impl Default for Settings {
@@ -39,6 +60,10 @@ impl Default for Settings {
             allow_direct_keys: false,
             required_headers: Vec::new(),
             default_max_output_tokens: 4_096,
+            balance: Balance::Weighted,
+            stream_recovery: StreamRecovery::Error,
+            prompt_cache_affinity: false,
+            chain_depth: 10,
         }
     }
 }

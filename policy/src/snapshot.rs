@@ -103,7 +103,7 @@ impl Snapshot {
 
     /// The known models.
     #[must_use]
-    pub fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
@@ -269,6 +269,7 @@ mod tests {
             providers: Vec::new(),
             unlisted_providers: false,
             operations: OperationSet::ALL,
+            balance: None,
         })
     }
 

@@ -22,6 +22,7 @@ fn world() -> Snapshot {
         providers: Vec::new(),
         unlisted_providers: true,
         operations: OperationSet::ALL,
+        balance: None,
     };
     Snapshot::default().apply(Change::PutVirtualKey(Arc::new(key))).unwrap()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use policy::list::AllowList;
 use policy::money::{NanoUsd, PicoUsd};
 use policy::price::{ModelPrice, Rate, Unit};
-use policy::provider::{Credential, Deadlines, Endpoint, Provider, Secret, TlsTrust};
+use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use policy::request::{Dialect, OperationSet};
 use policy::route::{Attempt, Weight};
 use policy::usage::{Metered, ServiceTier, Usage, UsageSource};
@@ -38,6 +38,7 @@ fn attempt() -> Attempt {
         keyless: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
+        retries: Retries::default(),
         tls: TlsTrust::default(),
     });
     Attempt { provider, credential, model: "gpt-4o".into(), known: Some(Arc::default()), worst_case: Some(WORST) }

@@ -19,6 +19,7 @@ fn key(id: &str, token: &str) -> VirtualKey {
         providers: Vec::new(),
         unlisted_providers: true,
         operations: [Operation::ChatCompletion].into_iter().collect(),
+        balance: None,
     }
 }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::headers::RequiredHeader;
+use crate::route::balance::Balance;
+use crate::settings::StreamRecovery;
 
 use super::header::required_headers;
 use super::network::Network;
 use super::node::{Node, Read};
-use super::scalar::any_text;
+use super::scalar::{any_text, balance, one_of};
 
 /// The `client` section.
 #[derive(Clone, Debug)]
@@ -36,7 +38,18 @@ pub struct ClientShape {
     pub auth_failures_per_minute: u32,
     /// `enable_logging`: whether each call is written to the access log.
     pub enable_logging: bool,
+    /// `load_balancing`: how traffic is spread where neither the rule nor the key says.
+    pub balance: Balance,
+    /// `stream_recovery`: what becomes of a streamed answer that breaks off.
+    pub stream_recovery: StreamRecovery,
+    /// `prompt_cache_affinity`: whether calls whose prompts begin alike go the same way.
+    pub prompt_cache_affinity: bool,
+    /// `routing_chain_max_depth`: how many rules a call may go through, one after the other.
+    pub chain_depth: u8,
 }
+
+const STREAM_RECOVERIES: [(&str, StreamRecovery); 3] =
+    [("error", StreamRecovery::Error), ("resume", StreamRecovery::Resume), ("buffer", StreamRecovery::Buffer)];
 
 const MIB: u64 = 1024 * 1024;
 
@@ -60,6 +73,13 @@ impl Read for ClientShape {
             ))
             .unwrap_or(u32::MAX),
             enable_logging: fields.or("enable_logging", true),
+            balance: fields.with("load_balancing", balance).flatten().unwrap_or_default(),
+            stream_recovery: fields
+                .with("stream_recovery", |node| one_of(node, &STREAM_RECOVERIES))
+                .flatten()
+                .unwrap_or_default(),
+            prompt_cache_affinity: fields.or("prompt_cache_affinity", false),
+            chain_depth: fields.small("routing_chain_max_depth", 10, 1..=10),
         })
     }
 }

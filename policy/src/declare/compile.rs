@@ -21,6 +21,10 @@ impl File {
             allow_direct_keys: self.client.allow_direct_keys,
             required_headers: self.client.required_headers.clone(),
             default_max_output_tokens: self.client.default_max_output_tokens,
+            balance: self.client.balance,
+            stream_recovery: self.client.stream_recovery,
+            prompt_cache_affinity: self.client.prompt_cache_affinity,
+            chain_depth: self.client.chain_depth,
         }
     }
 
@@ -69,6 +73,7 @@ impl VirtualKeyShape {
             providers: self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect(),
             unlisted_providers: self.allow_all_providers.unwrap_or(absent_means_all),
             operations: self.operations,
+            balance: self.balance,
         }
     }
 }

@@ -5,11 +5,12 @@ use crate::list::AllowList;
 use crate::provider::Secret;
 use crate::request::OperationSet;
 use crate::route::Weight;
+use crate::route::balance::Balance;
 
 use super::limits::{BudgetShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
 use super::node::{Node, Read};
 use super::rules::RuleShape;
-use super::scalar::{any_text, header_secret, moment_ms, text_or_whole};
+use super::scalar::{any_text, balance, header_secret, moment_ms, text_or_whole};
 
 /// The `governance` section.
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub struct VirtualKeyShape {
     pub rate_limit: Option<Box<str>>,
     /// `calendar_aligned`
     pub calendar_aligned: bool,
+    /// `load_balancing`; absent: as the `client` section says.
+    pub balance: Option<Balance>,
 }
 
 /// One entry of a virtual key's `provider_configs`.
@@ -177,6 +180,7 @@ impl Read for VirtualKeyShape {
             budget: fields.optional("budget_id"),
             rate_limit: fields.optional("rate_limit_id"),
             calendar_aligned: fields.or("calendar_aligned", false),
+            balance: fields.with("load_balancing", balance).flatten(),
         })
     }
 }

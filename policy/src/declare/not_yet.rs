@@ -22,8 +22,6 @@ pub struct NotYet {
 enum When {
     /// All but `null`, `false`, `""`, `[]` and `{}`.
     Filled,
-    /// All but `null` and `0`.
-    NotZero,
     /// All but what is not filled, and objects that say `"enabled": false`.
     NotDisabled,
     /// A URL that does not name a file.
@@ -52,7 +50,7 @@ const fn row(path: &'static str, what: &'static str, when: When) -> NotYet {
 
 use When::{
     AlteredPlugin, Filled, ForeignPlugin, FromNetwork, LaterFlags, LaterOperation, LaterVendor, ModelPattern, NotAll,
-    NotDisabled, NotZero, ProviderOfLaterVendor,
+    NotDisabled, ProviderOfLaterVendor,
 };
 
 /// All that is not built yet.
@@ -95,7 +93,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("client.mcp_tool_sync_interval", "MCP", Filled),
     row("client.min_clamped_tokens", "budgets", Filled),
     row("client.prometheus_labels", "labels of metrics", Filled),
-    row("client.routing_chain_max_depth", "routing rules", Filled),
     row("client.unpriced_models", "budgets", Filled),
     row("client.vk_rotation_cooldown", "rotation of keys", Filled),
     row("client.whitelisted_routes", "routes without authentication", Filled),
@@ -143,9 +140,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("providers.*.network_config.beta_header_overrides", "beta headers", Filled),
     row("providers.*.network_config.enforce_http2", "HTTP/2 to providers", Filled),
     row("providers.*.network_config.max_conns_per_host", "a bound on connections to one host", Filled),
-    row("providers.*.network_config.max_retries", "retries", NotZero),
-    row("providers.*.network_config.retry_backoff_initial", "retries", NotZero),
-    row("providers.*.network_config.retry_backoff_max", "retries", NotZero),
     row("providers.*.proxy_config", "proxies on the way to providers", Filled),
     row("providers.*.send_back_raw_request", "raw requests in answers", Filled),
     row("providers.*.send_back_raw_response", "raw answers in answers", Filled),
@@ -227,7 +221,6 @@ impl When {
         let is_later = |vendor: &str| vocabulary.vendors_later.contains(&vendor);
         match self {
             Self::Filled => is_filled(json),
-            Self::NotZero => is_filled(json) && !matches!(json, Json::Number(digits) if **digits == *"0"),
             Self::FromNetwork => text.starts_with("http://") || text.starts_with("https://"),
             Self::NotDisabled => is_filled(json) && !is_disabled(json),
             Self::NotAll => {

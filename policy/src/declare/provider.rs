@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use crate::id::{CredentialName, ModelName, ProviderName};
 use crate::list::AllowList;
-use crate::provider::{Deadlines, Secret, TlsTrust};
+use crate::provider::{Deadlines, Retries, Secret, TlsTrust};
 use crate::request::OperationSet;
 use crate::route::Weight;
 
 use super::header::extra_headers;
-use super::node::{Node, Read};
+use super::node::{Fields, Node, Read};
 use super::operations::flags;
-use super::scalar::{header_secret, whole};
+use super::scalar::{header_secret, pause, whole};
 
 /// One entry of `providers`.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct ProviderShape {
     pub extra_headers: Vec<(Box<str>, Secret)>,
     /// The time-outs of `network_config`.
     pub deadlines: Deadlines,
+    /// `network_config.max_retries`, `retry_backoff_initial` and `retry_backoff_max`.
+    pub retries: Retries,
     /// `network_config.ca_cert_pem` and `insecure_skip_verify`.
     pub tls: TlsTrust,
     /// `custom_provider_config`: set for a provider whose name is not its vendor's.
@@ -101,6 +103,7 @@ fn provider(name: &str, node: Node<'_>) -> ProviderShape {
             base_url: network.base_url,
             extra_headers: network.extra_headers,
             deadlines: network.deadlines,
+            retries: network.retries,
             tls: network.tls,
             custom: fields.optional("custom_provider_config"),
         }
@@ -111,6 +114,7 @@ struct NetworkConfig {
     base_url: Option<Box<str>>,
     extra_headers: Vec<(Box<str>, Secret)>,
     deadlines: Deadlines,
+    retries: Retries,
     tls: TlsTrust,
 }
 
@@ -129,12 +133,31 @@ impl Read for NetworkConfig {
                 stream_idle: fields.seconds("stream_idle_timeout_in_seconds", default.stream_idle),
                 total: fields.seconds("default_request_timeout_in_seconds", default.total),
             },
+            retries: retries(fields),
             tls: TlsTrust {
                 skip_verify: fields.with("insecure_skip_verify", skip_verify).unwrap_or(false),
                 ca_pem: fields.with("ca_cert_pem", ca_pem).map(Into::into),
             },
         })
     }
+}
+
+/// Of the two pauses one may be left out; then it is as far from the other as it must be.
+fn retries(fields: &mut Fields<'_>) -> Retries {
+    let default = Retries::default();
+    let max = fields.small("max_retries", default.max, 0..=10);
+    let initial = fields.with("retry_backoff_initial", pause);
+    let most = fields.with("retry_backoff_max", |node| {
+        let most = pause(node);
+        if initial.is_some_and(|initial| initial > most) {
+            node.error("smaller than `retry_backoff_initial`");
+        }
+        most
+    });
+    let backoff_initial =
+        initial.unwrap_or_else(|| most.map_or(default.backoff_initial, |most| default.backoff_initial.min(most)));
+    let backoff_max = most.unwrap_or_else(|| default.backoff_max.max(backoff_initial));
+    Retries { max, backoff_initial, backoff_max }
 }
 
 fn skip_verify(node: Node<'_>) -> bool {

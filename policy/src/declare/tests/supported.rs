@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::provider::Deadlines;
+use crate::provider::{Deadlines, Retries};
 use crate::request::Operation;
+use crate::route::balance::Balance;
+use crate::settings::StreamRecovery;
 
 use super::super::not_yet::NOT_SUPPORTED_YET;
 use super::*;
@@ -22,6 +24,9 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(client.request_body_timeout, Duration::from_mins(1));
     assert_eq!(client.drain, Duration::from_secs(2));
     assert_eq!(client.auth_failures_per_minute, 60);
+    assert_eq!((client.balance, client.stream_recovery), (Balance::Weighted, StreamRecovery::Error));
+    assert!(!client.prompt_cache_affinity);
+    assert_eq!(client.chain_depth, 10);
     assert!(client.trusted_proxies.is_empty() && client.required_headers.is_empty());
     assert_eq!(server.threads, None);
     assert!(server.work_stealing);
@@ -73,6 +78,75 @@ fn a_provider_is_read_whole() {
     assert!(local.is_keyless() && !openai.is_keyless());
     let allowed = local.custom.as_ref().and_then(|custom| custom.allowed).unwrap();
     assert!(allowed.contains(Operation::ChatCompletion) && !allowed.contains(Operation::Embedding));
+}
+
+#[test]
+fn retries_are_read_as_milliseconds_or_as_durations() {
+    let retries = |fields: &str| {
+        let json = format!(
+            r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "b"}}], "network_config": {{{fields}}}}}}}}}"#
+        );
+        let file = right(&json);
+        let Retries { max, backoff_initial, backoff_max } = file.providers[0].retries;
+        (max, backoff_initial.as_millis(), backoff_max.as_millis())
+    };
+    assert_eq!(retries(""), (2, 500, 5_000));
+    assert_eq!(retries(r#""max_retries": 0, "retry_backoff_initial": 100, "retry_backoff_max": 100"#), (0, 100, 100));
+    assert_eq!(retries(r#""retry_backoff_initial": "1.5s", "retry_backoff_max": "1m0.25s""#), (2, 1_500, 60_250));
+    assert_eq!(retries(r#""retry_backoff_initial": "8s""#), (2, 8_000, 8_000));
+    assert_eq!(retries(r#""retry_backoff_max": "100ms""#), (2, 100, 100));
+    assert_eq!(retries(r#""retry_backoff_initial": "0""#), (2, 0, 5_000));
+}
+
+#[test]
+fn pauses_that_are_none_are_refused() {
+    for (fields, path, message) in [
+        (r#""max_retries": 11"#, "max_retries = 11", "expected a whole number from 0 to 10"),
+        (r#""retry_backoff_initial": "soon""#, "retry_backoff_initial = \"soon\"", "expected a number of milliseconds"),
+        (r#""retry_backoff_initial": "-1s""#, "retry_backoff_initial = \"-1s\"", "expected a number of milliseconds"),
+        (r#""retry_backoff_initial": ".s""#, "retry_backoff_initial = \".s\"", "expected a number of milliseconds"),
+        (r#""retry_backoff_max": "25h""#, "retry_backoff_max = \"25h\"", "expected a number of milliseconds"),
+        (r#""retry_backoff_max": 1.5"#, "retry_backoff_max = 1.5", "expected a whole number"),
+        (
+            r#""retry_backoff_initial": "6s", "retry_backoff_max": 5000"#,
+            "retry_backoff_max = 5000",
+            "smaller than `retry_backoff_initial`",
+        ),
+    ] {
+        let json = format!(
+            r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "b"}}], "network_config": {{{fields}}}}}}}}}"#
+        );
+        let found = problems(&json);
+        assert_eq!(found.len(), 1, "{json}: {found:#?}");
+        assert!(found[0].starts_with(&format!("providers.openai.network_config.{path}: {message}")), "{found:#?}");
+    }
+}
+
+#[test]
+fn how_calls_are_spread_and_broken_streams_mended_is_read() {
+    let file = right(
+        r#"{"client": {"load_balancing": "adaptive", "stream_recovery": "buffer", "prompt_cache_affinity": true,
+                "routing_chain_max_depth": 3},
+            "governance": {"virtual_keys": [
+                {"id": "a", "name": "a", "allow_all_providers": true, "load_balancing": "weighted"},
+                {"id": "b", "name": "b", "allow_all_providers": true}
+            ]}}"#,
+    );
+    let settings = file.settings();
+    assert_eq!((settings.balance, settings.stream_recovery), (Balance::Adaptive, StreamRecovery::Buffer));
+    assert!(settings.prompt_cache_affinity);
+    assert_eq!(settings.chain_depth, 3);
+    let balances: Vec<_> =
+        file.governance.virtual_keys.iter().map(|key| key.to_policy(file.version, &Secret::new("t")).balance).collect();
+    assert_eq!(balances, [Some(Balance::Weighted), None]);
+    let found = problems(r#"{"client": {"load_balancing": "adaptiv", "routing_chain_max_depth": 11}}"#);
+    assert_eq!(
+        found,
+        [
+            "client.load_balancing = \"adaptiv\": unknown; did you mean `adaptive`?",
+            "client.routing_chain_max_depth = 11: expected a whole number from 1 to 10",
+        ]
+    );
 }
 
 /// This list shrinks with every part that is built. Whoever changes it changes `docs/configuration.md` too.
@@ -145,9 +219,6 @@ fn parts_of_providers_that_are_not_supported_yet_are_refused() {
         ("network_config", r#""beta_header_overrides": {"a": true}"#),
         ("network_config", r#""enforce_http2": true"#),
         ("network_config", r#""max_conns_per_host": 5000"#),
-        ("network_config", r#""max_retries": 2"#),
-        ("network_config", r#""retry_backoff_initial": 500"#),
-        ("network_config", r#""retry_backoff_max": "5s""#),
     ] {
         let name = field.split('"').nth(1).unwrap();
         let (path, fields) = match place {
