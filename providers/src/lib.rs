@@ -1,7 +1,8 @@
 //! How each vendor speaks: bytes in, bytes out. No sockets, no runtime, no clock, no dice.
 //!
-//! Here are the requests' bodies ([`peek`], [`splice`]), the answers' ([`meter`]), the vendors themselves ([`vendor`]) and what
-//! the gateway says in their stead ([`error`], [`models`]). What is allowed and what it costs is the `policy` crate's business.
+//! Here are the requests' bodies ([`peek`], [`splice`]), the answers' ([`meter`], [`resume`]), the vendors themselves ([`vendor`])
+//! and what the gateway says in their stead ([`error`], [`models`]). What is allowed and what it costs is the `policy` crate's
+//! business.
 
 mod anthropic;
 mod count;
@@ -15,6 +16,7 @@ pub mod meter;
 pub mod models;
 mod openai;
 pub mod peek;
+pub mod resume;
 mod scan;
 pub mod splice;
 pub mod sse;

@@ -1,0 +1,1 @@
+//! Facts about streams that go on.
