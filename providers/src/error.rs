@@ -1,10 +1,13 @@
 //! Errors both ways: the gateway's refusals in the client's own dialect, and the vendors' errors as one form.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use policy::decision::Refusal;
 use policy::request::{Dialect, Operation};
 use serde_json::Value;
 
+use crate::verdict::duration;
 use crate::{anthropic, gemini, openai};
 
 /// The body of an error answer, in the client's dialect, so that its SDK raises its own typed exception.
@@ -31,7 +34,7 @@ pub fn event(dialect: Dialect, operation: Operation, refusal: &Refusal, request_
 }
 
 /// An error that a vendor reported, in an error answer, in the body of a 200, or as an event of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VendorError {
     /// The vendor's word for its class: OpenAI's and Anthropic's `type`, Gemini's `status`. `None`: not given.
     pub kind: Option<String>,
@@ -41,6 +44,12 @@ pub struct VendorError {
     pub message: String,
     /// The HTTP status that it stands for. `None`: neither given nor known from its class.
     pub status: Option<u16>,
+    /// What it is in detail: Google's `ErrorInfo.reason`, Azure's `innererror.code`, OpenRouter's `flagged_input`. `None`: not given.
+    pub reason: Option<String>,
+    /// The member of the request that is at fault, as OpenAI names it. `None`: not given.
+    pub param: Option<String>,
+    /// When to come back, as Google's `RetryInfo` says it within the error. `None`: not given, or no sensible time.
+    pub retry_after: Option<Duration>,
 }
 
 /// An error body longer than this is not looked into, in bytes.
@@ -58,6 +67,13 @@ impl VendorError {
         }
         match value.get("error") {
             None | Some(Value::Null) => Self::from_error(&value),
+            // xAI has the text where others have the object, and the class beside it.
+            Some(Value::String(message)) => Some(Self {
+                code: text(&value, "code").map(str::to_owned),
+                message: message.clone(),
+                status: numeric_status(&value),
+                ..Self::default()
+            }),
             Some(error) => Self::from_error(error),
         }
     }
@@ -69,24 +85,53 @@ impl VendorError {
 
     fn from_error(error: &Value) -> Option<Self> {
         if let Some(message) = error.as_str() {
-            return Some(Self { kind: None, code: None, message: message.to_owned(), status: None });
+            return Some(Self { message: message.to_owned(), ..Self::default() });
         }
-        let text = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let message = text("message").or_else(|| text("detail"));
-        let kind = text("status").or_else(|| text("type"));
-        let code = text("code");
+        let message = text(error, "message").or_else(|| text(error, "detail"));
+        let kind = text(error, "status").or_else(|| text(error, "type"));
+        let code = text(error, "code");
         if message.is_none() && kind.is_none() && code.is_none() {
             return None;
         }
-        let given = ["code", "status", "status_code"].into_iter().find_map(|name| error.get(name)?.as_u64());
-        let given = given.and_then(|status| u16::try_from(status).ok()).filter(|status| (400..600).contains(status));
         Some(Self {
-            status: given.or_else(|| [code, kind].into_iter().flatten().find_map(status_of)),
+            status: numeric_status(error).or_else(|| [code, kind].into_iter().flatten().find_map(status_of)),
             kind: kind.map(str::to_owned),
             code: code.map(str::to_owned),
             message: message.unwrap_or_default().to_owned(),
+            reason: reason(error).map(str::to_owned),
+            param: text(error, "param").map(str::to_owned),
+            retry_after: detail(error, "google.rpc.RetryInfo")
+                .and_then(|info| duration(info.get("retryDelay")?.as_str()?)),
         })
     }
+}
+
+/// A member that is text, and not the empty one.
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The HTTP status that an error names, as a number or, as Azure does, in digits.
+fn numeric_status(error: &Value) -> Option<u16> {
+    let status = |value: &Value| {
+        let number = value.as_str().map_or_else(|| value.as_u64(), |digits| digits.parse().ok());
+        number.and_then(|number| u16::try_from(number).ok()).filter(|status| (400..600).contains(status))
+    };
+    ["code", "status", "status_code"].into_iter().find_map(|name| status(error.get(name)?))
+}
+
+/// What an error is in detail, in the words of whichever vendor says it.
+fn reason(error: &Value) -> Option<&str> {
+    let google = detail(error, "google.rpc.ErrorInfo").and_then(|info| text(info, "reason"));
+    let azure = || error.get("innererror").and_then(|inner| text(inner, "code"));
+    let flagged = || error.get("metadata")?.get("flagged_input").map(|_| "flagged_input");
+    google.or_else(azure).or_else(flagged)
+}
+
+/// The first of a google.rpc.Status's details that is of this type.
+fn detail<'a>(error: &'a Value, kind: &str) -> Option<&'a Value> {
+    let details = error.get("details")?.as_array()?;
+    details.iter().find(|detail| text(detail, "@type").is_some_and(|name| name.ends_with(kind)))
 }
 
 /// The status of an error class that comes without one. OpenAI: error codes guide; Anthropic: errors page; Gemini: google.rpc.Code.
@@ -101,8 +146,10 @@ fn status_of(class: &str) -> Option<u16> {
         "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "RESOURCE_EXHAUSTED" => 429,
         "api_error" | "server_error" | "internal_error" | "INTERNAL" => 500,
         "service_unavailable" | "UNAVAILABLE" => 503,
-        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "timeout_error" | "vector_store_timeout" | "DEADLINE_EXCEEDED" => 504,
         "overloaded_error" => 529,
+        "empty_image_file" | "failed_to_download_image" | "unsupported_image_media_type" => 400,
+        _ if class.starts_with("invalid_") || class.starts_with("image_") => 400,
         _ => return None,
     })
 }
@@ -220,6 +267,7 @@ mod tests {
                 code: code.map(str::to_owned),
                 message: message.to_owned(),
                 status,
+                ..VendorError::default()
             };
             assert_eq!(VendorError::read(body.as_bytes()), Some(expected), "{body}");
         }

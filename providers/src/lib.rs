@@ -21,3 +21,4 @@ mod scan;
 pub mod splice;
 pub mod sse;
 pub mod vendor;
+pub mod verdict;
