@@ -56,7 +56,7 @@ impl Score {
 }
 
 /// −log₂ of `drawn` as a fraction of 2⁶⁴, in units of 2⁻³². Each squaring of the mantissa yields the next binary digit.
-fn minus_log2(drawn: u64) -> u64 {
+pub(super) fn minus_log2(drawn: u64) -> u64 {
     let drawn = drawn | 1;
     let zeros = drawn.leading_zeros();
     let mut mantissa = drawn << zeros;
