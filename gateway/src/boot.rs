@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use engine::clock::Clock;
+use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
 use pingora::apps::HttpServerOptions;
@@ -139,6 +140,7 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts) -> Edge {
     Edge {
         live: Arc::new(Live::new(snapshot)),
         ledger: Arc::new(Ledger::default()),
+        health: Arc::new(RouteHealth::default()),
         clock: Clock::start(),
         resolver: Arc::clone(&parts.resolver),
         trust: Trust::default(),

@@ -2,9 +2,11 @@
 
 mod admit;
 mod answer;
+mod attempts;
 mod body;
 mod ctx;
 mod fail;
+mod fields;
 mod finish;
 mod held;
 mod judge;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use engine::clock::Clock;
+use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -49,6 +52,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct Edge {
     pub(crate) live: Arc<Live>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) health: Arc<RouteHealth>,
     pub(crate) clock: Clock,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) trust: Trust,
@@ -91,6 +95,7 @@ impl ProxyHttp for Edge {
             held: None,
             was_cut: false,
             failure: None,
+            first_error: None,
             record,
             _in_flight: self.life.enter(),
         }
@@ -154,8 +159,8 @@ impl ProxyHttp for Edge {
         self.refuse(session, ctx, refusal).await.map(|()| true)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
-        self.choose_peer(ctx).await
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
+        self.choose_peer(session, ctx).await
     }
 
     async fn upstream_request_filter(

@@ -1,5 +1,7 @@
 //! The gate, as this request meets it: required headers, who, body, plan. Decisions are `policy`'s; this brings it the facts.
 
+use std::time::Duration;
+
 use engine::dice::ThreadDice;
 use engine::ledger::caller_owners;
 use http::HeaderMap;
@@ -7,13 +9,15 @@ use pingora::proxy::Session;
 use policy::admit::{Presented, admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
 use policy::headers::check_required;
-use policy::request::{Dialect, Fields, Request};
-use policy::route::Caller;
+use policy::request::{Dialect, Request};
+use policy::route::{Caller, Circumstances, Walk};
+use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
 use providers::peek::{Peek, peek};
 
 use super::body::{self, BodyError};
 use super::ctx::{Call, RequestCtx, Stage};
+use super::fields::HeaderFields;
 use super::held::{Drain, Held};
 use super::route::Asked;
 use super::{Edge, query};
@@ -28,24 +32,6 @@ pub(super) enum Stop {
     Refused(Refusal),
     /// There is nobody to tell.
     ClientLeft,
-}
-
-/// A request's header fields, as `policy` sees them.
-#[derive(Debug)]
-struct HeaderFields<'a>(&'a HeaderMap);
-
-impl Fields for HeaderFields<'_> {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.to_str().ok()
-    }
-
-    fn each(&self, show: &mut dyn FnMut(&str, &str)) {
-        for (name, value) in self.0 {
-            if let Ok(value) = value.to_str() {
-                show(name.as_str(), value);
-            }
-        }
-    }
 }
 
 impl From<Refusal> for Stop {
@@ -81,17 +67,23 @@ impl Edge {
             fallbacks: peeked.fallbacks.as_deref(),
         };
         let owners = caller_owners(&snapshot, &caller);
-        let plan = match admit(&snapshot, caller, &request, &mut ThreadDice) {
+        let view = self.health.at(self.clock.micros());
+        let mut now = Circumstances { health: &view, dice: &mut ThreadDice };
+        let plan = match admit(&snapshot, caller, &request, &mut now) {
             Decision::Admit(plan) => plan,
             Decision::Refuse(refusal) => return Err(refusal.into()),
         };
+        let recovery = snapshot.settings().stream_recovery;
         let call = Call {
-            plan,
+            walk: Walk::begin(plan, &mut now),
+            wait: Duration::ZERO,
+            flight: None,
+            error: None,
+            recovery,
             stream,
             peek: peeked,
             body: Some(body),
             owners,
-            current: 0,
             repeats: 0,
             address: None,
             sent_us: 0,
@@ -100,7 +92,7 @@ impl Edge {
             last_content_us: None,
         };
         ctx.stage = Stage::Admitted(Box::new(call));
-        ctx.held = Some(Held::install(session, self.drain(stream)));
+        ctx.held = Some(Held::install(session, self.drain(stream), max_waiting(recovery)));
         Ok(())
     }
 
@@ -131,6 +123,14 @@ impl Edge {
         } else {
             Drain::ToTheEnd
         }
+    }
+}
+
+/// How much of an answer waits for the first bytes that count.
+fn max_waiting(recovery: StreamRecovery) -> usize {
+    match recovery {
+        StreamRecovery::Error | StreamRecovery::Resume => 64 * 1024,
+        StreamRecovery::Buffer => 32 * 1024 * 1024,
     }
 }
 

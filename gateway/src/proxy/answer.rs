@@ -52,8 +52,13 @@ pub(super) fn add_request_id(answer: &mut ResponseHeader, request_id: &str) -> R
     answer.insert_header("request-id", request_id)
 }
 
+/// Whether a client may see a vendor's header.
+pub(super) fn is_passed_on(name: &HeaderName) -> bool {
+    PASSED_ON.contains(name)
+}
+
 fn unwanted(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers.keys().filter(|name| !PASSED_ON.contains(name)).cloned().collect()
+    headers.keys().filter(|name| !is_passed_on(name)).cloned().collect()
 }
 
 fn is_event_stream(answer: &ResponseHeader) -> bool {

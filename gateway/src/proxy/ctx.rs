@@ -2,16 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use engine::health::Flight;
 use engine::hold::{Hold, Sent};
 use engine::ledger::Owner;
+use http::HeaderMap;
 use policy::decision::Refusal;
 use policy::request::Dialect;
-use policy::route::{Attempt, Plan};
+use policy::route::{Attempt, Failure, Walk};
+use policy::settings::StreamRecovery;
 use providers::meter::Meter;
 use providers::peek::Peek;
+use providers::verdict;
 
 use super::body::HeldBody;
+use super::fields::HeaderFields;
 use super::held::Held;
 use super::route::Asked;
 use crate::life::InFlight;
@@ -38,6 +44,8 @@ pub(crate) struct RequestCtx {
     pub(crate) was_cut: bool,
     /// Why it failed, for the answer and the log.
     pub(crate) failure: Option<Refusal>,
+    /// How the first target failed: what is told if all others fail too.
+    pub(crate) first_error: Option<Told>,
     /// What the log will say.
     pub(crate) record: Record,
     /// Counts it among the requests being served, until it is dropped.
@@ -65,8 +73,16 @@ pub(crate) enum Stage {
 /// An admitted call.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Where it may go.
-    pub(crate) plan: Plan,
+    /// Where it may go, and how far it has come.
+    pub(crate) walk: Walk,
+    /// How long to wait before the next attempt.
+    pub(crate) wait: Duration,
+    /// The attempt's place among the calls on its route.
+    pub(crate) flight: Option<Flight>,
+    /// The attempt's answer, where it is an error that is still to be judged.
+    pub(crate) error: Option<ErrorAnswer>,
+    /// What becomes of a stream that breaks off.
+    pub(crate) recovery: StreamRecovery,
     /// Whether the answer is to be streamed.
     pub(crate) stream: bool,
     /// What its body says.
@@ -75,8 +91,6 @@ pub(crate) struct Call {
     pub(crate) body: Option<HeldBody>,
     /// Whose accounts the caller's side of each attempt is charged to.
     pub(crate) owners: Vec<Owner>,
-    /// The attempt under way, or the next one: an index into the plan.
-    pub(crate) current: usize,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
     /// Where the current attempt is being connected to.
@@ -92,31 +106,44 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The attempt under way, or the next one; `None` when all were tried.
+    /// The attempt under way, or the next one; `None` where none can be made.
     pub(crate) fn attempt(&self) -> Option<&Attempt> {
-        self.plan.attempts.get(self.current)
-    }
-
-    /// Whether another attempt could follow a failure of this kind, which moves on to it.
-    pub(crate) fn next_after(&self, failure: Failure) -> Option<usize> {
-        let failed = self.attempt()?;
-        let rest = self.plan.attempts.iter().enumerate().skip(self.current + 1);
-        rest.into_iter()
-            .find(|(_, next)| match failure {
-                Failure::Credential => true,
-                Failure::Provider => next.provider.name != failed.provider.name,
-            })
-            .map(|(index, _)| index)
+        self.walk.attempt()
     }
 }
 
-/// What an attempt failed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// The credential was refused or throttled: the next one may do.
-    Credential,
-    /// The provider did not serve: only another one may.
-    Provider,
+/// What a caller is told of a failed attempt.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Words of our own.
+    Refusal(Refusal),
+    /// The vendor's own answer.
+    Answer(ErrorAnswer),
+}
+
+/// A vendor's error answer.
+#[derive(Debug)]
+pub(crate) struct ErrorAnswer {
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its header fields.
+    pub(crate) headers: HeaderMap,
+    /// Its body, as far as it came.
+    pub(crate) body: Vec<u8>,
+}
+
+impl ErrorAnswer {
+    /// What the attempt failed for.
+    pub(crate) fn failure(&self, attempt: &Attempt, now_unix_ms: u64) -> Failure {
+        verdict::failure_of(&verdict::ErrorAnswer {
+            vendor: attempt.provider.vendor,
+            dialect: attempt.provider.dialect,
+            status: self.status,
+            headers: &HeaderFields(&self.headers),
+            body: &self.body,
+            now_unix_ms,
+        })
+    }
 }
 
 impl Stage {

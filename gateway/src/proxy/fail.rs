@@ -11,9 +11,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
+use policy::route::Failure;
 use providers::error;
 
-use super::ctx::{Call, Failure, RequestCtx, Stage};
+use super::ctx::{Call, RequestCtx, Stage, Told};
 use super::held::Cut;
 use super::{Edge, answer};
 
@@ -35,7 +36,7 @@ pub(super) fn internal(what: &'static str) -> Box<Error> {
 impl Edge {
     /// The connection to the provider failed: nothing was sent.
     pub(super) fn connect_failed(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
-        let Stage::Connecting(mut call, hold) = ctx.stage.take() else {
+        let Stage::Connecting(call, hold) = ctx.stage.take() else {
             return failed;
         };
         drop(hold);
@@ -44,25 +45,25 @@ impl Edge {
             ctx.stage = Stage::Admitted(call);
             return failed;
         }
+        let is_late = matches!(failed.etype(), ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout);
+        let name = call.attempt().map(|attempt| attempt.provider.name.clone());
+        let name = name.as_ref().map_or("", |name| name.as_str());
+        let (failure, refusal) = if is_late {
+            let message = format!("provider `{name}` did not accept a connection in time");
+            (Failure::Silent, Refusal::new(Reason::UpstreamTimeout, message))
+        } else {
+            let message = format!("provider `{name}` could not be connected to");
+            (Failure::Unreachable, Refusal::new(Reason::UpstreamUnreachable, message))
+        };
         if let Some(attempt) = call.attempt() {
-            let name = &attempt.provider.name;
-            ctx.record.tried(attempt, "connect_failed");
-            ctx.failure = Some(match failed.etype() {
-                ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Refusal::new(
-                    Reason::UpstreamTimeout,
-                    format!("provider `{name}` did not accept a connection in time"),
-                ),
-                _ => Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` could not be connected to")),
-            });
-        }
-        let next = call.next_after(Failure::Provider);
-        failed.set_retry(next.is_some());
-        if let Some(next) = next {
-            call.current = next;
-            call.repeats = 0;
-            ctx.failure = None;
+            ctx.record.tried(attempt, if is_late { "connect_timeout" } else { "connect_failed" });
         }
         ctx.stage = Stage::Admitted(call);
+        let goes_on = self.another(ctx, failure, Told::Refusal(refusal));
+        if !goes_on {
+            drop(self.last_word(ctx));
+        }
+        failed.set_retry(goes_on);
         failed
     }
 
@@ -99,26 +100,38 @@ impl Edge {
             return repeat(ctx, failed);
         }
         let reason = failure_reason(ctx, cut);
-        let outcome = match (cut, reason.reason) {
-            (Some(Cut::ClientLeft), _) => "client_left",
-            (_, Reason::UpstreamTimeout) => "timeout",
-            _ => "broken",
-        };
-        let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));
-        let may_go_on = !header_is_out && !matches!(cut, Some(Cut::ClientLeft | Cut::CallLate));
+        let failure = self.failure_of_break(ctx, cut);
+        let outcome = if cut == Some(Cut::ClientLeft) { "client_left" } else { failure.as_str() };
         self.settle(ctx, outcome);
-        match (next, &mut ctx.stage) {
-            (Some(next), Stage::Admitted(call)) if may_go_on => {
-                call.current = next;
-                call.repeats = 0;
-                failed.set_retry(true);
-            }
-            _ => {
-                ctx.failure = Some(reason);
-                failed.set_retry(false);
-            }
+        if cut == Some(Cut::ClientLeft) {
+            failed.set_retry(false);
+            return failed;
         }
+        if header_is_out {
+            self.note_failure(ctx, failure);
+            ctx.failure = Some(reason);
+            failed.set_retry(false);
+            return failed;
+        }
+        let goes_on = self.another(ctx, failure, Told::Refusal(reason));
+        if !goes_on {
+            drop(self.last_word(ctx));
+        }
+        failed.set_retry(goes_on);
         failed
+    }
+
+    /// What an exchange that broke off says of its route.
+    fn failure_of_break(&self, ctx: &RequestCtx, cut: Option<Cut>) -> Failure {
+        match (cut, &ctx.stage) {
+            (Some(_), _) => Failure::Silent,
+            // A stream costs no more than its input; another vendor can hardly have begun to work in so short a time.
+            (None, Stage::Sending(call, _)) => {
+                let elapsed_us = self.clock.micros().saturating_sub(call.sent_us);
+                Failure::Broken { may_repeat: call.stream || elapsed_us < DEAD_WITHIN_US }
+            }
+            (None, _) => Failure::Broken { may_repeat: false },
+        }
     }
 
     /// Tells the client why there is no answer, or no more of it.
@@ -136,10 +149,18 @@ impl Edge {
             // Pingora closes the connection after a failed exchange, so the client must not count on it.
             session.downstream_session.set_keepalive(None);
         }
-        let is_theirs = *failed.esource() == ErrorSource::Downstream && ctx.failure.is_none();
+        let answer = match ctx.first_error.take() {
+            Some(Told::Answer(answer)) if ctx.failure.is_none() && !header_is_out => Some(answer),
+            _ => None,
+        };
+        let is_theirs = *failed.esource() == ErrorSource::Downstream && ctx.failure.is_none() && answer.is_none();
         if client_left || is_theirs {
             ctx.record.client_left = true;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        if let Some(answer) = answer {
+            let told = self.tell_answer(session, answer, ctx).await;
+            return FailToProxy { error_code: ctx.record.status, can_reuse_downstream: told.is_ok() };
         }
         let refusal = ctx.failure.get_or_insert_with(|| unexplained(failed)).clone();
         if header_is_out {

@@ -1,6 +1,7 @@
 //! The end of a request: every attempt settled exactly once, the session put back, the record written.
 
 use pingora::proxy::Session;
+use policy::route::Failure;
 use policy::usage::{Metered, Usage, UsageSource};
 
 use super::Edge;
@@ -62,6 +63,24 @@ impl Edge {
         ctx.stage = Stage::Admitted(call);
     }
 
+    /// Tells the route of the attempt, which is settled, that it answered.
+    fn note_success(&self, ctx: &mut RequestCtx) {
+        if let Stage::Admitted(call) = &mut ctx.stage
+            && let Some(flight) = call.flight.take()
+        {
+            flight.succeeded(self.clock.micros());
+        }
+    }
+
+    /// Tells the route of the attempt, which is settled, that it failed where nothing can follow.
+    pub(super) fn note_failure(&self, ctx: &mut RequestCtx, failure: Failure) {
+        if let Stage::Admitted(call) = &mut ctx.stage
+            && let Some(flight) = call.flight.take()
+        {
+            flight.failed(failure, self.clock.micros());
+        }
+    }
+
     /// Ends a request: settles what is open, puts the session back, and writes the record.
     pub(super) fn finish(&self, session: &mut Session, ctx: &mut RequestCtx) {
         if let Some(held) = ctx.held.take() {
@@ -72,7 +91,11 @@ impl Edge {
         let first_content = ctx.stage.call().and_then(|call| call.first_content_us);
         ctx.record.first_content_us = first_content;
         let outcome = if ctx.record.client_left { "client_left" } else { "answered" };
+        let is_whole = matches!(&ctx.stage, Stage::Answering(_, _, meter) if meter.is_complete());
         self.settle(ctx, outcome);
+        if is_whole {
+            self.note_success(ctx);
+        }
         ctx.stage = Stage::Done;
         if let Some(written) = session.response_written() {
             ctx.record.status = written.status.as_u16();

@@ -64,6 +64,8 @@ struct Shared {
     counts: AtomicBool,
     header_out: AtomicBool,
     client_left: AtomicBool,
+    /// Between two attempts: a client that leaves ends the call.
+    pausing: AtomicBool,
     cut: Mutex<Option<Cut>>,
     timing: Timing,
 }
@@ -88,8 +90,9 @@ impl std::fmt::Debug for HttpSessionSlot {
 }
 
 impl Held {
-    /// Swaps the downstream session for the wrapper. Its whole body has been read.
-    pub(crate) fn install(session: &mut Session, drain: Drain) -> Self {
+    /// Swaps the downstream session for the wrapper. Its whole body has been read. Up to `max_waiting` bytes of an answer wait for
+    /// the first ones that count.
+    pub(crate) fn install(session: &mut Session, drain: Drain, max_waiting: usize) -> Self {
         let timing = Timing {
             base: Instant::now(),
             call: AtomicU64::new(u64::MAX),
@@ -103,11 +106,12 @@ impl Held {
             counts: AtomicBool::default(),
             header_out: AtomicBool::default(),
             client_left: AtomicBool::default(),
+            pausing: AtomicBool::default(),
             cut: Mutex::default(),
             timing,
         });
         let inner = mem::replace(&mut *session.downstream_session, nobody());
-        let wrapper = Wrapper::new(inner, Arc::clone(&shared), drain);
+        let wrapper = Wrapper::new(inner, Arc::clone(&shared), drain, max_waiting);
         *session.downstream_session = HttpSession::new_custom(Box::new(wrapper));
         Self { shared }
     }
@@ -125,6 +129,7 @@ impl Held {
     pub(crate) fn begin_attempt(&self, body: Bytes, deadlines: &Deadlines, stream: bool) {
         *self.shared.body.lock() = body;
         *self.shared.cut.lock() = None;
+        self.shared.pausing.store(false, Ordering::Relaxed);
         let timing = &self.shared.timing;
         let within = |wait: Option<Duration>| wait.filter(|_| stream).map_or(u64::MAX, |wait| timing.after(wait));
         timing.awaits_header.store(true, Ordering::Relaxed);
@@ -134,6 +139,14 @@ impl Held {
         if !self.header_is_out() {
             self.shared.counts.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// The call waits for its next attempt: nothing is expected but that the client may leave.
+    pub(crate) fn pause(&self) {
+        let timing = &self.shared.timing;
+        timing.content.store(u64::MAX, Ordering::Relaxed);
+        timing.piece.store(u64::MAX, Ordering::Relaxed);
+        self.shared.pausing.store(true, Ordering::Relaxed);
     }
 
     /// A piece of the answer came: the next one must come within this time.

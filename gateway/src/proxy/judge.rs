@@ -1,17 +1,27 @@
-//! Whether an answer is kept, or another attempt is made: from its status, before anything of it is passed on.
+//! Whether an answer is kept, or another attempt is made: from its header, before anything of it is passed on. An error's body
+//! is looked at too: its status alone does not say what it means.
 
+use std::time::Duration;
+
+use http::header;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
+use policy::route::Failure;
 use providers::meter::Meter;
+use providers::verdict;
 
-use super::ctx::{Failure, RequestCtx, Stage};
+use super::attempts::next_attempt;
+use super::ctx::{ErrorAnswer, RequestCtx, Stage, Told};
+use super::fields::HeaderFields;
 use super::{Edge, fail, send};
 
+/// How long each piece of an error's body may take.
+pub(super) const ERROR_PIECE_TIME: Duration = Duration::from_secs(5);
+
 impl Edge {
-    /// Judges an answer's header. `Err` sends the call on to its next attempt; without one, the answer is passed through
-    /// as it is, whatever it says, unless it refuses a credential of ours: its text may quote that.
+    /// Judges an answer's header. `Err` sends the call on to its next attempt.
     pub(super) fn judge(&self, answer: &mut ResponseHeader, ctx: &mut RequestCtx) -> Result<()> {
         if answer.status.is_informational() {
             return Ok(());
@@ -19,90 +29,67 @@ impl Edge {
         let Stage::Sending(mut call, sent) = ctx.stage.take() else {
             return Err(fail::internal("an answer came to nothing that was sent"));
         };
-        let status = answer.status.as_u16();
         let (Some(attempt), Some(asked)) = (call.attempt(), ctx.asked.as_ref()) else {
             return Err(fail::internal("an answer came to no attempt"));
         };
-        if let Some(next) = failure_of(status).and_then(|failure| call.next_after(failure)) {
-            ctx.record.tried(attempt, status_text(status));
-            sent.settle_free();
-            call.current = next;
-            call.repeats = 0;
-            ctx.stage = Stage::Admitted(call);
-            return Err(next_attempt(ErrorType::HTTPStatus(status)));
-        }
-        if answer.status.is_success() && is_empty(answer) {
-            ctx.stage = Stage::Sending(call, sent);
-            return Err(self.refuse_nothing(ctx));
-        }
-        if refuses_credential(status) && call.plan.caller.own_credential.is_none() {
-            let message = format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
-            ctx.failure = Some(Refusal::new(Reason::CredentialsExhausted, message));
-            ctx.record.vendor_status = Some(status);
-            ctx.record.tried(attempt, status_text(status));
-            sent.settle_free();
-            ctx.stage = Stage::Admitted(call);
-            return Err(Error::explain(ErrorType::HTTPStatus(status), "no credential is left").into_up());
-        }
-        let is_stream = call.stream && answer.status.is_success() && is_streamed(answer, asked.dialect);
+        ctx.record.vendor_status = Some(answer.status.as_u16());
+        let is_success = answer.status.is_success();
+        let is_stream = call.stream && is_success && is_streamed(answer, asked.dialect);
         let streams_array = is_stream && !is_event_stream(answer);
         let hides_usage = is_stream && send::hides_usage(&call, asked);
         if hides_usage {
-            answer.remove_header(&http::header::CONTENT_LENGTH);
+            answer.remove_header(&header::CONTENT_LENGTH);
         }
+        let idle = call.stream.then_some(attempt.provider.deadlines.stream_idle);
+        let within = if is_success { idle } else { Some(ERROR_PIECE_TIME) };
         if let Some(held) = &ctx.held {
-            held.next_piece_within(call.stream.then_some(attempt.provider.deadlines.stream_idle));
+            held.next_piece_within(within);
+        }
+        if let Some((flight, left)) = call.flight.as_ref().zip(verdict::headroom(&HeaderFields(&answer.headers))) {
+            flight.headroom(left, self.clock.micros());
         }
         let meter = Meter::new(attempt.provider.dialect, asked.operation, is_stream, hides_usage);
-        ctx.record.vendor_status = Some(status);
         call.streams_array = streams_array;
+        if !is_success {
+            let (status, headers) = (answer.status.as_u16(), answer.headers.clone());
+            call.error = Some(ErrorAnswer { status, headers, body: Vec::new() });
+        }
         ctx.stage = Stage::Answering(call, sent, Box::new(meter));
-        Ok(())
+        match unusable(answer) {
+            Some(_) if !is_success && is_empty(answer) => self.judge_error(ctx).map(|_| ()),
+            Some(what) if is_success => Err(self.refuse_answer(ctx, what)),
+            _ => Ok(()),
+        }
     }
 
-    /// A success without a body is no answer: the next attempt, or an error.
-    fn refuse_nothing(&self, ctx: &mut RequestCtx) -> Box<Error> {
-        let next = ctx.stage.call().and_then(|call| call.next_after(Failure::Provider));
-        self.settle(ctx, "empty_answer");
-        let Stage::Admitted(call) = &mut ctx.stage else {
-            return fail::internal("an attempt was not settled");
-        };
-        if let Some(next) = next {
-            call.current = next;
-            call.repeats = 0;
+    /// A success that is no answer: the next attempt, or an error.
+    fn refuse_answer(&self, ctx: &mut RequestCtx, what: &str) -> Box<Error> {
+        let name = ctx.stage.call().and_then(|call| call.attempt()).map(|attempt| attempt.provider.name.clone());
+        let name = name.as_ref().map_or("", |name| name.as_str());
+        let told = Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` {what}"));
+        self.settle(ctx, Failure::BadAnswer.as_str());
+        if self.another(ctx, Failure::BadAnswer, Told::Refusal(told)) {
             return next_attempt(ErrorType::InvalidHTTPHeader);
         }
-        let name = call.attempt().map_or("", |attempt| attempt.provider.name.as_str());
-        ctx.failure =
-            Some(Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` answered with nothing")));
-        Error::explain(ErrorType::InvalidHTTPHeader, "an empty answer").into_up()
+        self.last_word(ctx)
+    }
+}
+
+/// Why a success cannot be used; `None`: it can.
+fn unusable(answer: &ResponseHeader) -> Option<&'static str> {
+    let coding = answer.headers.get(header::CONTENT_ENCODING);
+    if is_empty(answer) {
+        Some("answered with nothing")
+    } else if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        Some("compressed its answer, though it was asked not to")
+    } else {
+        None
     }
 }
 
 fn is_empty(answer: &ResponseHeader) -> bool {
-    let length = answer.headers.get(http::header::CONTENT_LENGTH);
+    let length = answer.headers.get(header::CONTENT_LENGTH);
     answer.status.as_u16() == 204 || length.is_some_and(|length| length.as_bytes() == b"0")
-}
-
-/// An error that makes Pingora ask for the next peer.
-pub(super) fn next_attempt(kind: ErrorType) -> Box<Error> {
-    let mut error = Error::explain(kind, "trying the next target");
-    error.as_up();
-    error.set_retry(true);
-    error
-}
-
-/// What a status says of the attempt; `None`: it is the answer, even if it is an error.
-fn failure_of(status: u16) -> Option<Failure> {
-    match status {
-        401..=403 | 429 => Some(Failure::Credential),
-        408 | 409 | 500..=599 => Some(Failure::Provider),
-        _ => None,
-    }
-}
-
-fn refuses_credential(status: u16) -> bool {
-    matches!(status, 401..=403)
 }
 
 /// Whether an answer that was to be streamed is. Gemini streams a JSON array to those who do not ask for events.
@@ -116,34 +103,6 @@ fn is_event_stream(answer: &ResponseHeader) -> bool {
 }
 
 fn has_content_type(answer: &ResponseHeader, kind: &str) -> bool {
-    let content_type = answer.headers.get(http::header::CONTENT_TYPE);
+    let content_type = answer.headers.get(header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(kind.as_bytes()))
-}
-
-fn status_text(status: u16) -> &'static str {
-    match status {
-        _ if refuses_credential(status) => "credential_refused",
-        429 => "throttled",
-        408 => "timeout",
-        409 => "conflict",
-        _ => "server_error",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statuses_tell_whom_to_try_next() {
-        for status in [401, 402, 403, 429] {
-            assert_eq!(failure_of(status), Some(Failure::Credential), "{status}");
-        }
-        for status in [408, 409, 500, 502, 503, 504, 529] {
-            assert_eq!(failure_of(status), Some(Failure::Provider), "{status}");
-        }
-        for status in [200, 201, 301, 400, 404, 413, 422, 451] {
-            assert_eq!(failure_of(status), None, "{status}");
-        }
-    }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use pingora::protocols::{ALPN, TcpKeepalive};
+use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use policy::decision::{Reason, Refusal};
 use policy::provider::Provider;
+use policy::route::Failure;
 
-use super::ctx::{Failure, RequestCtx, Stage};
+use super::ctx::{Call, RequestCtx, Stage, Told};
 use super::{Edge, fail};
 
 /// How long an unused connection to a provider is kept.
@@ -17,12 +19,23 @@ const POOL_IDLE: Duration = Duration::from_secs(60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Edge {
-    /// Chooses the peer of the next attempt, skipping those whose address is not known.
-    pub(super) async fn choose_peer(&self, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
-        let Stage::Admitted(mut call) = ctx.stage.take() else {
-            return Err(fail::internal("a peer is chosen for a call that was not admitted"));
-        };
+    /// Chooses the peer of the next attempt, after its pause, passing over those that cannot be reached or are not open to it.
+    pub(super) async fn choose_peer(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
         loop {
+            let Stage::Admitted(call) = &mut ctx.stage else {
+                return Err(fail::internal("a peer is chosen for a call that was not admitted"));
+            };
+            let wait = std::mem::take(&mut call.wait);
+            if !wait.is_zero() {
+                self.pause(session, ctx, wait).await?;
+            }
+            let Stage::Admitted(mut call) = ctx.stage.take() else {
+                return Err(fail::internal("a call lost its stage while it waited"));
+            };
+            if !self.take_off(&mut call) {
+                ctx.stage = Stage::Admitted(call);
+                return Err(self.nothing_is_open(ctx));
+            }
             let Some(attempt) = call.attempt() else {
                 return Err(fail::internal("a plan has no attempt left"));
             };
@@ -37,18 +50,28 @@ impl Edge {
                     return Ok(Box::new(peer));
                 }
                 Err(error) => {
-                    let name = &provider.name;
-                    let message = format!("provider `{name}` could not be reached: {error}");
+                    let message = format!("provider `{}` could not be reached: {error}", provider.name);
+                    let told = Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message));
                     ctx.record.tried(attempt, "unresolved");
-                    let Some(next) = call.next_after(Failure::Provider) else {
-                        ctx.failure = Some(Refusal::new(Reason::UpstreamUnreachable, message));
-                        ctx.stage = Stage::Admitted(call);
-                        return Err(Error::explain(pingora::ErrorType::ConnectNoRoute, "no address"));
-                    };
-                    call.current = next;
+                    ctx.stage = Stage::Admitted(call);
+                    if !self.another(ctx, Failure::Unreachable, told) {
+                        return Err(self.last_word(ctx));
+                    }
                 }
             }
         }
+    }
+
+    /// Every target's circuit is open, or became so since the plan was made.
+    fn nothing_is_open(&self, ctx: &mut RequestCtx) -> Box<Error> {
+        let name = ctx.stage.call().and_then(Call::attempt).map(|attempt| attempt.provider.name.clone());
+        let message = match name {
+            Some(name) => format!("provider `{name}` failed too often and is not asked for a moment"),
+            None => "every provider failed too often and is not asked for a moment".to_owned(),
+        };
+        let refusal = Refusal::new(Reason::UpstreamUnreachable, message).retry_after(Duration::from_secs(1));
+        ctx.first_error.get_or_insert(Told::Refusal(refusal));
+        self.last_word(ctx)
     }
 
     fn peer(&self, provider: &Provider, address: std::net::SocketAddr) -> Result<HttpPeer> {

@@ -76,7 +76,7 @@ fn header_of(
     let provider = &attempt.provider;
     let path = path_of(client, attempt, asked, call.stream);
     let mut request = RequestHeader::build("POST", path.as_bytes(), Some(16))?;
-    let brings_own = call.plan.caller.own_credential.is_some();
+    let brings_own = call.walk.plan().caller.own_credential.is_some();
     for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name, brings_own)) {
         request.append_header(name.clone(), value.clone())?;
     }
@@ -142,7 +142,7 @@ fn add_credential(request: &mut RequestHeader, call: &Call, attempt: &Attempt) -
     if attempt.provider.keyless {
         return Ok(());
     }
-    let own = call.plan.caller.own_credential.as_ref();
+    let own = call.walk.plan().caller.own_credential.as_ref();
     let secret = own.unwrap_or(&attempt.credential.secret).reveal();
     let style = vendor::find(attempt.provider.vendor).map_or(CredentialStyle::Bearer, |vendor| vendor.credential);
     let (name, text) = match style {

@@ -1,11 +1,19 @@
 //! The answer's body on its way: metered, judged by its first content, and never presented as whole when it is not.
 
 use bytes::Bytes;
-use pingora::{Error, ErrorType, Result};
+use pingora::{ErrorType, Result};
 use policy::decision::{Reason, Refusal};
+use policy::route::Failure;
+use policy::settings::StreamRecovery;
+use providers::verdict;
 
-use super::ctx::{Failure, RequestCtx, Stage};
-use super::{Edge, judge};
+use super::Edge;
+use super::attempts::next_attempt;
+use super::ctx::{RequestCtx, Stage, Told};
+use super::judge::ERROR_PIECE_TIME;
+
+/// An error's body is looked into this far.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 impl Edge {
     /// Lets a piece of the answer through. `Err` before anything reached the client sends the call on to its next attempt.
@@ -14,10 +22,17 @@ impl Edge {
             return Ok(());
         };
         let piece = meter.pass(body.take().unwrap_or_default(), end);
+        if call.error.is_some() {
+            return self.pass_error(body, piece, end, ctx);
+        }
         ctx.record.answer_bytes += piece.len() as u64;
         *body = (!piece.is_empty()).then_some(piece);
         if meter.has_content() {
-            let elapsed = self.clock.micros().saturating_sub(ctx.record.started_us);
+            let now_us = self.clock.micros();
+            let elapsed = now_us.saturating_sub(ctx.record.started_us);
+            if let Some(flight) = call.flight.as_mut().filter(|_| call.first_content_us.is_none()) {
+                flight.first_content(now_us);
+            }
             call.first_content_us.get_or_insert(elapsed);
             call.last_content_us = Some(elapsed);
         }
@@ -25,18 +40,33 @@ impl Edge {
         if held.header_is_out() && call.body.take().is_some() {
             held.forget_body();
         }
-        let is_success = ctx.record.vendor_status.is_some_and(|status| (200..300).contains(&status));
-        let failed = is_success && (meter.error_seen().is_some() || (end && !meter.is_complete()));
-        let next = call.next_after(Failure::Provider).filter(|_| failed && !held.header_is_out());
-        if let Some(next) = next {
-            return Err(self.give_up_on_answer(next, ctx));
+        let is_broken = end && !meter.is_complete();
+        if !held.header_is_out() && (meter.error_seen().is_some() || is_broken) {
+            return self.give_up_on_answer(ctx);
         }
-        if is_success && end && !meter.is_complete() && meter.error_seen().is_none() {
-            if !call.stream || !held.header_is_out() {
-                return Err(Error::explain(ErrorType::ConnectionClosed, "the answer is not whole").into_up());
-            }
+        if is_broken && meter.error_seen().is_none() {
             self.tell_truncation(body, ctx);
-        } else if call.stream && (meter.has_content() || !is_success) {
+        } else if call.stream && meter.has_content() && call.recovery != StreamRecovery::Buffer {
+            held.let_out();
+        }
+        Ok(())
+    }
+
+    /// Keeps an error's body until it can be judged.
+    fn pass_error(&self, body: &mut Option<Bytes>, piece: Bytes, end: bool, ctx: &mut RequestCtx) -> Result<()> {
+        let (Stage::Answering(call, _, _), Some(held)) = (&mut ctx.stage, &ctx.held) else {
+            return Ok(());
+        };
+        let Some(error) = &mut call.error else { return Ok(()) };
+        error.body.extend_from_slice(&piece);
+        held.next_piece_within(Some(ERROR_PIECE_TIME));
+        if !end && error.body.len() < MAX_ERROR_BYTES {
+            return Ok(());
+        }
+        let whole = self.judge_error(ctx)?;
+        ctx.record.answer_bytes = whole.len() as u64;
+        *body = (!whole.is_empty()).then_some(whole);
+        if let Some(held) = &ctx.held {
             held.let_out();
         }
         Ok(())
@@ -46,14 +76,47 @@ impl Edge {
         attempt.map(|attempt| attempt.provider.deadlines.stream_idle).unwrap_or_default()
     }
 
-    /// Drops an answer that failed before it counted, and settles its attempt by what it used.
-    fn give_up_on_answer(&self, next: usize, ctx: &mut RequestCtx) -> Box<Error> {
-        self.settle(ctx, "failed_answer");
-        if let Stage::Admitted(call) = &mut ctx.stage {
-            call.current = next;
-            call.repeats = 0;
+    /// An answer that failed before anything of it reached the client: the next attempt, or what there is to say. A stream's own
+    /// error goes to the client as it is where it is the first target's.
+    fn give_up_on_answer(&self, ctx: &mut RequestCtx) -> Result<()> {
+        let (Stage::Answering(call, _, meter), Some(held)) = (&ctx.stage, &ctx.held) else {
+            return Ok(());
+        };
+        let Some(attempt) = call.attempt() else { return Ok(()) };
+        let (vendor, dialect) = (attempt.provider.vendor, attempt.provider.dialect);
+        let (name, is_stream) = (&attempt.provider.name, call.stream);
+        let error = meter.error_seen();
+        let (failure, status) = match &error {
+            Some(error) => verdict::failure_in_body(vendor, dialect, error),
+            None => (Failure::BadAnswer, 502),
+        };
+        let is_shown = verdict::is_safe_to_show(failure, status);
+        let message = match &error {
+            Some(error) if is_shown => {
+                format!("provider `{name}` answered with an error: {}", error.message)
+            }
+            Some(_) => format!("provider `{name}` answered with an error about its credential"),
+            None => format!("provider `{name}` ended its answer before it was complete"),
+        };
+        if failure == Failure::Final {
+            held.let_out();
+            return Ok(());
         }
-        judge::next_attempt(ErrorType::InvalidHTTPHeader)
+        let may_pass = is_stream && error.is_some() && is_shown;
+        let told = Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message));
+        let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
+        self.settle(ctx, failure.as_str());
+        if self.another(ctx, failure, told) {
+            return Err(next_attempt(ErrorType::InvalidHTTPHeader));
+        }
+        if was_first && may_pass {
+            ctx.first_error = None;
+            if let Some(held) = &ctx.held {
+                held.let_out();
+            }
+            return Ok(());
+        }
+        Err(self.last_word(ctx))
     }
 
     /// Ends a stream that broke off without its end mark with an error: a clean end would look like a whole answer.

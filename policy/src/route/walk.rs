@@ -66,6 +66,12 @@ impl Walk {
         self.attempt.as_ref()
     }
 
+    /// Whether the attempt is its target's once more after a pause.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        self.retries > 0
+    }
+
     /// Whether the first target is still being tried.
     #[must_use]
     pub fn is_at_first_target(&self) -> bool {

@@ -21,9 +21,6 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Cut, Drain, HttpSessionSlot, Shared, nobody};
 
-/// Body bytes that may wait for the first ones that count; a stream that chats longer than this counts.
-const MAX_WAITING_BYTES: usize = 64 * 1024;
-
 /// Stands in for the downstream session while an upstream is talked to.
 pub(super) struct Wrapper {
     inner: HttpSession,
@@ -38,12 +35,14 @@ pub(super) struct Wrapper {
     header: Option<(Box<ResponseHeader>, bool)>,
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
+    /// Body bytes that may wait for the first ones that count; an answer that is longer counts.
+    max_waiting: usize,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wrapper {
     /// Takes over a session whose request was read whole.
-    pub(super) fn new(inner: HttpSession, shared: Arc<Shared>, drain: Drain) -> Self {
+    pub(super) fn new(inner: HttpSession, shared: Arc<Shared>, drain: Drain, max_waiting: usize) -> Self {
         Self {
             inner,
             shared,
@@ -54,6 +53,7 @@ impl Wrapper {
             header: None,
             waiting: Vec::new(),
             waiting_bytes: 0,
+            max_waiting,
             timer: None,
         }
     }
@@ -62,6 +62,7 @@ impl Wrapper {
         self.shared.client_left.store(true, Ordering::Relaxed);
         if self.drain_until.is_none() {
             self.drain_until = Some(match self.drain {
+                _ if self.shared.pausing.load(Ordering::Relaxed) => 0,
                 Drain::ToTheEnd => u64::MAX,
                 Drain::Bounded { time, .. } => self.shared.timing.after(time),
             });
@@ -137,7 +138,7 @@ impl Wrapper {
                 let data = data.unwrap_or_default();
                 self.waiting_bytes += data.len();
                 let counts = self.shared.counts.load(Ordering::Relaxed);
-                if counts || end || self.waiting_bytes > MAX_WAITING_BYTES {
+                if counts || end || self.waiting_bytes > self.max_waiting {
                     self.release(out);
                     out.push(HttpTask::Body(Some(data), end));
                 } else if !data.is_empty() {

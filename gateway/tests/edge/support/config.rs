@@ -43,7 +43,7 @@ pub(crate) fn key(name: &str, token: &str, providers: &[&str]) -> Value {
     json!({"id": format!("vk-{name}"), "name": name, "value": token, "provider_configs": configs})
 }
 
-/// Two providers of one vendor's kind, `first` and `second`, always tried in that order.
+/// Two providers of one vendor's kind, `first` and `second`, always tried in that order, each once.
 pub(crate) fn pair(vendor: &str, first_url: &str, second_url: &str) -> Value {
     let mut config = json!({
         "client": {"enforce_auth_on_inference": true},
@@ -53,6 +53,7 @@ pub(crate) fn pair(vendor: &str, first_url: &str, second_url: &str) -> Value {
     for (name, url) in [("first", first_url), ("second", second_url)] {
         config["providers"][name] = provider(name, url);
         config["providers"][name]["custom_provider_config"] = json!({"base_provider_type": vendor});
+        config["providers"][name]["network_config"]["max_retries"] = json!(0);
     }
     let configs = &mut config["governance"]["virtual_keys"][0]["provider_configs"];
     configs[0]["weight"] = json!(1);

@@ -1,0 +1,156 @@
+//! What follows a failed attempt, for every route and dialect: the next one, after a pause where one is due, or the last word.
+//! Which one is next is `policy`'s decision; here it is told what happened.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::dice::ThreadDice;
+use http::header;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+use policy::decision::{Reason, Refusal};
+use policy::route::{Circumstances, Failure};
+use providers::verdict;
+
+use super::ctx::{Call, ErrorAnswer, RequestCtx, Stage, Told};
+use super::{Edge, answer, fail};
+
+impl Edge {
+    /// Moves the call on after its attempt, which is settled, failed. `false`: that was the last one. `told` is what the caller
+    /// would be told of it; of all failures, the one of the first target counts.
+    pub(super) fn another(&self, ctx: &mut RequestCtx, failure: Failure, told: Told) -> bool {
+        let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+        let Stage::Admitted(call) = &mut ctx.stage else { return false };
+        let now_us = self.clock.micros();
+        if let Some(flight) = call.flight.take() {
+            flight.failed(failure, now_us);
+        }
+        if ctx.first_error.is_none() || call.walk.is_at_first_target() {
+            ctx.first_error = Some(told);
+        }
+        if client_left {
+            return false;
+        }
+        let left = time_left(call, now_us.saturating_sub(ctx.record.started_us));
+        let view = self.health.at(now_us);
+        let mut now = Circumstances { health: &view, dice: &mut ThreadDice };
+        let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
+        call.wait = wait;
+        call.repeats = 0;
+        true
+    }
+
+    /// Opens the circuit's gate for the attempt that is next, passing over those whose gate stays shut. `false`: none is open.
+    pub(super) fn take_off(&self, call: &mut Call) -> bool {
+        if call.flight.is_some() {
+            return true;
+        }
+        let now_us = self.clock.micros();
+        let view = self.health.at(now_us);
+        let mut now = Circumstances { health: &view, dice: &mut ThreadDice };
+        let brings_own = call.walk.plan().caller.own_credential.is_some();
+        while let Some(attempt) = call.walk.attempt() {
+            if let Some(flight) = self.health.begin(attempt.route(), now_us) {
+                if !call.walk.is_retry() {
+                    self.health.count_first(&attempt.provider);
+                }
+                call.flight = Some(if brings_own { flight.with_callers_own_credential() } else { flight });
+                return true;
+            }
+            if !call.walk.skip(&mut now) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Waits before an attempt, until the time is over or the client leaves.
+    pub(super) async fn pause(&self, session: &mut Session, ctx: &RequestCtx, wait: Duration) -> Result<()> {
+        let Some(held) = &ctx.held else { return Err(fail::internal("a call waits without its session")) };
+        held.pause();
+        let left = session.downstream_session.read_body_or_idle(true);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            heard = left => match heard {
+                Err(error) => Err(error),
+                Ok(_) => Err(fail::internal("a held session heard of a request")),
+            },
+        }
+    }
+
+    /// Decides on the error answer that has come whole, or as far as it is looked into. `Some`: it is the answer, and these are
+    /// its bytes. `Err`: another attempt follows, or another error is told.
+    pub(super) fn judge_error(&self, ctx: &mut RequestCtx) -> Result<Bytes> {
+        let Stage::Answering(call, _, _) = &mut ctx.stage else {
+            return Err(fail::internal("an error came to nothing that was sent"));
+        };
+        let (Some(error), Some(attempt)) = (call.error.take(), call.walk.attempt()) else {
+            return Err(fail::internal("an error came to no attempt"));
+        };
+        let failure = error.failure(attempt, self.clock.now().wall_ms);
+        let brings_own = call.walk.plan().caller.own_credential.is_some();
+        let body = Bytes::from(error.body.clone());
+        let told = match failure {
+            // The vendor's text may quote the credential.
+            _ if !brings_own && !verdict::is_safe_to_show(failure, error.status) => {
+                let message =
+                    format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
+                Told::Refusal(Refusal::new(Reason::CredentialsExhausted, message))
+            }
+            _ => Told::Answer(error),
+        };
+        let is_own_word = matches!(told, Told::Answer(_));
+        let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
+        self.settle(ctx, failure.as_str());
+        if self.another(ctx, failure, told) {
+            return Err(next_attempt(ErrorType::HTTPStatus(ctx.record.vendor_status.unwrap_or_default())));
+        }
+        if was_first && is_own_word {
+            ctx.first_error = None;
+            return Ok(body);
+        }
+        Err(self.last_word(ctx))
+    }
+
+    /// No attempt is left: what is told is the error of the first target.
+    pub(super) fn last_word(&self, ctx: &mut RequestCtx) -> Box<Error> {
+        if let Some(Told::Refusal(refusal)) = &ctx.first_error {
+            ctx.failure = Some(refusal.clone());
+        }
+        Error::explain(ErrorType::HTTPStatus(502), "no attempt is left").into_up()
+    }
+
+    /// Tells the client the error answer of the first target.
+    pub(super) async fn tell_answer(
+        &self,
+        session: &mut Session,
+        error: ErrorAnswer,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        let mut header = ResponseHeader::build(error.status, Some(12))?;
+        for (name, value) in &error.headers {
+            let is_framing = *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING;
+            if !is_framing && answer::is_passed_on(name) {
+                header.append_header(name.clone(), value.clone())?;
+            }
+        }
+        if !ctx.record.trail().is_empty() {
+            header.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+        }
+        fail::respond(session, header, Bytes::from(error.body), ctx).await
+    }
+}
+
+/// An error that makes Pingora ask for the next peer.
+pub(super) fn next_attempt(kind: ErrorType) -> Box<Error> {
+    let mut error = Error::explain(kind, "trying the next target");
+    error.as_up();
+    error.set_retry(true);
+    error
+}
+
+fn time_left(call: &Call, elapsed_us: u64) -> Duration {
+    let total = call.attempt().map(|attempt| attempt.provider.deadlines.total).unwrap_or_default();
+    total.saturating_sub(Duration::from_micros(elapsed_us))
+}

@@ -1,0 +1,233 @@
+//! Checks an expression once it is parsed: its names, its depth, its patterns. What it needs is found on the way, and what can
+//! be prepared is: members of `request` become the variables that they are, patterns are compiled.
+
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SelectExpr, SourceInfo, operators,
+};
+
+use super::scope::{MEMBERS, Pattern, VARIABLES, pattern_name};
+use super::{ExprError, Needs};
+use crate::nearest::hint;
+
+/// How deep an expression may be nested.
+const MOST_DEPTH: usize = 32;
+/// How deep `all`, `exists`, `map` and the like may be nested: each multiplies the work by the length of a list.
+const MOST_LOOPS: usize = 2;
+
+/// Variables that tell how much of a limit is used.
+const LATER: [&str; 3] = ["budget_used", "tokens_used", "requests_used"];
+const TYPES: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+const FUNCTIONS: [&str; 12] = [
+    "bool", "bytes", "contains", "double", "dyn", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
+];
+/// What the parser turns into something else, where it has the right number of arguments.
+const MACROS: [&str; 7] = ["all", "exists", "existsOne", "exists_one", "filter", "has", "map"];
+
+/// What was found in an expression.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What it looks at.
+    pub(super) needs: Needs,
+    /// Whether it looks at any variable.
+    pub(super) is_variable: bool,
+    /// Its patterns, each under its `pattern_name`.
+    pub(super) patterns: Vec<Pattern>,
+}
+
+/// Checks an expression, and prepares it.
+pub(super) fn check(root: &mut IdedExpr, text: &str, source: &SourceInfo) -> Result<Found, ExprError> {
+    let mut walk = Walk { text, source, found: Found::default(), bound: Vec::new(), loops: 0 };
+    walk.expression(root, 1)?;
+    match never_boolean(&root.expr) {
+        Some(kind) => Err(walk.error(root.id, format!("is never true or false, but {kind}"))),
+        None => Ok(walk.found),
+    }
+}
+
+/// What the value is, where that can only be something else than true or false.
+fn never_boolean(expr: &Expr) -> Option<&'static str> {
+    match expr {
+        Expr::Literal(LiteralValue::Boolean(_)) => None,
+        Expr::Literal(LiteralValue::String(_)) => Some("a text"),
+        Expr::Literal(LiteralValue::Null) => Some("null"),
+        Expr::Literal(LiteralValue::Bytes(_)) => Some("bytes"),
+        Expr::Literal(_) => Some("a number"),
+        Expr::List(_) => Some("a list"),
+        Expr::Map(_) => Some("an object"),
+        Expr::Ident(name) => match name.as_str() {
+            "headers" | "params" | "request" | "request_body" => Some("an object"),
+            name if VARIABLES.contains(&name) => Some("a text"),
+            _ => Some("a type"),
+        },
+        _ => None,
+    }
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    source: &'a SourceInfo,
+    found: Found,
+    /// The variables of the loops around.
+    bound: Vec<String>,
+    loops: usize,
+}
+
+impl Walk<'_> {
+    fn error(&self, id: u64, message: impl Into<String>) -> ExprError {
+        let start = self.source.offset_for(id).map_or(0, |(start, _)| start);
+        let most = self.text.chars().count();
+        ExprError::new((usize::try_from(start).unwrap_or(0) + 1).min(most), message)
+    }
+
+    fn expression(&mut self, node: &mut IdedExpr, depth: usize) -> Result<(), ExprError> {
+        let id = node.id;
+        if depth > MOST_DEPTH {
+            return Err(self.error(id, format!("is nested more than {MOST_DEPTH} deep here")));
+        }
+        if let Some(variable) = self.member_of_request(node)? {
+            node.expr = Expr::Ident(variable.to_owned());
+        }
+        match &mut node.expr {
+            Expr::Unspecified => Err(self.error(id, "is no expression")),
+            Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) => self.name(id, &name.clone()),
+            Expr::Select(select) => self.expression(&mut select.operand, depth + 1),
+            Expr::Call(call) => self.call(id, call, depth),
+            Expr::List(list) => self.all(&mut list.elements, depth),
+            Expr::Map(map) => self.map(id, map, depth),
+            Expr::Struct(_) => Err(self.error(id, "messages cannot be built here")),
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension, depth),
+        }
+    }
+
+    fn all(&mut self, nodes: &mut [IdedExpr], depth: usize) -> Result<(), ExprError> {
+        nodes.iter_mut().try_for_each(|node| self.expression(node, depth + 1))
+    }
+
+    fn map(&mut self, id: u64, map: &mut MapExpr, depth: usize) -> Result<(), ExprError> {
+        for entry in &mut map.entries {
+            let EntryExpr::MapEntry(entry) = &mut entry.expr else {
+                return Err(self.error(id, "messages cannot be built here"));
+            };
+            self.expression(&mut entry.key, depth + 1)?;
+            self.expression(&mut entry.value, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// `request.model` and `request["model"]` are `model`. `None` for what is no member of `request`.
+    fn member_of_request(&self, node: &IdedExpr) -> Result<Option<&'static str>, ExprError> {
+        let is_request = |node: &IdedExpr| matches!(&node.expr, Expr::Ident(name) if name == "request");
+        let (name, is_test) = match &node.expr {
+            Expr::Select(SelectExpr { operand, field, test }) if is_request(operand) => (field.as_str(), *test),
+            Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::INDEX => match &**args {
+                [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] if is_request(operand) => {
+                    (name.inner(), false)
+                }
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let member = MEMBERS.iter().find(|(member, _)| *member == name);
+        match member {
+            None => {
+                let known = MEMBERS.iter().map(|(member, _)| *member);
+                Err(self.error(node.id, format!("`request` has no `{name}`{}", hint(name, known))))
+            }
+            Some(_) if is_test => Ok(None),
+            Some((_, variable)) => Ok(Some(variable)),
+        }
+    }
+
+    fn name(&mut self, id: u64, name: &str) -> Result<(), ExprError> {
+        if self.bound.iter().any(|bound| bound == name) || TYPES.contains(&name) {
+            return Ok(());
+        }
+        if LATER.contains(&name) {
+            return Err(self.error(id, format!("`{name}` is not supported yet")));
+        }
+        if !VARIABLES.contains(&name) {
+            return Err(self.error(id, format!("no variable `{name}` is known{}", hint(name, VARIABLES))));
+        }
+        let needs = &mut self.found.needs;
+        self.found.is_variable = true;
+        match name {
+            "headers" => needs.headers = true,
+            "params" => needs.params = true,
+            "request_body" => needs.body = true,
+            "request" => (needs.headers, needs.params, needs.body) = (true, true, true),
+            "model" | "provider" | "request_type" => {}
+            _ => needs.who = true,
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, id: u64, call: &mut CallExpr, depth: usize) -> Result<(), ExprError> {
+        let name = call.func_name.as_str();
+        let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.');
+        if MACROS.contains(&name) {
+            return Err(self.error(id, format!("`{name}` has other arguments than these")));
+        }
+        if !is_operator && !FUNCTIONS.contains(&name) && !(name == "type" && call.target.is_none()) {
+            let known = FUNCTIONS.iter().chain(&MACROS).copied().chain(["type"]);
+            return Err(self.error(id, format!("no function `{name}` is known{}", hint(name, known))));
+        }
+        if name == "matches" {
+            self.pattern(id, call)?;
+        }
+        if let Some(target) = &mut call.target {
+            self.expression(target, depth + 1)?;
+        }
+        call.args.iter_mut().filter(|argument| !is_pattern(argument)).try_for_each(|one| self.expression(one, depth + 1))
+    }
+
+    /// Compiles the pattern of `matches`. It must be written out: compiling what a request says would let callers decide
+    /// how much work that is.
+    fn pattern(&mut self, id: u64, call: &mut CallExpr) -> Result<(), ExprError> {
+        let place = match &call.target {
+            Some(_) => 0,
+            None => 1,
+        };
+        let wrong = self.error(id, "`matches` needs a pattern written as a text, as in model.matches(\"^gpt-\")");
+        let count = call.args.len();
+        let Some(argument) = call.args.get_mut(place).filter(|_| count == place + 1) else { return Err(wrong) };
+        let Expr::Literal(LiteralValue::String(text)) = &argument.expr else { return Err(wrong) };
+        let pattern = Pattern::compile(text.inner()).map_err(|error| {
+            let reason = match error {
+                regex::Error::CompiledTooBig(_) => "too large".to_owned(),
+                error => error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+            };
+            self.error(argument.id, format!("the pattern cannot be used: {reason}"))
+        })?;
+        argument.expr = Expr::Ident(pattern_name(self.found.patterns.len()));
+        self.found.patterns.push(pattern);
+        Ok(())
+    }
+
+    fn comprehension(&mut self, id: u64, parts: &mut ComprehensionExpr, depth: usize) -> Result<(), ExprError> {
+        if self.loops == MOST_LOOPS {
+            return Err(self.error(id, format!("loops over lists are nested more than {MOST_LOOPS} deep here")));
+        }
+        let variables = [Some(&parts.iter_var), parts.iter_var2.as_ref(), Some(&parts.accu_var)];
+        let variables: Vec<String> = variables.into_iter().flatten().cloned().collect();
+        if let Some(taken) = variables.iter().find(|name| VARIABLES.contains(&name.as_str())) {
+            return Err(self.error(id, format!("`{taken}` is a variable already: choose another name here")));
+        }
+        self.expression(&mut parts.iter_range, depth + 1)?;
+        self.expression(&mut parts.accu_init, depth + 1)?;
+        self.loops += 1;
+        let outer = self.bound.len();
+        self.bound.extend(variables);
+        for part in [&mut parts.loop_cond, &mut parts.loop_step, &mut parts.result] {
+            self.expression(part, depth + 1)?;
+        }
+        self.bound.truncate(outer);
+        self.loops -= 1;
+        Ok(())
+    }
+}
+
+fn is_pattern(argument: &IdedExpr) -> bool {
+    matches!(&argument.expr, Expr::Ident(name) if name.strip_prefix('@').is_some_and(|rest| rest.parse::<usize>().is_ok()))
+}
