@@ -157,3 +157,6 @@ pub struct RouteReport {
     /// How it does.
     pub reading: Reading,
 }
+
+#[cfg(test)]
+mod tests;

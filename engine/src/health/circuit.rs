@@ -221,3 +221,6 @@ impl Recent {
         attempts >= FEWEST_ATTEMPTS && failures.saturating_mul(2) >= attempts
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ pub(super) fn soften(mark: &mut Option<Mark>, heard: Heard<'_>) {
         mark.step_us = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;
