@@ -10,7 +10,6 @@ mod governance;
 mod header;
 mod json;
 mod limits;
-mod nearest;
 pub mod network;
 mod node;
 pub mod not_yet;
@@ -34,6 +33,7 @@ pub use scalar::Decimal;
 pub use sections::PluginShape;
 pub use server::{ServerShape, TlsShape};
 
+use crate::nearest;
 use crate::provider::Secret;
 
 use json::Json;

@@ -14,6 +14,7 @@ pub mod id;
 pub mod key;
 pub mod list;
 pub mod money;
+mod nearest;
 pub mod price;
 pub mod provider;
 pub mod request;

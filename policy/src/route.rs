@@ -3,6 +3,7 @@
 pub mod balance;
 mod candidates;
 mod credentials;
+pub mod expr;
 mod failure;
 pub mod health;
 mod planner;

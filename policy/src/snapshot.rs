@@ -6,9 +6,10 @@ use imbl::HashMap;
 use thiserror::Error;
 
 use crate::catalog::Catalog;
-use crate::id::{CustomerId, ProviderName, TeamId, VirtualKeyId};
+use crate::id::{CustomerId, ProviderName, RuleId, TeamId, VirtualKeyId};
 use crate::key::{TokenHash, VirtualKey};
 use crate::provider::Provider;
+use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
 use crate::settings::Settings;
 
 /// A team.
@@ -54,6 +55,10 @@ pub enum Change {
     PutVirtualKey(Arc<VirtualKey>),
     /// A virtual key is gone.
     RemoveVirtualKey(VirtualKeyId),
+    /// A routing rule is new or different.
+    PutRule(Arc<Rule>),
+    /// A routing rule is gone.
+    RemoveRule(RuleId),
 }
 
 /// Why a change cannot be applied. The snapshot stays as it was.
@@ -65,12 +70,18 @@ pub enum ApplyError {
     /// The entity names a customer that does not exist.
     #[error("customer `{0}` does not exist")]
     NoSuchCustomer(CustomerId),
+    /// The entity names a virtual key that does not exist.
+    #[error("virtual key `{0}` does not exist")]
+    NoSuchVirtualKey(VirtualKeyId),
     /// Another key has the same token.
     #[error("virtual key `{0}` has the same value")]
     TokenTaken(VirtualKeyId),
     /// Something still refers to the entity.
     #[error("{0} still refers to it")]
     InUse(String),
+    /// The rule's scope is full.
+    #[error(transparent)]
+    TooManyRules(#[from] TooManyRules),
 }
 
 /// The whole policy at one moment.
@@ -86,6 +97,7 @@ pub struct Snapshot {
     teams: HashMap<TeamId, Arc<Team>>,
     keys: HashMap<VirtualKeyId, Arc<VirtualKey>>,
     key_of_token: HashMap<TokenHash, VirtualKeyId>,
+    rules: RuleSet,
 }
 
 impl Snapshot {
@@ -148,6 +160,12 @@ impl Snapshot {
         self.keys.len()
     }
 
+    /// The routing rules.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
     /// The customer that a key's calls are for: its own, or its team's.
     #[must_use]
     pub fn customer_of(&self, key: &VirtualKey) -> Option<CustomerId> {
@@ -173,7 +191,12 @@ impl Snapshot {
             Change::PutTeam(team) => next.put_team(team)?,
             Change::RemoveTeam(id) => next.remove_team(&id)?,
             Change::PutVirtualKey(key) => next.put_key(key)?,
-            Change::RemoveVirtualKey(id) => next.remove_key(&id),
+            Change::RemoveVirtualKey(id) => {
+                next.check_rules(&RuleScope::VirtualKey(id.clone()))?;
+                next.remove_key(&id);
+            }
+            Change::PutRule(rule) => next.put_rule(rule)?,
+            Change::RemoveRule(id) => next.rules.remove(&id),
         }
         Ok(next)
     }
@@ -204,6 +227,7 @@ impl Snapshot {
         if let Some(key) = self.keys.values().find(|key| key.team.as_ref() == Some(id)) {
             return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
         }
+        self.check_rules(&RuleScope::Team(id.clone()))?;
         self.teams.remove(id);
         Ok(())
     }
@@ -215,6 +239,7 @@ impl Snapshot {
         if let Some(key) = self.keys.values().find(|key| key.customer.as_ref() == Some(id)) {
             return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
         }
+        self.check_rules(&RuleScope::Customer(id.clone()))?;
         self.customers.remove(id);
         Ok(())
     }
@@ -241,6 +266,26 @@ impl Snapshot {
             for token in &old.tokens {
                 self.key_of_token.remove(token);
             }
+        }
+    }
+
+    fn put_rule(&mut self, rule: Arc<Rule>) -> Result<(), ApplyError> {
+        match &rule.scope {
+            RuleScope::VirtualKey(id) if !self.keys.contains_key(id) => {
+                return Err(ApplyError::NoSuchVirtualKey(id.clone()));
+            }
+            RuleScope::Team(id) if !self.teams.contains_key(id) => return Err(ApplyError::NoSuchTeam(id.clone())),
+            RuleScope::Customer(id) => self.check_customer(Some(id))?,
+            RuleScope::VirtualKey(_) | RuleScope::Team(_) | RuleScope::Global => {}
+        }
+        Ok(self.rules.put(rule)?)
+    }
+
+    /// Whether a scope has no rules left.
+    fn check_rules(&self, scope: &RuleScope) -> Result<(), ApplyError> {
+        match self.rules.of_scope(scope).first() {
+            Some(rule) => Err(ApplyError::InUse(format!("routing rule `{}`", rule.id))),
+            None => Ok(()),
         }
     }
 

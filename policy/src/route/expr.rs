@@ -42,6 +42,8 @@ pub struct Needs {
     pub params: bool,
     /// The request's body.
     pub body: bool,
+    /// Each item of lists, with `all`, `exists`, `map` and the like.
+    pub loops: bool,
 }
 
 impl Needs {
@@ -102,7 +104,8 @@ impl Condition {
         }
         bounds::check(text)?;
         let parser = Parser::new().max_recursion_depth(bounds::MOST_BRACKETS);
-        let (mut root, source) = parser.parse_with_source_info(text).map_err(|errors| error::of_parser(text, &errors))?;
+        let (mut root, source) =
+            parser.parse_with_source_info(text).map_err(|errors| error::of_parser(text, &errors))?;
         let found = check::check(&mut root, text, &source)?;
         let kind = match &root.expr {
             Expr::Literal(LiteralValue::Boolean(value)) => Kind::Constant(*value.inner()),

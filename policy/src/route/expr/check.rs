@@ -16,10 +16,20 @@ const MOST_LOOPS: usize = 2;
 
 /// Variables that tell how much of a limit is used.
 const LATER: [&str; 3] = ["budget_used", "tokens_used", "requests_used"];
-const TYPES: [&str; 10] =
-    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 const FUNCTIONS: [&str; 12] = [
-    "bool", "bytes", "contains", "double", "dyn", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "dyn",
+    "endsWith",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "uint",
 ];
 /// What the parser turns into something else, where it has the right number of arguments.
 const MACROS: [&str; 7] = ["all", "exists", "existsOne", "exists_one", "filter", "has", "map"];
@@ -75,9 +85,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn error(&self, id: u64, message: impl Into<String>) -> ExprError {
-        let start = self.source.offset_for(id).map_or(0, |(start, _)| start);
-        let most = self.text.chars().count();
-        ExprError::new((usize::try_from(start).unwrap_or(0) + 1).min(most), message)
+        let start = self.source.offset_for(id).and_then(|(start, _)| usize::try_from(start).ok()).unwrap_or(0);
+        let before = self.text.char_indices().take_while(|(index, _)| *index < start).count();
+        ExprError::new(before + 1, message)
     }
 
     fn expression(&mut self, node: &mut IdedExpr, depth: usize) -> Result<(), ExprError> {
@@ -150,6 +160,11 @@ impl Walk<'_> {
         if !VARIABLES.contains(&name) {
             return Err(self.error(id, format!("no variable `{name}` is known{}", hint(name, VARIABLES))));
         }
+        if self.loops > 0 && matches!(name, "request" | "request_body") {
+            // Else the work would grow with the square of the body, and the results of `map` too.
+            let message = format!("`{name}` cannot be used inside a loop, only the loop's own variable");
+            return Err(self.error(id, message));
+        }
         let needs = &mut self.found.needs;
         self.found.is_variable = true;
         match name {
@@ -179,7 +194,10 @@ impl Walk<'_> {
         if let Some(target) = &mut call.target {
             self.expression(target, depth + 1)?;
         }
-        call.args.iter_mut().filter(|argument| !is_pattern(argument)).try_for_each(|one| self.expression(one, depth + 1))
+        call.args
+            .iter_mut()
+            .filter(|argument| !is_pattern(argument))
+            .try_for_each(|one| self.expression(one, depth + 1))
     }
 
     /// Compiles the pattern of `matches`. It must be written out: compiling what a request says would let callers decide
@@ -216,6 +234,7 @@ impl Walk<'_> {
         }
         self.expression(&mut parts.iter_range, depth + 1)?;
         self.expression(&mut parts.accu_init, depth + 1)?;
+        self.found.needs.loops = true;
         self.loops += 1;
         let outer = self.bound.len();
         self.bound.extend(variables);

@@ -96,13 +96,16 @@ pub(super) struct Scope<'v> {
 }
 
 impl<'v> Scope<'v> {
-    /// `None` where the body is needed and cannot be read.
+    /// `None` where the body is needed and cannot be read, or is too long for loops.
     pub(super) fn of(who: &Who<'v>, facts: &Facts<'v, '_>, needs: Needs, patterns: &'v [Pattern]) -> Option<Self> {
         let content = facts.content;
         let body = match needs.body {
             true => Some(content.body()?),
             false => None,
         };
+        if needs.loops && needs.body && !content.is_short() {
+            return None;
+        }
         let asked = [facts.model, facts.provider, facts.operation.as_str()];
         let [key, team, customer] = who.ids_and_names();
         let [model, provider, operation] = asked;

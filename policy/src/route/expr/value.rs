@@ -15,6 +15,9 @@ use crate::request::{Fields, Request};
 /// The largest body that rules are shown.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
 
+/// The longest list or object that rules with loops are shown.
+const MOST_ITEMS: usize = 1_000;
+
 /// The part of a request that only some rules look at. Kept for all that is asked about one request.
 pub struct Content<'a> {
     headers: &'a dyn Fields,
@@ -23,6 +26,7 @@ pub struct Content<'a> {
     header_map: OnceCell<CelMap<'a>>,
     params: OnceCell<CelMap<'a>>,
     document: OnceCell<Option<Box<dyn Val + 'a>>>,
+    longest: OnceCell<usize>,
 }
 
 impl<'a> Content<'a> {
@@ -36,6 +40,7 @@ impl<'a> Content<'a> {
             header_map: OnceCell::new(),
             params: OnceCell::new(),
             document: OnceCell::new(),
+            longest: OnceCell::new(),
         }
     }
 
@@ -66,6 +71,24 @@ impl<'a> Content<'a> {
             body => serde_json::from_slice::<Document<'a>>(body).ok().map(|document| document.0),
         });
         document.as_deref()
+    }
+
+    /// Whether the body is short enough for loops: no list and no object in it has too many items.
+    pub(super) fn is_short(&self) -> bool {
+        let longest = self.longest.get_or_init(|| self.body().map_or(0, longest));
+        *longest <= MOST_ITEMS
+    }
+}
+
+/// How many items the longest list or object in a value has.
+fn longest(value: &dyn Val) -> usize {
+    if let Some(list) = value.downcast_ref::<CelList<'_>>() {
+        let inner = list.inner().iter().map(|item| longest(&**item)).max();
+        list.inner().len().max(inner.unwrap_or(0))
+    } else if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
+        map.len().max(map.values().map(|value| longest(&**value)).max().unwrap_or(0))
+    } else {
+        0
     }
 }
 

@@ -5,7 +5,7 @@ const RENAMED: [(&str, &str); 2] =
     [("enforce_governance_header", "enforce_auth_on_inference"), ("allowed_keys", "key_ids")];
 
 /// The name that was most likely meant, if one is near enough.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let renamed = RENAMED.iter().find(|(old, _)| *old == written).map(|(_, new)| *new);
     let plain = plain(written);
     let tolerance = (plain.chars().count() / 3).max(1);
@@ -22,7 +22,7 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
 }
 
 /// `; did you mean …?`, or else the known names where they are few, or else nothing.
-pub(super) fn hint<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn hint<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     const FEW: usize = 12;
     if let Some(name) = nearest(written, known.clone()) {
         return format!("; did you mean `{name}`?");
