@@ -28,7 +28,7 @@ impl Dice for First {
     }
 }
 
-fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]) -> Arc<Credential> {
+pub(super) fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]) -> Arc<Credential> {
     Arc::new(Credential {
         name: name.into(),
         secret: Secret::new(name),
@@ -40,7 +40,7 @@ fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]) -> Arc<Cr
     })
 }
 
-fn provider(name: &str, vendor: &'static str, order: u32, credentials: Vec<Arc<Credential>>) -> Change {
+pub(super) fn provider(name: &str, vendor: &'static str, order: u32, credentials: Vec<Arc<Credential>>) -> Change {
     let dialect = if vendor == "anthropic" { Dialect::Anthropic } else { Dialect::OpenAi };
     Change::PutProvider(Arc::new(Provider {
         name: name.into(),
@@ -74,7 +74,7 @@ fn world() -> Snapshot {
     changes.into_iter().fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
 }
 
-fn listed(provider: &str, models: AllowList, weight: Option<&str>) -> ProviderAccess {
+pub(super) fn listed(provider: &str, models: AllowList, weight: Option<&str>) -> ProviderAccess {
     ProviderAccess {
         id: None,
         provider: provider.into(),
@@ -85,7 +85,7 @@ fn listed(provider: &str, models: AllowList, weight: Option<&str>) -> ProviderAc
     }
 }
 
-fn key(providers: Vec<ProviderAccess>) -> Caller {
+pub(super) fn key(providers: Vec<ProviderAccess>) -> Caller {
     let key = VirtualKey {
         id: "vk".into(),
         name: "team key".into(),
@@ -107,6 +107,14 @@ fn ask(caller: Caller, model: &str) -> Result<Vec<String>, Refusal> {
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
     let attempts = attempts(&world(), caller, &request)?;
     Ok(attempts.iter().map(|one| format!("{}:{}", one.provider.name, one.model)).collect())
+}
+
+/// The plan of a call with fallbacks of its own, all routes well.
+pub(super) fn ask_plan(world: &Snapshot, caller: Caller, model: &str, fallbacks: &[&str]) -> Plan {
+    let fallbacks: Vec<_> = fallbacks.iter().map(|text| (*text).to_owned()).collect();
+    let named = (!fallbacks.is_empty()).then_some(fallbacks.as_slice());
+    let request = Request { fallbacks: named, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
+    plan(world, caller, &request, &mut Circumstances { health: &AllWell, dice: &mut First }).unwrap()
 }
 
 /// All attempts that a call can make when each credential is refused.

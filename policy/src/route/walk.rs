@@ -24,8 +24,10 @@ pub struct Walk {
     plan: Plan,
     /// The target under way.
     at: usize,
-    /// Its credentials that need not be tried again.
+    /// Its credentials that were tried since the last pause.
     tried: SmallVec<[CredentialName; 2]>,
+    /// Its credentials that were refused: no pause mends that.
+    refused: SmallVec<[CredentialName; 1]>,
     /// How often it was asked once more after a pause.
     retries: u8,
     /// Attempts so far, this one included.
@@ -44,6 +46,7 @@ impl Walk {
             plan,
             at: 0,
             tried: SmallVec::new(),
+            refused: SmallVec::new(),
             retries: 0,
             made: 0,
             too_small: SmallVec::new(),
@@ -88,6 +91,7 @@ impl Walk {
         match failure {
             Failure::Final => None,
             Failure::CredentialRefused | Failure::NotForCredential => {
+                self.refused.extend(self.attempt.as_ref().map(|attempt| attempt.credential.name.clone()));
                 at_once(self.next_credential(now) || self.next_target(now))
             }
             Failure::Throttled { retry_after } => {
@@ -182,7 +186,7 @@ impl Walk {
         let left: SmallVec<[_; 4]> = usable(provider, model, pinned.as_ref(), &self.plan.caller)
             .map(|(weight, credential)| {
                 let mut reading = reading(now.health, &pricing.catalog, provider, credential, model);
-                if self.tried.contains(&credential.name) {
+                if self.tried.contains(&credential.name) || self.refused.contains(&credential.name) {
                     reading.state = State::Down { until_ms: u64::MAX };
                 }
                 (weight, reading, credential)
@@ -202,6 +206,7 @@ impl Walk {
         while self.at + 1 < self.plan.targets.len() {
             self.at += 1;
             self.tried.clear();
+            self.refused.clear();
             let is_too_small = self.target().is_some_and(|target| self.too_small.contains(&target.model));
             if !is_too_small && self.next_credential(now) {
                 return true;
@@ -211,3 +216,6 @@ impl Walk {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;
