@@ -145,9 +145,9 @@ impl Line<'_> {
     fn item(&mut self, item: &Item<'_>) -> Result<(), Diverged> {
         match item {
             Item::Event(Event { data: Some(data), .. }) if !data.is_empty() => self.event(data),
-            // A comment keeps the connection awake; what else has no data means nothing to the client.
+            // A comment keeps the connection awake, whatever it says.
             Item::Event(Event { raw, is_whole: true, .. }) if raw.starts_with(b":") => {
-                self.raw(raw);
+                self.raw(b":\n\n");
                 Ok(())
             }
             Item::Event(_) => Ok(()),
@@ -184,7 +184,9 @@ impl Line<'_> {
             Mode::Restart if text.starts_with(known) => known.len(),
             Mode::Restart if known.starts_with(text) => text.len(),
             Mode::Restart => return Err(Diverged),
-            Mode::Prefill => known.chars().zip(text.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum(),
+            Mode::Prefill => {
+                known.chars().zip(text.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
+            }
         };
         let rest = text.get(common..).unwrap_or_default();
         let is_over = self.overlap.mode == Mode::Prefill && !rest.is_empty();

@@ -57,8 +57,17 @@ impl<'a> Chunk<'a> {
             match key.raw() {
                 b"choices" if reader.kind()? == Kind::Array => chunk.choices(reader)?,
                 b"error" => chunk.is_failure |= says_something(reader)?,
-                b"id" | b"object" | b"created" | b"model" | b"system_fingerprint" | b"service_tier" | b"provider"
-                | b"obfuscation" | b"usage" | b"prompt_filter_results" | b"x_groq" => {
+                b"id"
+                | b"object"
+                | b"created"
+                | b"model"
+                | b"system_fingerprint"
+                | b"service_tier"
+                | b"provider"
+                | b"obfuscation"
+                | b"usage"
+                | b"prompt_filter_results"
+                | b"x_groq" => {
                     reader.skip()?;
                 }
                 _ => chunk.is_strange |= says_something(reader)?,
@@ -170,9 +179,10 @@ fn rewrite_choice(line: &mut Line<'_>, choice: &mut Map<String, Value>, is_chat:
         }
         Some(_) => return Err(Diverged),
     };
-    choice.remove("logprobs").inspect(|_| {
-        choice.insert("logprobs".to_owned(), Value::Null);
-    });
+    // They would be of the text as it came, before a part of it was dropped.
+    if let Some(place) = choice.get_mut("logprobs") {
+        *place = Value::Null;
+    }
     let has_finish = choice.get("finish_reason").is_some_and(|reason| !is_empty(reason));
     if has_finish || has_calls {
         line.must_have_joined()?;

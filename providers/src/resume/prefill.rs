@@ -23,7 +23,9 @@ pub fn with_prefill(body: &Bytes, dialect: Dialect, operation: Operation, text: 
     let quoted = Value::from(text).to_string();
     let (at, addition) = match place {
         Place::InString(at) => (at, quoted.get(1..quoted.len().checked_sub(1)?)?.to_owned()),
-        Place::InArray { at, is_first } => (at, format!("{}{}", if is_first { "" } else { "," }, form.message(&quoted))),
+        Place::InArray { at, is_first } => {
+            (at, format!("{}{}", if is_first { "" } else { "," }, form.message(&quoted)))
+        }
     };
     let (before, behind) = body.split_at_checked(at)?;
     Some(Bytes::from([before, addition.as_bytes(), behind].concat()))

@@ -240,7 +240,8 @@ fn rename_response(line: &Line<'_>, response: &mut Map<String, Value>, step: Ste
     }
     let items = response.get_mut("output").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     let is_message = |item: &Value| item.get("type").and_then(Value::as_str) == Some("message");
-    let mut item = items.into_iter().find(is_message).unwrap_or_else(|| json!({"type": "message", "role": "assistant"}));
+    let mut item =
+        items.into_iter().find(is_message).unwrap_or_else(|| json!({"type": "message", "role": "assistant"}));
     complete(&mut item, answer, &line.told.text);
     response.insert("output".to_owned(), json!([item]));
 }

@@ -1,1 +1,7 @@
-//! Facts about streams that go on.
+mod any;
+mod client;
+mod diverging;
+mod dying;
+mod going_on;
+mod prefill;
+mod vendor;

@@ -153,12 +153,15 @@ impl Told {
 
     /// Goes back to what it was.
     pub(super) fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { speech, text, has_head, end, is_plain, has_failed } = checkpoint;
         // Text that was let go does not come back.
-        let is_plain = is_plain && self.text.len() >= text;
-        self.text.truncate(if is_plain { text } else { 0 });
-        self.head = self.head.take().filter(|_| has_head);
-        *self = Self { speech, end, is_plain, has_failed, text: std::mem::take(&mut self.text), head: self.head.take() };
+        self.is_plain = checkpoint.is_plain && self.text.len() >= checkpoint.text;
+        self.text.truncate(checkpoint.text);
+        if !checkpoint.has_head {
+            self.head = None;
+        }
+        self.speech = checkpoint.speech;
+        self.end = checkpoint.end;
+        self.has_failed = checkpoint.has_failed;
     }
 }
 
