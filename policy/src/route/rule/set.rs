@@ -37,6 +37,12 @@ impl RuleSet {
         self.rules.get(id)
     }
 
+    /// Whether there are no rules.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// All rules, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.rules.values()
