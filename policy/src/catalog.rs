@@ -28,6 +28,8 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// The most output tokens.
     pub max_output: Option<u64>,
+    /// Whether it goes on from an assistant's last words in the request; false also where the list does not say.
+    pub supports_assistant_prefill: bool,
     /// What it costs; `None` where the list has no price.
     pub price: Option<ModelPrice>,
 }
@@ -184,6 +186,7 @@ impl<'a> Entry<'a> {
             mode: self.field::<&str>("mode")?.unwrap_or_default().into(),
             context_window: self.field("max_input_tokens")?,
             max_output: self.field("max_output_tokens")?,
+            supports_assistant_prefill: self.field("supports_assistant_prefill")?.unwrap_or_default(),
             price: price.has_token_rates().then_some(price),
         })
     }
@@ -265,6 +268,15 @@ mod tests {
         let cached = Usage { cache_read: 1_000_000, ..Usage::default() };
         assert_eq!(cost("openai", "gpt-4o", cached), NanoUsd(1_250_000_000));
         assert_eq!(cost("anthropic", "claude-3-5-sonnet-20241022", million), NanoUsd(18_000_000_000));
+    }
+
+    #[test]
+    fn the_shipped_list_says_who_goes_on_from_an_assistants_words() {
+        let catalog = shipped();
+        let supports = |vendor, name: &str| catalog.find(vendor, &name.into()).unwrap().supports_assistant_prefill;
+        assert!(supports("anthropic", "claude-sonnet-4-5"));
+        assert!(!supports("bedrock_converse", "anthropic.claude-fable-5"), "the list says no");
+        assert!(!supports("openai", "gpt-4o"), "the list says nothing");
     }
 
     #[test]
