@@ -14,7 +14,8 @@ use policy::key::{ProviderAccess, TokenHash, VirtualKey};
 use policy::list::AllowList;
 use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use policy::request::{Dialect, Operation, OperationSet, Request};
-use policy::route::{Dice, Weight};
+use policy::route::health::AllWell;
+use policy::route::{Circumstances, Dice, Walk, Weight};
 use policy::snapshot::{Change, Snapshot};
 use policy::window::Now;
 
@@ -97,11 +98,12 @@ fn admission(criterion: &mut Criterion) {
         let demand = Demand { text_bytes: 1_000, max_output: Some(500), choices: 1, ..Demand::default() };
         let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
         let caller = enter(&snapshot, &presented, Operation::ChatCompletion, now).expect("the key is known");
+        let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
         criterion.bench_function(&format!("plan over two providers, {keys} keys"), |bencher| {
             bencher.iter_batched(
                 || caller.clone(),
-                |caller| match admit(&snapshot, caller, black_box(&request), &mut First) {
-                    Decision::Admit(plan) => plan.attempts.len(),
+                |caller| match admit(&snapshot, caller, black_box(&request), &mut now) {
+                    Decision::Admit(plan) => Walk::begin(plan, &mut now).plan().targets.len(),
                     Decision::Refuse(refusal) => refusal.message.len(),
                 },
                 BatchSize::SmallInput,

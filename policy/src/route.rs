@@ -9,6 +9,7 @@ pub mod health;
 mod planner;
 mod refusal;
 pub mod rule;
+mod ruled;
 mod walk;
 
 pub use credentials::usable_credentials;
@@ -34,6 +35,7 @@ use candidates::Wanted;
 use credentials::Pricing;
 use health::Health;
 use planner::{Planner, SameModel};
+use rule::Observer;
 
 /// A share of traffic, in millionths, so that it is exact. Only ratios of weights matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,6 +190,8 @@ pub struct Circumstances<'a> {
     pub health: &'a dyn Health,
     /// Chance.
     pub dice: &'a mut dyn Dice,
+    /// Who looks on; `()` where nobody does.
+    pub seen: &'a mut dyn Observer,
 }
 
 /// The plan for a request of a caller, or the refusal with the reason of the candidate that came nearest.
@@ -212,11 +216,17 @@ pub fn plan(
         targets: Targets::new(),
         dropped: Vec::new(),
     };
-    let group = planner.group(&asked, None);
-    planner.add(group, request.fallbacks.is_some(), now.dice);
-    let same = SameModel { routed: &asked.model, asked: &asked.model };
-    for fallback in request.fallbacks.unwrap_or_default() {
-        planner.add_fallback(fallback, true, &same, now.dice);
+    planner.choice.balance = planner.own_balance();
+    let ruled = planner.ask_rules(&asked, now);
+    let rule = ruled.as_ref().map(|ruled| Arc::clone(&ruled.rule));
+    let fallbacks = ruled::fallbacks(rule.as_deref(), request.fallbacks);
+    let (rules, routed) = planner.add_first(ruled, &asked, fallbacks.is_some(), now);
+    let same = SameModel { routed: &routed, asked: &asked.model };
+    match fallbacks {
+        Some(fallbacks) => planner.add_fallbacks(fallbacks, &same, now),
+        // Who names the provider wants that one.
+        None if asked.provider.is_none() && !rules.is_empty() => planner.add_same_model(None, &same, now.dice),
+        None => {}
     }
     planner.put_marked_last();
     let Planner { mut targets, dropped, choice, pinned, .. } = planner;
@@ -232,7 +242,7 @@ pub fn plan(
         demand: request.demand,
         default_max_output: snapshot.settings().default_max_output_tokens,
     };
-    Ok(Plan { caller, asked: asked.model, rules: SmallVec::new(), targets, dropped, choice, pricing })
+    Ok(Plan { caller, asked: asked.model, rules, targets, dropped, choice, pricing })
 }
 
 /// The credential that a caller names in a header.

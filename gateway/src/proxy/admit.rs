@@ -68,7 +68,7 @@ impl Edge {
         };
         let owners = caller_owners(&snapshot, &caller);
         let view = self.health.at(self.clock.micros());
-        let mut now = Circumstances { health: &view, dice: &mut ThreadDice };
+        let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
         let plan = match admit(&snapshot, caller, &request, &mut now) {
             Decision::Admit(plan) => plan,
             Decision::Refuse(refusal) => return Err(refusal.into()),

@@ -105,7 +105,7 @@ pub(super) fn rank(state: State) -> u8 {
 }
 
 /// Two ways to one target: the better one, or what both can do.
-fn together(one: Reading, other: Reading) -> Reading {
+pub(super) fn together(one: Reading, other: Reading) -> Reading {
     match rank(one.state).cmp(&rank(other.state)) {
         std::cmp::Ordering::Less => one,
         std::cmp::Ordering::Greater => other,

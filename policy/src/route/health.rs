@@ -28,7 +28,10 @@ pub struct Reading {
     pub share: u16,
     /// Calls under way.
     pub in_flight: u32,
-    /// Microseconds to the first content: quick to rise, slow to fall. 0 where nothing was seen yet.
+    /// Those of them that wait for their first content.
+    pub waiting: u32,
+    /// Microseconds to the first content: quick to rise, slow to fall; fading where nothing was seen for long. 0 where
+    /// nothing was seen yet.
     pub latency_us: u64,
     /// Failed attempts among the latest, in thousandths.
     pub errors: u16,
@@ -71,7 +74,10 @@ pub enum Mark {
 impl Reading {
     /// A route of which nothing bad is known.
     pub const WELL: Self =
-        Self { state: State::Up, share: 1_000, in_flight: 0, latency_us: 0, errors: 0, headroom: 1_000 };
+        Self { state: State::Up, share: 1_000, in_flight: 0, waiting: 0, latency_us: 0, errors: 0, headroom: 1_000 };
+
+    /// A route that cannot be used for as long as one can see.
+    pub const DOWN: Self = Self { state: State::Down { until_ms: u64::MAX }, ..Self::WELL };
 }
 
 /// Knows how routes do.

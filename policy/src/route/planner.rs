@@ -45,6 +45,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// How it does.
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
+    }
+
     fn is_down(&self) -> bool {
         matches!(self.reading.state, State::Down { .. })
     }
@@ -179,9 +184,13 @@ impl Planner<'_> {
         same: &SameModel<'_>,
         dice: &mut dyn Dice,
     ) {
-        let naming = if provider.is_some() { Naming::ProviderAlone } else { Naming::KnownModel };
         let dropped_before = self.dropped.len();
         for model in [same.routed, same.asked] {
+            let naming = match provider {
+                Some(_) => Naming::ProviderAlone,
+                None if model == same.asked => Naming::AnyModel,
+                None => Naming::KnownModel,
+            };
             let wanted = Wanted { provider: provider.cloned(), model: model.clone(), naming };
             let group = self.group(&wanted, None);
             if !group.is_empty() {

@@ -114,12 +114,12 @@ pub(super) fn ask_plan(world: &Snapshot, caller: Caller, model: &str, fallbacks:
     let fallbacks: Vec<_> = fallbacks.iter().map(|text| (*text).to_owned()).collect();
     let named = (!fallbacks.is_empty()).then_some(fallbacks.as_slice());
     let request = Request { fallbacks: named, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
-    plan(world, caller, &request, &mut Circumstances { health: &AllWell, dice: &mut First }).unwrap()
+    plan(world, caller, &request, &mut Circumstances { health: &AllWell, dice: &mut First, seen: &mut () }).unwrap()
 }
 
 /// All attempts that a call can make when each credential is refused.
 fn attempts(world: &Snapshot, caller: Caller, request: &Request<'_>) -> Result<Vec<Attempt>, Refusal> {
-    let mut now = Circumstances { health: &AllWell, dice: &mut First };
+    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
     let mut walk = Walk::begin(plan(world, caller, request, &mut now)?, &mut now);
     let mut attempts = vec![walk.attempt().unwrap().clone()];
     while walk.after(Failure::CredentialRefused, Duration::from_secs(1), &mut now).is_some() {

@@ -1,0 +1,179 @@
+//! What the routing rules make of a request: another model or provider, several of them by weight, fallbacks.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::balance::Balance;
+use super::candidates::{Naming, Wanted};
+use super::credentials::together;
+use super::expr::Content;
+use super::health::Reading;
+use super::planner::{Group, Member, Planner, SameModel, draw};
+use super::rule::{Facts, Rule, RuleTarget, Who};
+use super::{Circumstances, DropReason, Weight};
+use crate::id::{ModelName, RuleId};
+
+/// What the rules chose; of several that matched, one after the other, the last one's word counts.
+#[derive(Debug)]
+pub(super) struct Ruled {
+    /// The rules that matched, in that order.
+    pub(super) matched: SmallVec<[RuleId; 2]>,
+    /// The last of them.
+    pub(super) rule: Arc<Rule>,
+    /// Its targets, in the order in which they are to be tried.
+    pub(super) targets: Options,
+}
+
+pub(super) type Options = SmallVec<[RuleOption; 2]>;
+
+/// One target of a rule, and what it stands for.
+#[derive(Debug)]
+pub(super) struct RuleOption {
+    pub(super) wanted: Wanted,
+    pub(super) group: Group,
+    weight: Weight,
+}
+
+impl Planner<'_> {
+    /// Asks the rules, as often as one that matches says to ask again with what it chose; `None`: none matched. It ends after
+    /// `Settings::chain_depth` rules, and where the same provider and model come again.
+    pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Ruled> {
+        let snapshot = self.snapshot;
+        let rules = snapshot.rules();
+        if rules.iter().next().is_none() {
+            return None;
+        }
+        let who = Who::of(snapshot, self.caller);
+        let content = Content::of(self.request);
+        let mut visited: SmallVec<[Wanted; 2]> = SmallVec::from_iter([asked.clone()]);
+        let mut ruled: Option<Ruled> = None;
+        for _ in 0..snapshot.settings().chain_depth {
+            let incoming = visited.last()?;
+            let facts = Facts {
+                model: incoming.model.as_str(),
+                provider: incoming.provider_name(),
+                operation: self.request.operation,
+                content: &content,
+            };
+            let Some(rule) = rules.first_match(&who, &facts, now.seen) else { break };
+            self.dropped.clear();
+            let targets = self.options(&rule, incoming, now);
+            let next = targets.first().map(|option| option.wanted.clone());
+            let is_chained = rule.is_chained;
+            let mut matched = ruled.map(|ruled| ruled.matched).unwrap_or_default();
+            matched.push(rule.id.clone());
+            ruled = Some(Ruled { matched, rule, targets });
+            match next {
+                Some(next) if is_chained && !visited.iter().any(|seen| seen.is_same(&next)) => visited.push(next),
+                _ => break,
+            }
+        }
+        ruled
+    }
+
+    /// The targets of a rule in the order in which they are to be tried: drawn by weight among those that can be used.
+    fn options(&mut self, rule: &Rule, incoming: &Wanted, now: &mut Circumstances<'_>) -> Options {
+        self.choice.balance = rule.balance.unwrap_or_else(|| self.own_balance());
+        let options: SmallVec<[Option<RuleOption>; 2]> =
+            rule.targets.iter().map(|target| self.option(target, incoming)).collect();
+        let options: Options = options.into_iter().flatten().collect();
+        let weigh = |option: &RuleOption| (option.weight, reading_of(&option.group));
+        draw(options, weigh, self.choice, now.dice)
+    }
+
+    fn option(&mut self, target: &RuleTarget, incoming: &Wanted) -> Option<RuleOption> {
+        let wanted = self.wanted(target, incoming)?;
+        let group = self.group(&wanted, target.credential.as_ref());
+        Some(RuleOption { wanted, group, weight: target.weight })
+    }
+
+    /// What a target stands for; what it leaves out is the request's.
+    fn wanted(&mut self, target: &RuleTarget, incoming: &Wanted) -> Option<Wanted> {
+        let snapshot = self.snapshot;
+        let Some(name) = &target.provider else {
+            return Some(match (&target.model, &incoming.provider) {
+                (None, _) => incoming.clone(),
+                (Some(model), Some(provider)) => Wanted::both(provider, model.as_str()),
+                (Some(model), None) => Wanted::named(snapshot, model.as_str()),
+            });
+        };
+        let Some(provider) = snapshot.provider(name.as_str()) else {
+            let model = target.model.as_ref().unwrap_or(&incoming.model);
+            self.drop(name.as_str(), model.as_str(), DropReason::NotConfigured);
+            return None;
+        };
+        match &target.model {
+            Some(model) => Some(Wanted::both(provider, model.as_str())),
+            None => Some(Wanted {
+                provider: Some(Arc::clone(provider)),
+                model: incoming.model.clone(),
+                naming: Naming::ProviderAlone,
+            }),
+        }
+    }
+
+    /// How traffic is spread where no rule says: as the key says, or the settings.
+    pub(super) fn own_balance(&self) -> Balance {
+        let of_key = self.caller.key.as_ref().and_then(|key| key.balance);
+        of_key.unwrap_or(self.snapshot.settings().balance)
+    }
+}
+
+/// A group does as the best of it; one without members is down.
+fn reading_of(group: &Group) -> Reading {
+    let readings = group.iter().map(Member::reading);
+    readings.reduce(together).unwrap_or(Reading::DOWN)
+}
+
+/// A rule's word on fallbacks, or the request's; `None`: nothing is said.
+pub(super) fn fallbacks<'a>(rule: Option<&'a Rule>, of_request: Option<&'a [String]>) -> Option<Fallbacks<'a>> {
+    match rule.and_then(|rule| rule.fallbacks.as_deref()) {
+        Some(of_rule) => Some(Fallbacks::OfRule(of_rule)),
+        None => of_request.map(Fallbacks::OfRequest),
+    }
+}
+
+/// Where a call goes when its targets fail, and who says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fallbacks<'a> {
+    OfRule(&'a [Box<str>]),
+    /// These may also name a model alone.
+    OfRequest(&'a [String]),
+}
+
+impl Planner<'_> {
+    /// Adds the targets of the rule that decided, or those of what was asked for; gives the rules that matched, and the model
+    /// that the call is now for. `only_first`: fallbacks are named, so that others of the same kind are not wanted.
+    pub(super) fn add_first(
+        &mut self,
+        ruled: Option<Ruled>,
+        asked: &Wanted,
+        only_first: bool,
+        now: &mut Circumstances<'_>,
+    ) -> (SmallVec<[RuleId; 2]>, ModelName) {
+        let Some(Ruled { matched, targets, .. }) = ruled else {
+            let group = self.group(asked, None);
+            self.add(group, only_first, now.dice);
+            return (SmallVec::new(), asked.model.clone());
+        };
+        let routed = targets.first().map_or(&asked.model, |option| &option.wanted.model).clone();
+        for option in targets {
+            self.add(option.group, only_first, now.dice);
+        }
+        (matched, routed)
+    }
+
+    /// Adds the fallbacks in their order.
+    pub(super) fn add_fallbacks(
+        &mut self,
+        fallbacks: Fallbacks<'_>,
+        same: &SameModel<'_>,
+        now: &mut Circumstances<'_>,
+    ) {
+        match fallbacks {
+            Fallbacks::OfRule(list) => list.iter().for_each(|text| self.add_fallback(text, false, same, now.dice)),
+            Fallbacks::OfRequest(list) => list.iter().for_each(|text| self.add_fallback(text, true, same, now.dice)),
+        }
+    }
+}
