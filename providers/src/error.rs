@@ -260,6 +260,9 @@ mod tests {
                 (Some("error"), Some("server_error"), "m", Some(500)),
             ),
             (r#"{"detail":"Not authenticated"}"#, (None, None, "Not authenticated", None)),
+            (r#"{"error":{"code":"429","message":"slow"}}"#, (None, Some("429"), "slow", Some(429))),
+            (r#"{"error":"nope","code":"no such thing"}"#, (None, Some("no such thing"), "nope", None)),
+            (r#"{"message":"m","type":"t","code":"3051"}"#, (Some("t"), Some("3051"), "m", None)),
         ];
         for (body, (kind, code, message, status)) in cases {
             let expected = VendorError {
@@ -267,6 +270,7 @@ mod tests {
                 code: code.map(str::to_owned),
                 message: message.to_owned(),
                 status,
+                param: body.contains("\"param\":\"messages\"").then(|| "messages".to_owned()),
                 ..VendorError::default()
             };
             assert_eq!(VendorError::read(body.as_bytes()), Some(expected), "{body}");
@@ -274,5 +278,23 @@ mod tests {
         for body in ["", "<html>", "{}", "[]", "null", r#"{"id":"x"}"#] {
             assert_eq!(VendorError::read(body.as_bytes()), None, "{body}");
         }
+    }
+
+    #[test]
+    fn an_errors_details_are_found() {
+        let details = |body: &str| {
+            let error = VendorError::read(body.as_bytes()).unwrap();
+            (error.reason, error.retry_after)
+        };
+        let google = r#"{"error":{"code":429,"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.Help"},
+            {"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED"},
+            {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}}"#;
+        assert_eq!(details(google), (Some("RATE_LIMIT_EXCEEDED".to_owned()), Some(Duration::from_millis(1_500))));
+        let azure = r#"{"error":{"message":"m","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#;
+        assert_eq!(details(azure), (Some("ResponsibleAIPolicyViolation".to_owned()), None));
+        let openrouter = r#"{"error":{"message":"m","metadata":{"flagged_input":"x"}}}"#;
+        assert_eq!(details(openrouter), (Some("flagged_input".to_owned()), None));
+        let broken = r#"{"error":{"message":"m","details":[{"@type":"google.rpc.RetryInfo","retryDelay":"-1s"},7]}}"#;
+        assert_eq!(details(broken), (None, None));
     }
 }

@@ -1,8 +1,8 @@
 //! How each vendor speaks: bytes in, bytes out. No sockets, no runtime, no clock, no dice.
 //!
-//! Here are the requests' bodies ([`peek`], [`splice`]), the answers' ([`meter`], [`resume`]), the vendors themselves ([`vendor`])
-//! and what the gateway says in their stead ([`error`], [`models`]). What is allowed and what it costs is the `policy` crate's
-//! business.
+//! Here are the requests' bodies ([`peek`], [`splice`]), the answers' ([`meter`], [`resume`]) and what a failed one failed for
+//! ([`verdict`]), the vendors themselves ([`vendor`]) and what the gateway says in their stead ([`error`], [`models`]). What is
+//! allowed and what it costs is the `policy` crate's business.
 
 mod anthropic;
 mod count;

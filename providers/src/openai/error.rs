@@ -104,6 +104,7 @@ pub(crate) const WORDS: Words = Words {
                 "This model's maximum context length is #",
                 "This endpoint's maximum context length is #",
                 "This model's maximum prompt length is #",
+                "'max_tokens' or 'max_completion_tokens' is too large: #. This model's maximum context length is #",
                 "You passed # input tokens and requested # output tokens. However, the model's context length is only #",
                 "The decoder prompt (length #) is longer than the maximum model length of #",
                 "Please reduce the length of the messages",

@@ -28,14 +28,14 @@ pub(crate) enum Class {
 pub(crate) struct Words {
     /// Values of `code`, `type`, `status` or `reason`; compared whole.
     pub(crate) codes: &'static [(Class, &'static [&'static str])],
-    /// How messages begin: a letter stands for itself in either case, `#` for a number, `*` for up to 256 bytes of anything.
+    /// How messages begin: a letter stands for itself in either case, `#` for a number, `*` for up to 256 bytes without a space.
     /// `$` at the end stands for the message's end.
     /// They are held against the beginning only, so that a message that quotes the user's text is not taken for another.
     pub(crate) sentences: &'static [(Class, &'static [&'static str])],
 }
 
 /// How much `*` stands for, in bytes.
-const MAX_ANYTHING: usize = 256;
+const MAX_NAME: usize = 256;
 
 impl Words {
     /// Whether the error is about this. Sentences count only where the code leaves it open.
@@ -87,7 +87,11 @@ fn pass<'a>(rest: &'a [u8], wild: Option<u8>, literal: &[u8]) -> Option<&'a [u8]
             let digits = rest.iter().take_while(|byte| is_number(byte)).count();
             if digits == 0 { None } else { strip(rest.get(digits..)?, literal) }
         }
-        Some(_) => (0..=MAX_ANYTHING.min(rest.len())).find_map(|skipped| strip(rest.get(skipped..)?, literal)),
+        Some(_) => {
+            // A name has no space. Were it anything, a caller could have a text of theirs quoted that tells of another model.
+            let name = rest.iter().take(MAX_NAME).take_while(|byte| !byte.is_ascii_whitespace()).count();
+            (0..=name).find_map(|skipped| strip(rest.get(skipped..)?, literal))
+        }
         None => strip(rest, literal),
     }
 }
@@ -108,7 +112,8 @@ mod tests {
             ("Prompt Is too long: 1 tokens > 2 maximum", "prompt is too long: # tokens > # maximum", true),
             ("prompt is too long: many tokens > 2 maximum", "prompt is too long: # tokens > # maximum", false),
             ("he said: prompt is too long", "prompt is too long", false),
-            ("The model `a b` does not exist", "The model * does not exist", true),
+            ("The model `a/b` does not exist", "The model * does not exist", true),
+            ("The model `a b` does not exist", "The model * does not exist", false),
             ("The model ` does not", "The model * does not exist", false),
             ("limit 12", "limit #", true),
             ("limit x", "limit #", false),
@@ -123,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn anything_is_not_everything() {
-        let long = format!("The model {} does not exist", "x".repeat(MAX_ANYTHING + 1));
+    fn a_name_has_an_end() {
+        let long = format!("The model {} does not exist", "x".repeat(MAX_NAME + 1));
         assert!(!begins(&long, "The model * does not exist"));
     }
 }
