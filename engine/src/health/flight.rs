@@ -35,6 +35,7 @@ impl Flight {
                 Entry::Refused => return None,
             };
             progress.in_flight = progress.in_flight.saturating_add(1);
+            progress.waiting = progress.waiting.saturating_add(1);
             probe
         };
         Some(Self {
@@ -65,6 +66,7 @@ impl Flight {
     pub fn first_content(&mut self, now_us: u64) {
         if !std::mem::replace(&mut self.has_content, true) {
             let mut progress = self.watched.progress();
+            progress.waiting = progress.waiting.saturating_sub(1);
             progress.pace.saw_first_content(now_us.saturating_sub(self.began_us), now_us);
             progress.circuit.reached(self.probe, now_us);
         }
@@ -90,7 +92,7 @@ impl Flight {
             mark::soften(&mut progress.throttled, heard);
             mark::lift(&mut progress.not_for_model, heard);
         }
-        leave(&mut progress);
+        leave(&mut progress, self.has_content);
         drop(progress);
         self.is_judged = true;
     }
@@ -122,7 +124,7 @@ impl Flight {
             }
             _ => {}
         }
-        leave(&mut progress);
+        leave(&mut progress, self.has_content);
         drop(progress);
         self.is_judged = true;
     }
@@ -133,11 +135,12 @@ impl Drop for Flight {
         if !self.is_judged {
             let mut progress = self.watched.progress();
             progress.circuit.gave_up(self.probe);
-            leave(&mut progress);
+            leave(&mut progress, self.has_content);
         }
     }
 }
 
-fn leave(progress: &mut Progress) {
+fn leave(progress: &mut Progress, has_content: bool) {
+    progress.waiting = progress.waiting.saturating_sub(u32::from(!has_content));
     progress.in_flight = progress.in_flight.saturating_sub(1);
 }

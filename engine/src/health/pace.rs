@@ -5,6 +5,9 @@ use super::fade::{WHOLE, faded};
 /// The weight of the latest attempt in the error rate: one in sixteen.
 const LATEST: u32 = 16;
 
+/// A latency counts in full for so long, though nothing is seen any more.
+const LATENCY_HOLDS_US: u64 = 30_000_000;
+
 /// A vendor's word about its own limits fades over a minute, the usual window of such limits.
 const HEADROOM_HOLDS_US: u64 = 60_000_000;
 
@@ -48,9 +51,12 @@ impl Pace {
         self.lack_at_us = now_us;
     }
 
-    /// Microseconds to the first content; 0 where none was seen.
-    pub(super) const fn latency_us(&self) -> u64 {
-        self.latency_us
+    /// Microseconds to the first content; 0 where none was seen. It fades where none was seen for long, so that a route
+    /// that was slow is tried again: so often for each route, and not for so many calls, because of many calls the few
+    /// that look whether it is still slow must not be the slowest hundredth.
+    pub(super) fn latency_us(&self, now_us: u64) -> u64 {
+        let stale_us = now_us.saturating_sub(self.latency_at_us).saturating_sub(LATENCY_HOLDS_US);
+        faded(self.latency_us, stale_us).max(self.latency_us.min(1))
     }
 
     /// Failed attempts, in thousandths.

@@ -82,6 +82,7 @@ pub(super) struct WatchedRoute {
 #[derive(Debug)]
 pub(super) struct Progress {
     pub(super) in_flight: u32,
+    pub(super) waiting: u32,
     pub(super) circuit: Circuit,
     pub(super) pace: Pace,
     pub(super) throttled: Option<Mark>,
@@ -92,6 +93,7 @@ impl WatchedRoute {
     pub(super) fn of(route: Route<'_>, credential: Arc<WatchedCredential>, seed: u64) -> Self {
         let progress = Progress {
             in_flight: 0,
+            waiting: 0,
             circuit: Circuit::new(seed),
             pace: Pace::default(),
             throttled: None,
@@ -136,7 +138,8 @@ impl Progress {
             state: State::Up,
             share: WHOLE,
             in_flight: self.in_flight,
-            latency_us: self.pace.latency_us(),
+            waiting: self.waiting,
+            latency_us: self.pace.latency_us(now_us),
             errors: self.pace.errors(now_us),
             headroom: self.pace.headroom(now_us),
         };

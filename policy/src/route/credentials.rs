@@ -113,6 +113,7 @@ pub(super) fn together(one: Reading, other: Reading) -> Reading {
             state: sooner(one.state, other.state),
             share: one.share.max(other.share),
             in_flight: one.in_flight.saturating_add(other.in_flight),
+            waiting: one.waiting.saturating_add(other.waiting),
             latency_us: faster(one.latency_us, other.latency_us),
             errors: one.errors.min(other.errors),
             headroom: one.headroom.max(other.headroom),

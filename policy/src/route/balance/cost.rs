@@ -4,14 +4,10 @@ use super::pool::Pool;
 use crate::route::Dice;
 use crate::route::health::{Reading, State};
 
-/// Of so many choices, one goes the other way, so that what was slow is measured again. Rarer than one in a hundred:
-/// the slowest hundredth of the answers must not be made by looking.
-const LOOKS_ELSEWHERE: u64 = 128;
-
 /// From here on downwards, what a vendor says is left of its limits makes it dearer.
 const AMPLE_HEADROOM: u16 = 200;
 
-/// Two members drawn by weight; the one that costs less, and now and then the other.
+/// Two members drawn by weight; the one that costs less.
 pub(super) fn cheaper_of_two(pool: &Pool<'_>, dice: &mut dyn Dice) -> Option<usize> {
     let first = pool.draw(None, dice)?;
     let Some(second) = pool.draw(Some(first), dice) else {
@@ -21,8 +17,7 @@ pub(super) fn cheaper_of_two(pool: &Pool<'_>, dice: &mut dyn Dice) -> Option<usi
     let unseen_us = pool.members().map(|(_, one)| one.reading.latency_us).filter(|latency| *latency > 0).min();
     let rank =
         |index: usize| reading(index).map(|reading| (!waits_for_probe(reading), cost(reading, unseen_us.unwrap_or(1))));
-    let (best, other) = if rank(second) < rank(first) { (second, first) } else { (first, second) };
-    Some(if dice.below(LOOKS_ELSEWHERE) == 0 { other } else { best })
+    Some(if rank(second) < rank(first) { second } else { first })
 }
 
 /// Somebody has to make the one call that shows whether it is back.
@@ -30,13 +25,13 @@ fn waits_for_probe(reading: Reading) -> bool {
     reading.state == State::Probe
 }
 
-/// latency × (calls under way + 1) × (1 + 4 × errors) × (1 + 4 × lack of headroom), the last two in thousandths.
+/// latency × (calls that wait for content + 1) × (1 + 4 × errors) × (1 + 4 × lack of headroom), the last two in thousandths.
 ///
 /// A latency never seen is the lowest of the others', so that it is tried. Lack of headroom goes from 0 where a fifth of
 /// the vendor's limits is left to 1 where nothing is.
 fn cost(reading: Reading, unseen_us: u64) -> u128 {
     let latency = if reading.latency_us == 0 { unseen_us } else { reading.latency_us };
-    let load = u128::from(reading.in_flight) + 1;
+    let load = u128::from(reading.waiting) + 1;
     let errors = 1_000 + 4 * u128::from(reading.errors.min(1_000));
     let lack = u128::from(AMPLE_HEADROOM.saturating_sub(reading.headroom)) * 1_000 / u128::from(AMPLE_HEADROOM);
     u128::from(latency).saturating_mul(load).saturating_mul(errors).saturating_mul(1_000 + 4 * lack)

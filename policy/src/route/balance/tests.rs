@@ -228,20 +228,20 @@ fn the_room_at_home_goes_by_weight() {
 }
 
 #[test]
-fn of_two_the_one_that_costs_less_is_taken_but_now_and_then_the_other() {
+fn of_two_the_one_that_costs_less_is_taken() {
     let doing = |reading: Reading| Candidate { reading, ..well("1") };
-    let usual = Reading { latency_us: 100_000, in_flight: 3, ..Reading::WELL };
+    let usual = Reading { latency_us: 100_000, in_flight: 9, waiting: 3, ..Reading::WELL };
     let worse = [
         Reading { latency_us: 200_000, ..usual },
-        Reading { in_flight: 4, ..usual },
+        Reading { waiting: 4, ..usual },
         Reading { errors: 300, ..usual },
         Reading { headroom: 50, ..usual },
     ];
     for reading in worse {
-        let counted = counts(&[doing(reading), doing(usual)], std::iter::repeat_n(ADAPTIVE, 64_000));
-        assert!(counted[0].abs_diff(500) < 100, "{reading:?}: {counted:?}");
+        let counted = counts(&[doing(reading), doing(usual)], std::iter::repeat_n(ADAPTIVE, 1_000));
+        assert_eq!(counted, [0, 1_000], "{reading:?}");
     }
-    let ample = Reading { headroom: 300, ..usual };
+    let ample = Reading { headroom: 300, in_flight: 99, ..usual };
     let counted = counts(&[doing(ample), doing(usual)], std::iter::repeat_n(ADAPTIVE, 64_000));
     assert!(counted[0].abs_diff(32_000) < 1_000, "{counted:?}");
 }
@@ -264,7 +264,14 @@ fn what_waits_for_its_probe_gets_it_when_it_is_drawn() {
 
 #[test]
 fn the_heaviest_loads_do_not_overflow() {
-    let most = Reading { latency_us: u64::MAX, in_flight: u32::MAX, errors: u16::MAX, headroom: 0, ..Reading::WELL };
+    let most = Reading {
+        latency_us: u64::MAX,
+        in_flight: u32::MAX,
+        waiting: u32::MAX,
+        errors: u16::MAX,
+        headroom: 0,
+        ..Reading::WELL
+    };
     let candidates = [Candidate { reading: most, ..well("1000000000") }; 3];
     for choice in [WEIGHTED, ADAPTIVE, session(u64::MAX), prompt(u64::MAX)] {
         assert!(pick(&candidates, choice, &mut Seeded(1)).is_some());
@@ -281,10 +288,10 @@ fn any_state() -> impl Strategy<Value = State> {
 }
 
 fn any_candidate() -> impl Strategy<Value = Candidate> {
-    let numbers = (0..4_u64, 0..=1_000_u16, 0..50_u32, 0..5_u64, 0..=1_000_u16, 0..=1_000_u16);
+    let numbers = (0..4_u64, 0..=1_000_u16, 0..50_u32, 0..50_u32, 0..5_u64, 0..=1_000_u16, 0..=1_000_u16);
     (numbers, any_state(), any::<bool>()).prop_map(|(numbers, state, is_usable)| {
-        let (weight, share, in_flight, latency_us, errors, headroom) = numbers;
-        let reading = Reading { state, share, in_flight, latency_us, errors, headroom };
+        let (weight, share, in_flight, waiting, latency_us, errors, headroom) = numbers;
+        let reading = Reading { state, share, in_flight, waiting, latency_us, errors, headroom };
         Candidate { weight: Weight(weight * 1_000_000), reading, is_usable }
     })
 }
