@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing, put};
+use super::wire::{Answer, Event, Framing, Part, put};
 
 /// Answers `/messages`.
 pub(super) fn message(ask: &Ask<'_>) -> Answer {
@@ -81,8 +81,8 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
     if let Some(usage) = &usage {
         put(&mut last, "usage", cumulative(usage));
     }
-    events.push(event("message_delta", last));
-    events.push(event("message_stop", json!({})));
+    events.push(event("message_delta", last).with_part(Part::Finish));
+    events.push(event("message_stop", json!({})).with_part(Part::End));
     Answer::stream(events, Framing::Sse, usage)
 }
 

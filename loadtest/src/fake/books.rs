@@ -4,13 +4,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::bail;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
+use super::clock::{micros, unix_ms};
+use super::conn::Link;
 use super::entry::{Entry, Totals};
+use super::pen::Pen;
 
 /// Entries kept; older ones are forgotten, the totals are not.
 const MAX_ENTRIES: usize = 100_000;
@@ -26,8 +29,8 @@ pub struct Books {
 #[derive(Debug)]
 struct Shared {
     keep_entries: bool,
-    opened: Instant,
     next_seq: AtomicU64,
+    connections: AtomicU64,
     pages: Mutex<Pages>,
     changed: Notify,
     locksteps: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -37,16 +40,18 @@ struct Shared {
 struct Pages {
     entries: VecDeque<Entry>,
     totals: Totals,
-    /// How often each exact model string has been made to fail.
-    failures: HashMap<String, u64>,
+    /// How many requests for each exact model string might have been made to fail.
+    failable: HashMap<String, u64>,
 }
 
 impl Books {
     pub(super) fn new(keep_entries: bool) -> Self {
+        // The first look at the clock is its zero.
+        micros();
         let shared = Shared {
             keep_entries,
-            opened: now(),
             next_seq: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             pages: Mutex::default(),
             changed: Notify::new(),
             locksteps: Mutex::default(),
@@ -79,7 +84,37 @@ impl Books {
         self.shared.pages.lock().totals.clone()
     }
 
-    /// Forgets entries, totals, `failfirst` counts and acknowledgements. Requests still running are no longer followed.
+    /// From each request's arrival to the next one's, in order of arrival.
+    pub fn gaps(&self) -> Vec<Duration> {
+        self.between(|before| Some(before.received_us))
+    }
+
+    /// From the moment in which each request's outcome could be known ([`Entry::answered_us`]) to the next one's arrival, in order
+    /// of arrival; zero where the next one came first.
+    pub fn pauses(&self) -> Vec<Duration> {
+        self.between(Entry::answered_us)
+    }
+
+    fn between(&self, from: impl Fn(&Entry) -> Option<u64>) -> Vec<Duration> {
+        let mut entries = self.entries();
+        entries.sort_by_key(|entry| entry.received_us);
+        let pairs = entries.iter().zip(entries.iter().skip(1));
+        let gap =
+            |(before, after): (&Entry, &Entry)| after.received_us.saturating_sub(from(before).unwrap_or(u64::MAX));
+        pairs.map(|pair| Duration::from_micros(gap(pair))).collect()
+    }
+
+    /// How many connections have been accepted since the start.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connected(&self) {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Forgets entries, totals, the counts of `failfirst` and its like, and acknowledgements. Requests still running are no longer followed.
     pub fn clear(&self) {
         *self.shared.pages.lock() = Pages::default();
         self.shared.locksteps.lock().clear();
@@ -118,19 +153,15 @@ impl Books {
         }
     }
 
-    /// Counts one request for `model` and says whether it is among the first `count`, which are to fail.
-    pub(super) fn is_failure_due(&self, model: &str, count: u64) -> bool {
-        if count == 0 {
-            return false;
-        }
+    /// Counts one request for `model` that may be made to fail, and says which one it is, from 1.
+    pub(super) fn count_failable(&self, model: &str) -> u64 {
         let mut pages = self.shared.pages.lock();
-        if pages.failures.len() >= MAX_NAMES && !pages.failures.contains_key(model) {
-            pages.failures.clear();
+        if pages.failable.len() >= MAX_NAMES && !pages.failable.contains_key(model) {
+            pages.failable.clear();
         }
-        let failed = pages.failures.entry(model.to_owned()).or_default();
-        let is_due = *failed < count;
-        *failed += u64::from(is_due);
-        is_due
+        let count = pages.failable.entry(model.to_owned()).or_default();
+        *count += 1;
+        *count
     }
 
     /// The gate that `ack` opens.
@@ -142,71 +173,9 @@ impl Books {
         Arc::clone(locksteps.entry(token.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(0))))
     }
 
-    /// Whether entries are kept at all; if not, there is no point in preparing them.
-    pub(super) fn keeps_entries(&self) -> bool {
-        self.shared.keep_entries
-    }
-
-    /// Opens an entry and returns the pen for it.
-    pub(super) fn open(&self, entry: Entry) -> Pen {
-        let seq = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
-        let received = now();
+    /// Adds a request to the totals.
+    pub(super) fn count_asked(&self, model: &str, input_tokens: u64) {
         let mut pages = self.shared.pages.lock();
-        pages.totals.requests += 1;
-        if self.shared.keep_entries {
-            if pages.entries.len() >= MAX_ENTRIES {
-                pages.entries.pop_front();
-            }
-            let received_us = self.since_opened();
-            pages.entries.push_back(Entry { seq, received_us, received_unix_ms: unix_ms(), ..entry });
-        }
-        drop(pages);
-        self.shared.changed.notify_waiters();
-        Pen { books: self.clone(), seq, received, is_over: false }
-    }
-
-    fn since_opened(&self) -> u64 {
-        u64::try_from(self.shared.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn edit(&self, seq: u64, change: impl FnOnce(&mut Entry, u64)) {
-        if !self.shared.keep_entries {
-            return;
-        }
-        let now = self.since_opened();
-        let mut pages = self.shared.pages.lock();
-        // Entries are in order of seq without gaps, except where requests raced each other to the lock; those are neighbours.
-        let found = pages.entries.iter_mut().rev().find(|entry| entry.seq == seq);
-        if let Some(entry) = found {
-            change(entry, now);
-        }
-        drop(pages);
-        self.shared.changed.notify_waiters();
-    }
-}
-
-/// Writes one entry while its request is served. Dropped before the exchange is over, it notes that the caller has gone: hyper
-/// drops a handler or a body only for that reason.
-#[derive(Debug)]
-pub(super) struct Pen {
-    books: Books,
-    seq: u64,
-    received: Instant,
-    is_over: bool,
-}
-
-impl Pen {
-    pub(super) fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    pub(super) fn note(&self, change: impl FnOnce(&mut Entry)) {
-        self.books.edit(self.seq, |entry, _| change(entry));
-    }
-
-    /// The request is understood: whose model it is for and how much was asked.
-    pub(super) fn asked(&self, model: &str, input_tokens: u64) {
-        let mut pages = self.books.shared.pages.lock();
         pages.totals.input_tokens += input_tokens;
         let by_model = &mut pages.totals.requests_by_model;
         if let Some(count) = by_model.get_mut(model) {
@@ -216,54 +185,46 @@ impl Pen {
         }
     }
 
-    pub(super) fn header_sent(&self, status: u16) {
-        self.books.edit(self.seq, |entry, now| {
-            entry.status = Some(status);
-            entry.header_sent_us = Some(now);
-        });
+    /// Adds output tokens to the totals.
+    pub(super) fn count_wrote(&self, tokens: u64) {
+        self.shared.pages.lock().totals.output_tokens += tokens;
     }
 
-    /// An event, or a whole body, has been written.
-    pub(super) fn wrote(&self, tokens: u64) {
-        self.books.shared.pages.lock().totals.output_tokens += tokens;
-        self.books.edit(self.seq, |entry, now| {
-            entry.events += 1;
-            entry.output_tokens += tokens;
-            entry.first_event_us.get_or_insert(now);
-            entry.last_event_us = Some(now);
-        });
+    /// Whether entries are kept at all; if not, there is no point in preparing them.
+    pub(super) fn keeps_entries(&self) -> bool {
+        self.shared.keep_entries
     }
 
-    /// The answer is over, with its end marker or (`finished == false`) broken off by us.
-    pub(super) fn over(&mut self, finished: bool) {
-        self.is_over = true;
-        self.books.edit(self.seq, |entry, now| {
-            entry.finished = finished;
-            entry.ended_us = Some(now);
-        });
+    /// Opens an entry for a request that came over `link`, and returns the pen for it.
+    pub(super) fn open(&self, entry: Entry, link: Arc<Link>) -> Pen {
+        let seq = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
+        let received_us = micros();
+        let mut pages = self.shared.pages.lock();
+        pages.totals.requests += 1;
+        if self.shared.keep_entries {
+            if pages.entries.len() >= MAX_ENTRIES {
+                pages.entries.pop_front();
+            }
+            pages.entries.push_back(Entry { seq, received_us, received_unix_ms: unix_ms(), ..entry });
+        }
+        drop(pages);
+        self.shared.changed.notify_waiters();
+        Pen::new(self.clone(), link, seq, received_us)
     }
-}
 
-impl Drop for Pen {
-    fn drop(&mut self) {
-        if self.is_over {
+    /// Changes an entry; the time is given to the change.
+    pub(super) fn edit(&self, seq: u64, change: impl FnOnce(&mut Entry, u64)) {
+        if !self.shared.keep_entries {
             return;
         }
-        let gone_ms = u64::try_from(self.received.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.books.edit(self.seq, |entry, now| {
-            entry.caller_gone = Some(gone_ms);
-            entry.ended_us = Some(now);
-        });
+        let now = micros();
+        let mut pages = self.shared.pages.lock();
+        // Entries are in order of seq without gaps, except where requests raced each other to the lock; those are neighbours.
+        let found = pages.entries.iter_mut().rev().find(|entry| entry.seq == seq);
+        if let Some(entry) = found {
+            change(entry, now);
+        }
+        drop(pages);
+        self.shared.changed.notify_waiters();
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the books say when things really happened; nothing is decided by it")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the books say when things really happened; nothing is decided by it")]
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

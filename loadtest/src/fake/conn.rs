@@ -1,42 +1,72 @@
-//! One accepted connection: plain TCP, plus two things hyper does not offer. A handler can ask for a reset, and it can wait until
-//! what it gave to hyper has been written to the socket.
+//! One accepted connection: plain TCP, plus three things hyper does not offer. A handler can leave the connection in several ways,
+//! it can wait until what it gave to hyper has been written to the socket, and it can write behind hyper's back.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
+use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
+
+/// How the provider leaves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// With a TCP RST.
+    Reset,
+    /// With a FIN, whatever was still to be sent.
+    HangUp,
+    /// With an HTTP/2 GOAWAY frame and then a FIN.
+    GoAway,
+    /// As soon as every answer is whole, which HTTP/2 announces by a GOAWAY frame.
+    Drain,
+}
 
 /// What a connection and the answers running on it share.
 #[derive(Debug)]
 pub(super) struct Link {
     /// Counts connections from 0.
     pub(super) id: u64,
-    reset: AtomicBool,
-    reset_asked: Notify,
+    leave: watch::Sender<Option<Leave>>,
     flushes: watch::Sender<u64>,
+    /// Written behind what hyper writes next.
+    trailer: Mutex<Bytes>,
 }
 
 impl Link {
     pub(super) fn new(id: u64) -> Arc<Self> {
-        Arc::new(Self { id, reset: AtomicBool::new(false), reset_asked: Notify::new(), flushes: watch::Sender::new(0) })
+        let (leave, flushes) = (watch::Sender::new(None), watch::Sender::new(0));
+        Arc::new(Self { id, leave, flushes, trailer: Mutex::default() })
     }
 
-    /// Asks for the connection to be closed with a TCP RST.
-    pub(super) fn reset(&self) {
-        self.reset.store(true, Ordering::Release);
-        self.reset_asked.notify_one();
+    /// Asks for the connection to be left.
+    pub(super) fn leave(&self, how: Leave) {
+        self.leave.send_replace(Some(how));
     }
 
-    /// Completes once [`Link::reset`] has been called.
-    pub(super) async fn reset_asked(&self) {
-        self.reset_asked.notified().await;
+    /// Whether the provider has left the connection in mid-answer, so that whatever ends now ends by its doing.
+    pub(super) fn is_left(&self) -> bool {
+        self.leave.borrow().is_some_and(|how| how != Leave::Drain)
+    }
+
+    /// Completes once [`Link::leave`] has been called for something else than is known already, and says how.
+    pub(super) async fn leaving(&self, known: Option<Leave>) -> Leave {
+        let mut leave = self.leave.subscribe();
+        match leave.wait_for(|how| *how != known).await {
+            Ok(how) => how.unwrap_or(Leave::Reset),
+            // The sender lives as long as this link.
+            Err(_) => Leave::Reset,
+        }
+    }
+
+    /// Has these bytes written right behind what hyper writes next.
+    pub(super) fn trail(&self, bytes: Bytes) {
+        *self.trailer.lock() = bytes;
     }
 
     /// How often everything written so far has reached the socket.
@@ -60,7 +90,7 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if self.link.reset.load(Ordering::Acquire) {
+        if *self.link.leave.borrow() == Some(Leave::Reset) {
             // Lingering for no time turns the close that follows into a RST. Failing to set it leaves an ordinary close.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
@@ -92,7 +122,14 @@ impl AsyncWrite for Conn {
 
     /// hyper flushes only after its own buffer has gone out, so a flush here means that every frame given to it is in the socket.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        let Self { stream, link } = &mut *self;
+        let mut trailer = link.trailer.lock();
+        while !trailer.is_empty() {
+            let written = ready!(Pin::new(&mut *stream).poll_write(cx, &trailer))?;
+            trailer.advance(written);
+        }
+        drop(trailer);
+        ready!(Pin::new(stream).poll_flush(cx))?;
         self.link.flushes.send_modify(|count| *count += 1);
         Poll::Ready(Ok(()))
     }

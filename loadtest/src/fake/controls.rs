@@ -1,7 +1,11 @@
-//! The controls a model name may carry: `gpt-4o~words=200~delay_ms=5`. Parsing only; what they do is in `play` and the dialects.
+//! The controls a model name may carry: `gpt-4o~words=200~delay_ms=5`. What they do is in `asked`, `play` and the dialects.
 
-use std::str::FromStr;
+mod faults;
+mod parse;
+
 use std::time::Duration;
+
+pub use faults::{Faults, Whom};
 
 /// What the answer says about usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +21,8 @@ pub enum UsageReport {
 
 /// Everything a model name's `~name=value` suffixes ask for. The default is a well-behaved answer of eight words.
 ///
-/// `N` in `*_after` counts events of a stream (from 0, comments excluded), or bytes of an answer that is not streamed.
+/// `N` in `*_after` counts events of a stream (from 0, comments excluded), or bytes of an answer that is not streamed; with
+/// `by_tokens` it counts output tokens of a stream.
 #[derive(Clone, Debug)]
 pub struct Controls {
     /// `words=N`: how many words the answer has, one output token each. Default 8.
@@ -32,18 +37,36 @@ pub struct Controls {
     pub header_delay: Duration,
     /// `body_delay_ms=N`: pause between the response header and the first byte of the body.
     pub body_delay: Duration,
-    /// `status=NNN`: an error of this status in the dialect's own shape. `badkey` and `failfirst` narrow down who gets it.
+    /// `words_seed=N`: other words, another text for every N but 0, which is the default.
+    pub words_seed: u64,
+    /// `diverge_at=N`: `words_seed` changes words from word N on only.
+    pub diverge_at: usize,
+    /// `status=NNN`: an error of this status in the dialect's own shape.
     pub status: Option<u16>,
-    /// `retry_after=S`: a Retry-After header on error answers.
+    /// `retry_after=TEXT`: a Retry-After header of this text on error answers: seconds, with a fraction or not, or anything else.
     pub retry_after: Option<String>,
+    /// `retry_after_ms=N`: a `retry-after-ms` header on error answers, as OpenAI and Azure give it.
+    pub retry_after_ms: Option<u64>,
+    /// `retry_after_date=S`: a Retry-After header on error answers that is a date, S seconds from now or up to one more.
+    pub retry_after_date: Option<u64>,
     /// `code=NAME`: the error's code (OpenAI), type (Anthropic) or status name (Gemini) instead of the usual one.
     pub code: Option<String>,
     /// `html`: errors are an HTML page, as load balancers in front of vendors give them.
     pub html: bool,
-    /// `badkey=PREFIX`: only requests with a credential that starts with PREFIX fail, with 401 or `status`.
+    /// `badkey=PREFIX`: only requests with a credential that starts with PREFIX get the faults, and 401 if none is named.
     pub bad_key: Option<String>,
-    /// `failfirst=N`: only the first N requests for this exact model string fail, with 503 or `status`.
-    pub fail_first: u64,
+    /// `failfirst=N`, `failevery=N`, `failchance=N`: only some of the requests for this exact model string get the faults, and 503
+    /// if none is named. What is no fault (words, usage, delays, headers) is for all.
+    pub whom: Whom,
+    /// What else goes wrong.
+    pub faults: Faults,
+    /// `noprefill`: a conversation whose last message is the assistant's is refused with 400. Otherwise the answer goes on from
+    /// that message if it is the beginning of this answer's text, and starts anew if it is not.
+    pub no_prefill: bool,
+    /// `by_tokens`: `*_after=N` means as soon as N tokens of a stream are sent; 0 means before the first.
+    pub by_tokens: bool,
+    /// `headroom=N`: thousandths of the rate limit that the vendor's headers say are left. Gemini has no such headers.
+    pub headroom: Option<u64>,
     /// `reset_before_header`: TCP RST instead of an answer.
     pub reset_before_header: bool,
     /// `reset_after=N`: TCP RST.
@@ -95,7 +118,6 @@ pub struct Controls {
 }
 
 const DEFAULT_WORDS: usize = 8;
-const DEFAULT_HUGE_HEADER_BYTES: usize = 70_000;
 
 impl Default for Controls {
     fn default() -> Self {
@@ -106,12 +128,20 @@ impl Default for Controls {
             delay: Duration::ZERO,
             header_delay: Duration::ZERO,
             body_delay: Duration::ZERO,
+            words_seed: 0,
+            diverge_at: 0,
             status: None,
             retry_after: None,
+            retry_after_ms: None,
+            retry_after_date: None,
             code: None,
             html: false,
             bad_key: None,
-            fail_first: 0,
+            whom: Whom::default(),
+            faults: Faults::default(),
+            no_prefill: false,
+            by_tokens: false,
+            headroom: None,
             reset_before_header: false,
             reset_after: None,
             cut_after: None,
@@ -141,102 +171,29 @@ impl Default for Controls {
 }
 
 impl Controls {
-    /// Reads the suffixes of a model name as received; the part before the first `~` is free.
-    ///
-    /// # Errors
-    /// A sentence naming the control that is unknown or has a bad value, so that a typo in a test does not pass for good behaviour.
-    pub fn parse(model: &str) -> Result<Self, String> {
-        Self::default().with(model)
+    /// Whether any fault is named.
+    pub(super) fn has_fault(&self) -> bool {
+        let after = [self.reset_after, self.cut_after, self.stall_after, self.error_after, self.garbage_after];
+        self.status.is_some()
+            || self.error_200
+            || self.reset_before_header
+            || after.iter().any(Option::is_some)
+            || self.faults != Faults::default()
     }
 
-    /// These controls, changed by those that `model` carries.
-    pub(super) fn with(mut self, model: &str) -> Result<Self, String> {
-        for control in model.split('~').skip(1) {
-            let (name, value) = control.split_once('=').unwrap_or((control, ""));
-            self.set(name, value).map_err(|problem| format!("fake provider control '{control}': {problem}"))?;
-        }
-        Ok(self)
+    /// Takes every fault away.
+    pub(super) fn spare(&mut self) {
+        self.status = None;
+        self.error_200 = false;
+        self.reset_before_header = false;
+        self.reset_after = None;
+        self.cut_after = None;
+        self.stall_after = None;
+        self.error_after = None;
+        self.garbage_after = None;
+        self.faults = Faults::default();
     }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
-        match name {
-            "words" => self.words = number(value)?,
-            "big" => self.big = number(value)?,
-            "delay_ms" => self.delay = millis(value)?,
-            "first_delay_ms" | "header_stall_ms" => self.header_delay = millis(value)?,
-            "body_delay_ms" => self.body_delay = millis(value)?,
-            "status" => self.status = Some(number(value)?),
-            "retry_after" => self.retry_after = Some(value.to_owned()),
-            "code" => self.code = Some(value.to_owned()),
-            "badkey" => self.bad_key = Some(value.to_owned()),
-            "failfirst" => self.fail_first = number(value)?,
-            "reset_after" => self.reset_after = Some(number(value)?),
-            "cut_after" => self.cut_after = Some(number(value)?),
-            "stall_after" => self.stall_after = Some(number(value)?),
-            "error_after" => self.error_after = Some(number(value)?),
-            "garbage_after" => self.garbage_after = Some(number(value)?),
-            "cached" => self.cached = number(value)?,
-            "cache_write" => self.cache_write = number(value)?,
-            "cache_write_1h" => self.cache_write_1h = number(value)?,
-            "tool_prompt" => self.tool_prompt = number(value)?,
-            "reasoning" => self.reasoning = number(value)?,
-            "audio_in" => self.audio_in = number(value)?,
-            "audio_out" => self.audio_out = number(value)?,
-            "chunk_bytes" => self.chunk_bytes = Some(number::<usize>(value)?.max(1)),
-            "lockstep" => self.lockstep = Some(value.to_owned()),
-            "contenttype" => self.content_type = Some(value.to_owned()),
-            "huge_header" if !value.is_empty() => self.huge_header = Some(number(value)?),
-            _ if value.is_empty() => return self.switch_on(name),
-            _ => return Err("unknown, or takes no value"),
-        }
-        Ok(())
-    }
-
-    fn switch_on(&mut self, name: &str) -> Result<(), &'static str> {
-        match name {
-            "unicode" => self.unicode = true,
-            "reset_before_header" => self.reset_before_header = true,
-            "html" => self.html = true,
-            "close" => self.close = true,
-            "error_200" => self.error_200 = true,
-            "nousage" => self.usage = UsageReport::Missing,
-            "zerousage" => self.usage = UsageReport::Zero,
-            "burst" => self.burst = true,
-            "crlf" => self.crlf = true,
-            "comments" => self.comments = true,
-            "nocontentlength" => self.no_content_length = true,
-            "huge_header" => self.huge_header = Some(DEFAULT_HUGE_HEADER_BYTES),
-            _ => return Err("unknown"),
-        }
-        Ok(())
-    }
-}
-
-fn number<T: FromStr>(value: &str) -> Result<T, &'static str> {
-    value.parse().map_err(|_| "not a number in range")
-}
-
-fn millis(value: &str) -> Result<Duration, &'static str> {
-    number(value).map(Duration::from_millis)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suffixes_are_read_and_the_name_is_free() {
-        let controls = Controls::parse("ft:gpt-4o=x:org~words=200~delay_ms=5~crlf~huge_header").unwrap();
-        assert_eq!(controls.words, 200);
-        assert_eq!(controls.delay, Duration::from_millis(5));
-        assert!(controls.crlf);
-        assert_eq!(controls.huge_header, Some(DEFAULT_HUGE_HEADER_BYTES));
-    }
-
-    #[test]
-    fn a_typo_is_an_error() {
-        for model in ["m~wrds=3", "m~words", "m~words=x", "m~crlf=1", "m~status=70000", "m~"] {
-            assert!(Controls::parse(model).is_err(), "{model}");
-        }
-    }
-}
+mod tests;

@@ -16,7 +16,19 @@ pub struct Credential {
     pub value: String,
 }
 
-/// One request and what became of it. Times ending in `_us` are microseconds since the books were opened.
+/// How an exchange came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The whole answer went out.
+    Whole,
+    /// The provider broke it off.
+    BrokenOff,
+    /// The caller left first.
+    CallerGone,
+}
+
+/// One request and what became of it. Times ending in `_us` are microseconds of one monotonic clock, whose zero is the same for all
+/// providers of a process: entries of several of them compare.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Entry {
     /// Counts requests from 0 since the provider started; not reset by [`Books::clear`](super::Books::clear).
@@ -27,6 +39,8 @@ pub struct Entry {
     pub received_unix_ms: u64,
     /// When the request header had arrived.
     pub received_us: u64,
+    /// When the last byte of the request's body had arrived.
+    pub body_us: Option<u64>,
     /// When the response header was handed to the connection.
     pub header_sent_us: Option<u64>,
     /// When the first event (or the whole body) was written.
@@ -57,6 +71,8 @@ pub struct Entry {
     pub model: Option<String>,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// The text of the conversation's last message, if that is the assistant's: what the answer was to go on from.
+    pub prefill: Option<String>,
     /// The dialect, for paths that belong to one.
     pub dialect: Option<Dialect>,
     /// The operation, for paths that belong to one.
@@ -81,6 +97,21 @@ impl Entry {
     /// The value of the first request header of this name (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How it ended; `None` while it lasts.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ended_us?;
+        Some(match (self.caller_gone, self.finished) {
+            (Some(_), _) => Ending::CallerGone,
+            (None, true) => Ending::Whole,
+            (None, false) => Ending::BrokenOff,
+        })
+    }
+
+    /// When the caller could know the outcome: when the response header went out, or without one when the exchange ended.
+    pub fn answered_us(&self) -> Option<u64> {
+        self.header_sent_us.or(self.ended_us)
     }
 
     /// The first credential presented.

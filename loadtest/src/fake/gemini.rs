@@ -24,7 +24,7 @@ pub(super) fn count_tokens(ask: &Ask<'_>) -> Answer {
 }
 
 /// An error body, which is also the last element of a stream that breaks off.
-pub(super) fn error(status: u16, message: &str, retry_after: Option<&str>) -> Value {
+pub(super) fn error(status: u16, message: &str) -> Value {
     let name = match status {
         400 => "INVALID_ARGUMENT",
         401 => "UNAUTHENTICATED",
@@ -35,12 +35,7 @@ pub(super) fn error(status: u16, message: &str, retry_after: Option<&str>) -> Va
         504 => "DEADLINE_EXCEEDED",
         _ => "INTERNAL",
     };
-    let mut error = json!({"code": status, "message": message, "status": name});
-    if let Some(seconds) = retry_after {
-        let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s")});
-        put(&mut error, "details", json!([info]));
-    }
-    json!({"error": error})
+    json!({"error": {"code": status, "message": message, "status": name}})
 }
 
 fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
@@ -71,13 +66,17 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
     let mut events = Vec::with_capacity(parts.len());
     for (n, (part, tokens)) in parts.into_iter().enumerate() {
         said += tokens;
-        let finish = (n == last).then(|| finish_reason(script));
+        let finish = (n == last && !ask.controls.faults.no_finish).then(|| finish_reason(script));
         let candidates: Vec<Value> = (0..script.choices).map(|c| candidate(c, part.clone(), finish)).collect();
         let usage = script.reported().map(|total| usage(Tokens { words: said.min(total.words), ..total }));
         events.push(Event::data(&envelope(ask, candidates.into(), usage.as_ref())).with_tokens(tokens));
     }
-    let framing = if ask.alt_sse { Framing::Sse } else { Framing::Array };
-    Answer::stream(events, framing, script.reported().map(usage))
+    Answer::stream(events, framing(ask), script.reported().map(usage))
+}
+
+/// How a stream is framed.
+pub(super) fn framing(ask: &Ask<'_>) -> Framing {
+    if ask.alt_sse { Framing::Sse } else { Framing::Array }
 }
 
 fn envelope(ask: &Ask<'_>, candidates: Value, usage: Option<&Value>) -> Value {

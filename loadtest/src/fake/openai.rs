@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::CREATED;
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing};
+use super::wire::{Answer, Event, Framing, Part};
 
 /// Answers `/chat/completions`.
 pub(super) fn chat(ask: &Ask<'_>) -> Answer {
@@ -70,7 +70,7 @@ fn chat_stream(ask: &Ask<'_>, script: &Script) -> Answer {
             }
         }
         let end = json!({"index": choice, "delta": {}, "logprobs": null, "finish_reason": finish_reason(script)});
-        stream.chunk(json!([end]), 0);
+        stream.finish(end);
     }
     stream.end(script)
 }
@@ -91,7 +91,7 @@ fn completion_stream(ask: &Ask<'_>, script: &Script) -> Answer {
             stream.chunk(json!([{"text": piece, "index": choice, "logprobs": null, "finish_reason": null}]), 1);
         }
         let end = json!({"text": "", "index": choice, "logprobs": null, "finish_reason": finish_reason(script)});
-        stream.chunk(json!([end]), 0);
+        stream.finish(end);
     }
     stream.end(script)
 }
@@ -114,12 +114,23 @@ impl Chunks {
     }
 
     fn chunk(&mut self, choices: Value, tokens: u64) {
+        let event = self.event(choices);
+        self.events.push(event.with_tokens(tokens));
+    }
+
+    /// The chunk that says why a choice ends.
+    fn finish(&mut self, choice: Value) {
+        let event = self.event(json!([choice]));
+        self.events.push(event.with_part(Part::Finish));
+    }
+
+    fn event(&self, choices: Value) -> Event {
         let mut chunk = self.head.clone();
         chunk.insert("choices".into(), choices);
         if self.include_usage {
             chunk.insert("usage".into(), Value::Null);
         }
-        self.events.push(Event::data(&chunk.into()).with_tokens(tokens));
+        Event::data(&chunk.into())
     }
 
     fn end(mut self, script: &Script) -> Answer {
@@ -129,7 +140,7 @@ impl Chunks {
             self.head.insert("usage".into(), usage.clone());
             self.events.push(Event::data(&self.head.into()));
         }
-        self.events.push(Event::raw("[DONE]"));
+        self.events.push(Event::raw("[DONE]").with_part(Part::End));
         Answer::stream(self.events, Framing::Sse, usage)
     }
 }

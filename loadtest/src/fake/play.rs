@@ -1,18 +1,22 @@
 //! Sends an answer as the controls say: paced, in pieces, broken off, stalled, or reset.
 
-use std::collections::VecDeque;
+mod points;
+mod writer;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::body::Outlet;
-use super::books::Pen;
-use super::conn::Link;
+use super::conn::{Leave, Link};
 use super::controls::Controls;
+use super::pen::Pen;
 use super::wire::{Event, Framing, SseStyle};
+use points::{BreakOff, Points};
+use writer::{Writer, piece_bytes};
 
 /// What every answer needs while it is sent.
 pub(super) struct Stage {
@@ -20,86 +24,150 @@ pub(super) struct Stage {
     pub(super) link: Arc<Link>,
     pub(super) pen: Pen,
     pub(super) lockstep: Option<Arc<Semaphore>>,
+    pub(super) is_http2: bool,
+}
+
+/// What Content-Length says of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// There is none.
+    Nothing,
+    /// What the body has.
+    Exactly(usize),
+    /// More than the body has.
+    Over(usize),
+    /// Less than the body has.
+    Under(usize),
+}
+
+impl Announced {
+    /// Content-Length.
+    pub(super) fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Nothing => None,
+            Self::Exactly(bytes) | Self::Over(bytes) | Self::Under(bytes) => u64::try_from(bytes).ok(),
+        }
+    }
 }
 
 impl Stage {
-    /// Sends a body that is not streamed. `N` of the faults counts bytes here.
-    pub(super) async fn whole(mut self, mut outlet: Outlet, mut body: Bytes, tokens: u64, has_length: bool) {
-        pause(self.controls.body_delay).await;
-        let controls = &self.controls;
-        let stop = [controls.reset_after, controls.stall_after, controls.cut_after].into_iter().flatten().min();
-        // A fault past the end never happens, as in a stream.
-        let stop = stop.filter(|stop| *stop < body.len());
-        if let Some(stop) = stop {
-            body.truncate(stop);
+    /// What Content-Length is to say of a body of `bytes` bytes.
+    pub(super) fn announced(&self, bytes: usize) -> Announced {
+        let faults = &self.controls.faults;
+        if faults.length_over > 0 {
+            Announced::Over(bytes.saturating_add(faults.length_over))
+        } else if faults.length_under > 0 && !self.is_http2 {
+            Announced::Under(bytes.saturating_sub(faults.length_under))
+        } else {
+            Announced::Exactly(bytes)
         }
-        let piece_bytes = controls.chunk_bytes.unwrap_or(usize::MAX);
+    }
+
+    /// Sends a body that is not streamed. `N` of the faults counts bytes here.
+    pub(super) async fn whole(mut self, mut outlet: Outlet, mut body: Bytes, tokens: u64, announced: Announced) {
+        pause(self.controls.body_delay).await;
+        // A fault past the end never happens, as in a stream.
+        let stop = BreakOff::of_bytes(&self.controls, self.is_http2).filter(|(at, _)| *at < body.len());
+        if let Some((at, _)) = stop {
+            body.truncate(at);
+        }
+        let unannounced = match announced {
+            Announced::Under(bytes) => body.split_off(bytes.min(body.len())),
+            _ => Bytes::new(),
+        };
+        let piece_bytes = piece_bytes(&self.controls).unwrap_or(usize::MAX);
         while body.len() > piece_bytes {
             outlet.send(body.split_to(piece_bytes)).await;
+            pause(self.controls.faults.trickle).await;
         }
-        if let Some(stop) = stop {
+        if let Some((_, how)) = stop {
             outlet.send(body).await;
-            return self.break_off(stop).await;
+            return self.break_off(how).await;
         }
-        if has_length {
-            outlet.send_last(body);
-        } else {
-            outlet.send(body).await;
+        self.link.trail(unannounced);
+        match announced {
+            Announced::Exactly(_) | Announced::Under(_) => outlet.send_last(body),
+            Announced::Nothing | Announced::Over(_) => outlet.send(body).await,
         }
         self.pen.wrote(tokens);
+        if let Announced::Over(_) = announced {
+            return self.break_off(BreakOff::Leave(Leave::HangUp)).await;
+        }
         self.pen.over(true);
     }
 
     /// Sends a stream. `error` is what `error_after` puts in place of the event that would follow.
-    pub(super) async fn events(mut self, outlet: Outlet, events: Vec<Event>, framing: Framing, error: Event) {
+    pub(super) async fn events(mut self, outlet: Outlet, mut events: Vec<Event>, framing: Framing, error: Event) {
         pause(self.controls.body_delay).await;
+        let (no_finish, no_done) = (self.controls.faults.no_finish, self.controls.faults.no_done);
+        let all = events.len();
+        events.retain(|event| !event.part.is_left_out(no_finish, no_done));
+        let mut is_whole = !no_finish && events.len() == all;
+        let points = Points::new(&self.controls, &events);
         let style = SseStyle { crlf: self.controls.crlf, comments: self.controls.comments };
         let mut writer = Writer::new(outlet, &self.controls);
-        let mut is_whole = true;
         for (n, event) in events.iter().enumerate() {
-            if self.is_broken_off_at(n) {
+            if let Some(how) = points.break_off_at(n, self.is_http2) {
                 writer.flush(&self.pen).await;
-                return self.break_off(n).await;
+                return self.break_off(how).await;
             }
-            if n > 0 {
-                pause(self.controls.delay).await;
-            }
-            if self.controls.garbage_after == Some(n) {
+            self.hold_back(n, &points, &mut writer).await;
+            if points.garbage == Some(n) {
                 let garbage = framing.frame(&Event::raw("{\"not\": json"), n, style);
                 writer.write_unmarked(garbage, &self.pen).await;
             }
-            is_whole = self.controls.error_after != Some(n);
-            let event = if is_whole { event } else { &error };
+            let is_error = points.error == Some(n);
+            let event = if is_error { &error } else { event };
             writer.write(framing.frame(event, n, style), event.tokens, &self.pen).await;
             self.await_ack(&mut writer).await;
-            if !is_whole {
+            if is_error {
+                is_whole = false;
                 break;
             }
         }
-        if let Some(closing) = framing.closing() {
-            writer.write_unmarked(closing, &self.pen).await;
+        if let Some(how) = points.break_off_at(events.len(), self.is_http2).filter(|_| self.controls.by_tokens) {
+            writer.flush(&self.pen).await;
+            return self.break_off(how).await;
+        }
+        match framing.closing() {
+            Some(_) if no_done => is_whole = false,
+            Some(closing) => writer.write_unmarked(closing, &self.pen).await,
+            None => {}
         }
         writer.flush(&self.pen).await;
         self.pen.over(is_whole);
     }
 
-    fn is_broken_off_at(&self, n: usize) -> bool {
-        let controls = &self.controls;
-        [controls.reset_after, controls.stall_after, controls.cut_after].contains(&Some(n))
+    /// The pauses before event `n`.
+    async fn hold_back(&self, n: usize, points: &Points, writer: &mut Writer) {
+        if n > 0 {
+            pause(self.controls.delay).await;
+        }
+        if points.silent == Some(n) {
+            writer.flush(&self.pen).await;
+            pause(self.controls.faults.silence()).await;
+        }
+        if points.first_token == Some(n) {
+            writer.flush(&self.pen).await;
+            pause(self.controls.faults.first_token_delay).await;
+        }
+        if points.drain == Some(n) {
+            self.link.leave(Leave::Drain);
+        }
     }
 
-    /// Ends, holds or resets an answer of which `n` events or bytes have been sent.
-    async fn break_off(mut self, n: usize) {
-        if self.controls.reset_after == Some(n) {
-            self.pen.over(false);
-            self.link.reset();
-            pending::<()>().await;
-        }
-        if self.controls.stall_after == Some(n) {
+    /// Ends, holds or leaves an answer in its middle.
+    async fn break_off(mut self, how: BreakOff) {
+        match how {
+            BreakOff::End => self.pen.over(false),
             // The pen is not put down: the caller's patience is what gets noted.
-            pending::<()>().await;
+            BreakOff::Stall => pending().await,
+            BreakOff::Leave(leave) => {
+                self.pen.over(false);
+                self.link.leave(leave);
+                pending().await
+            }
         }
-        self.pen.over(false);
     }
 
     async fn await_ack(&self, writer: &mut Writer) {
@@ -108,75 +176,6 @@ impl Stage {
         // The gate is never closed, so this only ends with an acknowledgement.
         if let Ok(permit) = gate.acquire().await {
             permit.forget();
-        }
-    }
-}
-
-/// Cuts the byte stream as asked and notes each event once its last byte has been written.
-struct Writer {
-    outlet: Outlet,
-    piece_bytes: Option<usize>,
-    burst: bool,
-    unsent: BytesMut,
-    /// Events not yet noted: at which byte of `unsent` each ends, and its tokens.
-    marks: VecDeque<(usize, u64)>,
-}
-
-impl Writer {
-    fn new(outlet: Outlet, controls: &Controls) -> Self {
-        Self {
-            outlet,
-            piece_bytes: controls.chunk_bytes,
-            burst: controls.burst,
-            unsent: BytesMut::new(),
-            marks: VecDeque::new(),
-        }
-    }
-
-    async fn write(&mut self, bytes: Bytes, tokens: u64, pen: &Pen) {
-        if self.piece_bytes.is_none() {
-            self.send(bytes).await;
-            return pen.wrote(tokens);
-        }
-        self.marks.push_back((self.unsent.len() + bytes.len(), tokens));
-        self.write_unmarked(bytes, pen).await;
-    }
-
-    /// Bytes that belong to no event.
-    async fn write_unmarked(&mut self, bytes: Bytes, pen: &Pen) {
-        let Some(piece_bytes) = self.piece_bytes else {
-            return self.send(bytes).await;
-        };
-        self.unsent.extend_from_slice(&bytes);
-        while self.unsent.len() >= piece_bytes {
-            self.send_piece(piece_bytes, pen).await;
-        }
-    }
-
-    /// Sends what is left, however short.
-    async fn flush(&mut self, pen: &Pen) {
-        if !self.unsent.is_empty() {
-            self.send_piece(self.unsent.len(), pen).await;
-        }
-    }
-
-    async fn send_piece(&mut self, bytes: usize, pen: &Pen) {
-        let piece = self.unsent.split_to(bytes).freeze();
-        self.send(piece).await;
-        for (end, _) in &mut self.marks {
-            *end = end.saturating_sub(bytes);
-        }
-        while let Some((0, tokens)) = self.marks.front() {
-            pen.wrote(*tokens);
-            self.marks.pop_front();
-        }
-    }
-
-    async fn send(&mut self, piece: Bytes) {
-        if self.burst {
-            self.outlet.send_buffered(piece).await;
-        } else {
-            self.outlet.send(piece).await;
         }
     }
 }

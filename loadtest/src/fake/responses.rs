@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::catalog::CREATED;
 use super::openai::input_total;
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing, put};
+use super::wire::{Answer, Event, Framing, Part, put};
 
 /// Answers `/responses`.
 pub(super) fn answer(ask: &Ask<'_>) -> Answer {
@@ -24,9 +24,8 @@ pub(super) fn answer(ask: &Ask<'_>) -> Answer {
 }
 
 /// The `error` event that breaks a stream off.
-pub(super) fn error_event(message: &str) -> Event {
-    let data =
-        json!({"type": "error", "code": "server_error", "message": message, "param": null, "sequence_number": 0});
+pub(super) fn error_event(code: &Value, message: &Value) -> Event {
+    let data = json!({"type": "error", "code": code, "message": message, "param": null, "sequence_number": 0});
     Event::named("error", &data)
 }
 
@@ -58,6 +57,8 @@ impl<'a> Stream<'a> {
         let status = final_status(script);
         let last = if status == "completed" { "response.completed" } else { "response.incomplete" };
         self.push(last, json!({"response": response(ask, status, json!([done]), usage)}), 0);
+        let last = self.events.pop().map(|event| event.with_part(Part::FinishAndEnd));
+        self.events.extend(last);
         self.events
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::controls::{Controls, UsageReport};
+use super::prefill;
 
 /// One understood request.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Ask<'a> {
     pub(super) seq: u64,
     /// Tokens of the request's text, by [`text_tokens`].
     pub(super) text_tokens: u64,
+    /// The assistant's text that the answer is to go on from.
+    pub(super) prefill: Option<&'a str>,
 }
 
 /// Token counts of one answer. Text, cache and audio counts do not overlap, nor do words, reasoning and audio; each dialect adds
@@ -84,12 +87,10 @@ impl Script {
         let controls = ask.controls;
         let limit = limit.unwrap_or(u64::MAX);
         let reasoning = controls.reasoning.min(limit);
-        let wanted = u64::try_from(controls.words).unwrap_or(u64::MAX);
-        let said = wanted.min(limit - reasoning);
         let tool = tool.map(|name| ToolCall { name, arguments: ARGUMENTS });
-        let pieces: Vec<String> = match tool {
-            Some(_) => Vec::new(),
-            None => (0..controls.words).zip(0..said).map(|(n, _)| word(n, controls)).collect(),
+        let (pieces, truncated) = match tool {
+            Some(_) => (Vec::new(), false),
+            None => text(ask, limit - reasoning),
         };
         let spoken = tool.as_ref().map_or(pieces.len(), |tool| tool.arguments.len());
         let tokens = Tokens {
@@ -103,7 +104,6 @@ impl Script {
             reasoning,
             audio_out: controls.audio_out,
         };
-        let truncated = tool.is_none() && said < wanted;
         Self { pieces, tool, truncated, choices, tokens, report: controls.usage }
     }
 
@@ -126,12 +126,31 @@ impl Script {
     }
 }
 
-/// Word number `n` with the space before it: `w0`, ` w1`, ` w2`, …
+/// The text in pieces, `limit` of them at most, and whether the limit cut it.
+fn text(ask: &Ask<'_>, limit: u64) -> (Vec<String>, bool) {
+    let controls = ask.controls;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let words = |count: usize| (0..count).map(|n| word(n, controls)).collect::<Vec<_>>();
+    let rest = ask.prefill.and_then(|prefill| prefill::rest(&words(controls.words), prefill));
+    match rest {
+        Some(mut rest) => {
+            let is_cut = limit < rest.len();
+            rest.truncate(limit);
+            (rest, is_cut)
+        }
+        None => (words(controls.words.min(limit)), limit < controls.words),
+    }
+}
+
+/// Word number `n` with the space before it: `w0`, ` w1`, ` w2`, …; of another seed than 0 `v7_0`, ` v7_1`, ….
 fn word(n: usize, controls: &Controls) -> String {
     const MULTI_BYTE: [&str; 4] = ["語", "🦀", "é", "👩‍👩‍👧"];
     let stem = if controls.unicode { MULTI_BYTE.get(n % MULTI_BYTE.len()).copied().unwrap_or("w") } else { "w" };
     let space = if n == 0 { "" } else { " " };
-    let mut word = format!("{space}{stem}{n}");
+    let mut word = match controls.words_seed {
+        seed if seed != 0 && n >= controls.diverge_at => format!("{space}v{seed}_{n}"),
+        _ => format!("{space}{stem}{n}"),
+    };
     while word.len() < controls.big {
         word.push('x');
     }

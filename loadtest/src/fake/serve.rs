@@ -1,37 +1,29 @@
-//! The server: accepts connections, reads each request into the books, and hands it on to be answered.
+//! The server: reads each request into the books, and hands it on to be answered.
 
-use std::convert::Infallible;
 use std::future::pending;
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response, Uri};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper::{HeaderMap, Request, Response, Uri, Version};
 use parking_lot::RwLock;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
+use super::asked::Asked;
 use super::body::PlayedBody;
-use super::books::{Books, Pen};
-use super::conn::{Conn, Link};
+use super::books::Books;
+use super::conn::{Leave, Link};
 use super::controls::Controls;
 use super::desk;
 use super::entry::{Credential, Entry};
+use super::pen::Pen;
 use super::play::pause;
-use super::reply::{self, Asked};
+use super::reply::reply;
 use super::route::{Route, percent_decoded};
 
 const MAX_BODY_BYTES: usize = 256 << 20;
-/// After a failed accept, so that a lack of file descriptors does not become a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 const MAX_KEPT_JSON_BYTES: usize = 1 << 20;
 
 /// What every connection shares.
@@ -42,67 +34,48 @@ pub(super) struct House {
     pub(super) defaults: RwLock<Controls>,
 }
 
-/// Serves until `stopped`; every connection ends with the runtime.
-pub(super) async fn run(listener: TcpListener, house: Arc<House>, stopped: oneshot::Receiver<()>) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let accepting = async {
-        for id in 0.. {
-            // Errors of accept are those of a connection that failed early, or of too many open files; both pass.
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(connection(stream, id, Arc::clone(&house)))),
-                Err(_) => pause(ACCEPT_PAUSE).await,
-            }
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        _ = stopped => {}
-    }
-}
-
-async fn connection(stream: TcpStream, id: u64, house: Arc<House>) {
-    // Small writes must leave at once; a socket that refuses this is about to fail anyway.
-    let _ = stream.set_nodelay(true);
-    let link = Link::new(id);
-    let io = TokioIo::new(Conn::new(stream, Arc::clone(&link)));
-    let service = service_fn(|request| {
-        let (house, link) = (Arc::clone(&house), Arc::clone(&link));
-        async move { Ok::<_, Infallible>(handle(request, &house, link).await) }
-    });
-    let server = auto::Builder::new(TokioExecutor::new());
-    tokio::select! {
-        // A caller that breaks off is no error here: the books note it.
-        _ = server.serve_connection(io, service) => {}
-        () = link.reset_asked() => {}
-    }
-}
-
-async fn handle(request: Request<Incoming>, house: &House, link: Arc<Link>) -> Response<PlayedBody> {
+/// Reads a request and answers it.
+pub(super) async fn handle(request: Request<Incoming>, house: &House, link: Arc<Link>) -> Response<PlayedBody> {
     let books = &house.books;
     let (head, body) = request.into_parts();
     if let Some(rest) = head.uri.path().strip_prefix("/_fake/") {
         return desk::reply(&head.method, rest, books, &link);
     }
     let entry = if books.keeps_entries() { first_note(&head, link.id) } else { Entry::default() };
-    let pen = books.open(entry);
+    let pen = books.open(entry, Arc::clone(&link));
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
         // The caller broke the upload off, or sent more than any vendor takes; dropping the pen notes that it has gone.
-        link.reset();
+        link.leave(Leave::HangUp);
         return pending().await;
     };
+    pen.read_body();
     let body = body.to_bytes();
-    let asked = understand(&head, &body, &pen, house);
+    let mut asked = understand(&head, &body, &pen, house);
     if books.keeps_entries() {
         note_body(&pen, &body, &asked);
     }
+    asked.draw_lots(books);
     pause(asked.controls.header_delay).await;
-    if asked.controls.reset_before_header {
-        let mut pen = pen;
-        pen.over(false);
-        link.reset();
+    if let Some(pen) = refuse_to_answer(&asked.controls, pen, &link).await {
+        return reply(asked, pen, books, link, head.version == Version::HTTP_2);
+    }
+    pending().await
+}
+
+/// The faults that leave a request without any answer; gives the pen back if there is none.
+async fn refuse_to_answer(controls: &Controls, mut pen: Pen, link: &Link) -> Option<Pen> {
+    if controls.faults.no_answer {
+        // The pen is kept: the caller's patience is what gets noted.
         return pending().await;
     }
-    reply::reply(asked, pen, books, link)
+    let leave = match controls {
+        Controls { reset_before_header: true, .. } => Leave::Reset,
+        controls if controls.faults.hang_up_before_header => Leave::HangUp,
+        _ => return Some(pen),
+    };
+    pen.over(false);
+    link.leave(leave);
+    None
 }
 
 fn first_note(head: &hyper::http::request::Parts, connection: u64) -> Entry {
@@ -137,6 +110,7 @@ fn note_body(pen: &Pen, body: &Bytes, asked: &Asked) {
         entry.body = asked.body.clone().filter(|_| body.len() <= MAX_KEPT_JSON_BYTES);
         entry.model = Some(asked.model.clone()).filter(|model| !model.is_empty());
         entry.stream = asked.stream;
+        entry.prefill = asked.prefill.clone();
         entry.dialect = asked.route.as_ref().map(|route| route.dialect);
         entry.operation = asked.route.as_ref().map(|route| route.operation);
         entry.input_tokens = asked.text_tokens;

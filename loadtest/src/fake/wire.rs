@@ -12,23 +12,55 @@ pub(super) struct Event {
     pub(super) data: String,
     /// How many output tokens this event carries.
     pub(super) tokens: u64,
+    /// What it is for.
+    pub(super) part: Part,
+}
+
+/// What an event is for, as far as faults leave events out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Anything else.
+    #[default]
+    Body,
+    /// Says why the text ends.
+    Finish,
+    /// Says that the stream ends.
+    End,
+    /// Says both.
+    FinishAndEnd,
+}
+
+impl Part {
+    /// Whether it is left out of a stream that must not say why the text ends, or not that the stream ends.
+    pub(super) fn is_left_out(self, no_finish: bool, no_done: bool) -> bool {
+        match self {
+            Self::Body => false,
+            Self::Finish => no_finish,
+            Self::End => no_done,
+            Self::FinishAndEnd => no_finish || no_done,
+        }
+    }
 }
 
 impl Event {
     pub(super) fn data(data: &Value) -> Self {
-        Self { name: None, data: data.to_string(), tokens: 0 }
+        Self { name: None, data: data.to_string(), tokens: 0, part: Part::Body }
     }
 
     pub(super) fn named(name: &'static str, data: &Value) -> Self {
-        Self { name: Some(name), data: data.to_string(), tokens: 0 }
+        Self { name: Some(name), data: data.to_string(), tokens: 0, part: Part::Body }
     }
 
     pub(super) fn raw(data: &str) -> Self {
-        Self { name: None, data: data.to_owned(), tokens: 0 }
+        Self { name: None, data: data.to_owned(), tokens: 0, part: Part::Body }
     }
 
     pub(super) fn with_tokens(self, tokens: u64) -> Self {
         Self { tokens, ..self }
+    }
+
+    pub(super) fn with_part(self, part: Part) -> Self {
+        Self { part, ..self }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the provider writes down.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use loadtest::fake::{Dialect, FakeOptions, FakeProvider, Operation};
+use loadtest::fake::{Dialect, Ending, FakeOptions, FakeProvider, Operation};
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -166,4 +167,21 @@ async fn two_providers_keep_separate_books() {
     post(&one, "/v1/chat/completions", chat_body("m", false)).await;
     assert_eq!((one.books().len(), other.books().len()), (1, 0));
     assert_eq!(one.books().entries()[0].body, Some(chat_body("m", false)));
+}
+
+#[tokio::test]
+async fn times_of_several_providers_compare_and_pauses_are_told() {
+    let (one, other) = (provider(), provider());
+    chat(&one, "m~status=429", false).await;
+    chat(&other, "m", false).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    chat(&one, "m~first_delay_ms=5", false).await;
+    let (mine, others) = (one.books().entries(), other.books().last().unwrap());
+    assert!(mine[0].ended_us.unwrap() <= others.received_us && others.ended_us.unwrap() <= mine[1].received_us);
+    assert!(mine[0].received_us <= mine[0].body_us.unwrap() && mine[0].body_us <= mine[0].answered_us());
+    let (gaps, pauses) = (one.books().gaps(), one.books().pauses());
+    assert_eq!((gaps.len(), pauses.len()), (1, 1));
+    assert!(gaps[0] >= pauses[0] && pauses[0] >= Duration::from_millis(5));
+    assert_eq!(pauses[0], Duration::from_micros(mine[1].received_us - mine[0].header_sent_us.unwrap()));
+    assert_eq!((mine[0].ending(), one.books().connections()), (Some(Ending::Whole), 2));
 }

@@ -3,24 +3,13 @@
 use std::io::ErrorKind;
 
 use hyper::Method;
-use loadtest::fake::{Controls, FakeProvider};
+use loadtest::fake::Controls;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Reply, chat, chat_body, exchange, only_entry, post, provider, raw_chat, read_to_failure, read_until, request,
+    chat, chat_body, exchange, in_every_dialect, only_entry, post, provider, raw_chat, read_to_failure, read_until,
+    request,
 };
-
-const GEMINI: &str = "/v1beta/models/g~MODEL:streamGenerateContent?alt=sse";
-
-async fn in_every_dialect(fake: &FakeProvider, controls: &str, stream: bool) -> [Reply; 3] {
-    let model = format!("m~{controls}");
-    let contents = json!({"contents": [{"parts": [{"text": "12345678"}]}]});
-    [
-        chat(fake, &model, stream).await,
-        post(fake, "/v1/messages", chat_body(&model, stream)).await,
-        post(fake, &GEMINI.replace("MODEL", controls), contents).await,
-    ]
-}
 
 #[tokio::test]
 async fn status_gives_each_dialects_own_error() {

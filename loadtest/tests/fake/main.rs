@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod books;
+mod breaks;
+mod complaints;
 mod dialects;
 mod faults;
+mod resuming;
 mod support;

@@ -90,6 +90,18 @@ pub(crate) async fn chat(fake: &FakeProvider, model: &str, stream: bool) -> Repl
     post(fake, "/v1/chat/completions", chat_body(model, stream)).await
 }
 
+/// The same chat of OpenAI, Anthropic and Gemini.
+pub(crate) async fn in_every_dialect(fake: &FakeProvider, controls: &str, stream: bool) -> [Reply; 3] {
+    let model = format!("m~{controls}");
+    let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+    let contents = json!({"contents": [{"parts": [{"text": "12345678"}]}]});
+    [
+        chat(fake, &model, stream).await,
+        post(fake, "/v1/messages", chat_body(&model, stream)).await,
+        post(fake, &format!("/v1beta/models/g~{controls}:{verb}"), contents).await,
+    ]
+}
+
 /// A chat request whose connection the test holds itself.
 pub(crate) async fn raw_chat(fake: &FakeProvider, model: &str, stream: bool) -> TcpStream {
     let body = chat_body(model, stream).to_string();
