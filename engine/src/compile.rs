@@ -60,6 +60,9 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
         let compiled = Arc::new(key.to_policy(file.version, token));
         apply(Change::PutVirtualKey(compiled), &|| format!("virtual key `{}`", key.id))?;
     }
+    for (rule, order) in file.governance.rules.iter().zip(0..).filter(|(rule, _)| rule.is_enabled) {
+        apply(Change::PutRule(Arc::new(rule.to_policy(order))), &|| format!("routing rule `{}`", rule.id))?;
+    }
     Ok(snapshot)
 }
 

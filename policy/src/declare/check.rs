@@ -4,6 +4,7 @@
 mod keys;
 mod limits;
 mod providers;
+mod reach;
 mod rules;
 
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,7 @@ pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     keys::check(file, &known, log);
     limits::check(file, &known, log);
     rules::check(file, &known, log);
+    reach::check(file, log);
     check_client(file, log);
 }
 

@@ -1,12 +1,19 @@
 //! From what is written to what is decided with: the conversions that need nothing but the shapes.
 
+use std::sync::Arc;
+
+use crate::id::{CustomerId, TeamId, VirtualKeyId};
 use crate::key::{ProviderAccess, TokenHash, VirtualKey};
 use crate::provider::{Credential, Secret};
+use crate::route::Weight;
+use crate::route::expr::Condition;
+use crate::route::rule::{Failures, Rule, RuleScope, RuleTarget};
 use crate::settings::{KeyRequirement, Settings};
 use crate::snapshot::{Customer, Team};
 
 use super::{
-    CredentialShape, CustomerShape, File, ProviderConfigShape, ProviderShape, TeamShape, Version, VirtualKeyShape,
+    CredentialShape, CustomerShape, File, ProviderConfigShape, ProviderShape, RuleShape, Scope, TargetShape, TeamShape,
+    Version, VirtualKeyShape,
 };
 
 impl File {
@@ -104,6 +111,47 @@ impl CustomerShape {
     #[must_use]
     pub fn to_policy(&self) -> Customer {
         Customer { id: self.id.clone(), name: self.name.clone() }
+    }
+}
+
+impl RuleShape {
+    /// The rule as decisions see it. `order` is its place in the file.
+    #[must_use]
+    pub fn to_policy(&self, order: u32) -> Rule {
+        Rule {
+            id: (*self.id).into(),
+            name: self.name.clone(),
+            scope: self.rule_scope(),
+            priority: self.priority,
+            order,
+            condition: self.condition.clone().unwrap_or_else(|| Condition::never().into()),
+            targets: self.targets.iter().map(TargetShape::to_policy).collect(),
+            fallbacks: self.fallbacks.as_deref().map(Arc::from),
+            is_chained: self.is_chained,
+            balance: self.balance,
+            failures: Failures::default(),
+        }
+    }
+
+    fn rule_scope(&self) -> RuleScope {
+        let id = self.scope_id.as_deref().unwrap_or_default();
+        match self.scope {
+            Scope::Global => RuleScope::Global,
+            Scope::Team => RuleScope::Team(TeamId::from(id)),
+            Scope::Customer => RuleScope::Customer(CustomerId::from(id)),
+            Scope::VirtualKey => RuleScope::VirtualKey(VirtualKeyId::from(id)),
+        }
+    }
+}
+
+impl TargetShape {
+    fn to_policy(&self) -> RuleTarget {
+        RuleTarget {
+            provider: self.provider.clone(),
+            model: self.model.as_deref().map(Into::into),
+            credential: self.credential.clone(),
+            weight: self.weight.as_weight().unwrap_or(Weight::ONE),
+        }
     }
 }
 

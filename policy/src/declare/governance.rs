@@ -9,7 +9,7 @@ use crate::route::balance::Balance;
 
 use super::limits::{BudgetShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
 use super::node::{Node, Read};
-use super::rules::RuleShape;
+use super::rules::{RuleShape, rules};
 use super::scalar::{any_text, balance, header_secret, moment_ms, text_or_whole};
 
 /// The `governance` section.
@@ -145,7 +145,7 @@ impl Read for GovernanceShape {
             customers: fields.list("customers"),
             budgets: fields.list("budgets"),
             rate_limits: fields.list("rate_limits"),
-            rules: fields.list("routing_rules"),
+            rules: fields.with("routing_rules", rules).unwrap_or_default(),
             model_configs: fields.list("model_configs"),
             provider_limits: fields.list("providers"),
         })

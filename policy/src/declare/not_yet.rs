@@ -106,7 +106,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("governance.pricing_overrides", "overriding prices", Filled),
     row("governance.providers", "limits of providers", Filled),
     row("governance.rate_limits", "rate limits", Filled),
-    row("governance.routing_rules", "routing rules", Filled),
     row("governance.teams[].budget_id", "budgets", Filled),
     row("governance.teams[].calendar_aligned", "budgets", Filled),
     row("governance.teams[].rate_limit_id", "rate limits", Filled),

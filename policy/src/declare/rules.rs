@@ -1,9 +1,16 @@
-//! Routing rules. Read and checked; what they demand is not built yet.
+//! Routing rules. Their expressions are compiled while they are read, so that a mistake is told with its place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::id::{CredentialName, ProviderName};
+use crate::route::balance::Balance;
+use crate::route::expr::Condition;
+use crate::route::rule::MOST_RULES;
 
+use super::json::Json;
 use super::node::{Node, Read};
-use super::scalar::{Decimal, any_text, one_of};
+use super::scalar::{Decimal, any_text, balance, one_of};
 
 /// One entry of `governance.routing_rules`.
 #[derive(Clone, Debug)]
@@ -16,12 +23,12 @@ pub struct RuleShape {
     pub description: Option<Box<str>>,
     /// `enabled`
     pub is_enabled: bool,
-    /// `cel_expression`; empty: always.
-    pub expression: Box<str>,
+    /// `cel_expression`, compiled; empty or absent: always. `None` only where it cannot be, which is an error.
+    pub condition: Option<Arc<Condition>>,
     /// `targets`
     pub targets: Vec<TargetShape>,
-    /// `fallbacks`: `provider` or `provider/model`.
-    pub fallbacks: Vec<Box<str>>,
+    /// `fallbacks`: `provider` or `provider/model`. `None` when absent: the rule says nothing; empty: nowhere.
+    pub fallbacks: Option<Vec<Box<str>>>,
     /// `scope`
     pub scope: Scope,
     /// `scope_id`: whose rule it is; set unless the scope is global.
@@ -30,6 +37,8 @@ pub struct RuleShape {
     pub priority: i32,
     /// `chain_rule`: whether the rules are gone through again after this one matched.
     pub is_chained: bool,
+    /// `load_balancing`; absent: as the key or the `client` section says.
+    pub balance: Option<Balance>,
 }
 
 /// One target of a rule.
@@ -65,6 +74,34 @@ const SCOPES: [(&str, Scope); 4] = [
     ("virtual_key", Scope::VirtualKey),
 ];
 
+/// Reads `routing_rules`. Where one scope has too many, none is read: each of them would be compiled.
+pub(super) fn rules(node: Node<'_>) -> Vec<RuleShape> {
+    let mut count_of = HashMap::new();
+    if let Json::List(items) = node.json {
+        for item in items {
+            let text = |name| item.field(name).and_then(Json::as_text).unwrap_or_default();
+            *count_of.entry((text("scope"), text("scope_id"))).or_insert(0) += 1;
+        }
+    }
+    match count_of.into_iter().find(|(_, count)| *count > MOST_RULES) {
+        None => node.list(RuleShape::read),
+        Some(((scope, id), count)) => {
+            let whose = match id {
+                "" => "the global scope has".to_owned(),
+                id => format!("{} `{id}` has", scope.replace('_', " ")),
+            };
+            node.error(format!("{whose} {count} rules, more than {MOST_RULES}"));
+            Vec::new()
+        }
+    }
+}
+
+fn condition(node: Node<'_>) -> Option<Arc<Condition>> {
+    let text = any_text(node);
+    node.json.as_text()?;
+    Condition::compile(&text).map(Arc::new).map_err(|error| node.error(error.to_string())).ok()
+}
+
 impl Read for RuleShape {
     fn read(node: Node<'_>) -> Self {
         node.object(|fields| Self {
@@ -72,13 +109,14 @@ impl Read for RuleShape {
             name: fields.required("name"),
             description: fields.with("description", any_text),
             is_enabled: fields.or("enabled", true),
-            expression: fields.with("cel_expression", any_text).unwrap_or_default(),
+            condition: fields.with("cel_expression", condition).unwrap_or_else(|| Some(Condition::always().into())),
             targets: fields.required("targets"),
-            fallbacks: fields.list("fallbacks"),
+            fallbacks: fields.optional("fallbacks"),
             scope: fields.with("scope", |node| one_of(node, &SCOPES)).flatten().unwrap_or(Scope::Global),
             scope_id: fields.optional("scope_id"),
             priority: fields.or("priority", 0),
             is_chained: fields.or("chain_rule", false),
+            balance: fields.with("load_balancing", balance).flatten(),
         })
     }
 }

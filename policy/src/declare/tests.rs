@@ -9,6 +9,7 @@ mod examples;
 mod mistakes;
 mod mutations;
 mod references;
+mod rules;
 mod seeds;
 mod supported;
 

@@ -94,6 +94,12 @@ impl Condition {
         Self { text: Box::default(), kind: Kind::Constant(true), needs: Needs::default() }
     }
 
+    /// Holds never.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { text: "false".into(), kind: Kind::Constant(false), needs: Needs::default() }
+    }
+
     /// Compiles an expression; an empty one holds always.
     ///
     /// # Errors

@@ -154,3 +154,6 @@ pub trait Observer {
 impl Observer for () {
     fn considered(&mut self, _rule: &Arc<Rule>, _result: Match) {}
 }
+
+#[cfg(test)]
+mod tests;

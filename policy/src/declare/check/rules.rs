@@ -27,7 +27,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
             check_target(target, known, targets.item(index), log);
         }
         let fallbacks = path.field("fallbacks");
-        for (index, fallback) in rule.fallbacks.iter().enumerate() {
+        for (index, fallback) in rule.fallbacks.iter().flatten().enumerate() {
             let provider = fallback.split_once('/').map_or(&**fallback, |(provider, _)| provider);
             known.expect_provider(provider, fallbacks.item(index), log);
         }

@@ -57,7 +57,6 @@ fn the_full_example_asks_for_nothing_but_what_is_to_come() {
             "later: governance.budgets: not supported yet: budgets",
             "later: governance.rate_limits: not supported yet: rate limits",
             "later: governance.virtual_keys[0].rate_limit_id: not supported yet: rate limits",
-            "later: governance.routing_rules: not supported yet: routing rules",
             "later: config_store: not supported yet: a configuration store",
         ]
     );
@@ -84,8 +83,12 @@ fn the_merged_page_is_right_once_its_limits_are_defined() {
     assert_eq!(errors(&problems), Vec::<&str>::new());
     assert_eq!(
         warnings(&problems),
-        ["governance.routing_rules[0].targets[0].provider = \"azure\": \
-          no provider of this name is configured, so nothing goes to it"]
+        [
+            "governance.routing_rules[0].targets[0].provider = \"azure\": \
+             no provider of this name is configured, so nothing goes to it",
+            "governance.routing_rules[2].id = \"fallback-to-anthropic\": \
+             is never reached: rule `route-cost-split` comes first and always matches",
+        ]
     );
 }
 
@@ -94,7 +97,7 @@ fn what_is_supported_of_the_page_is_read() {
     let mut page: Value = serde_json::from_str(FULL).unwrap();
     merge(&mut page, serde_json::from_str(PAGE[1]).unwrap());
     let governance = page["governance"].as_object_mut().unwrap();
-    for later in ["auth_config", "budgets", "rate_limits", "routing_rules"] {
+    for later in ["auth_config", "budgets", "rate_limits"] {
         governance.remove(later);
     }
     governance["virtual_keys"][0].as_object_mut().unwrap().remove("rate_limit_id");
@@ -114,7 +117,7 @@ fn the_helm_page_is_right() {
     let problems = problems(HELM);
     assert_eq!(errors(&problems), Vec::<&str>::new());
     let later: Vec<_> = later(&problems).iter().map(|line| line.split(':').next().unwrap()).collect();
-    for section in ["budgets", "rate_limits", "model_configs", "providers", "routing_rules"] {
+    for section in ["budgets", "rate_limits", "model_configs", "providers"] {
         assert!(later.contains(&&*format!("governance.{section}")), "{section}");
     }
     assert!(later.contains(&"access_profiles"));
