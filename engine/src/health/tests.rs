@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use policy::list::AllowList;
-use policy::provider::{Credential, Deadlines, Endpoint, Provider, Secret, TlsTrust};
+use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use policy::request::{Dialect, OperationSet};
 use policy::route::health::{Mark, State};
 use policy::route::{Failure, Weight};
@@ -42,6 +42,7 @@ fn provider(name: &str) -> Provider {
         keyless: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
+        retries: Retries::default(),
         tls: TlsTrust::default(),
     }
 }

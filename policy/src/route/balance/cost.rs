@@ -25,14 +25,17 @@ fn waits_for_probe(reading: Reading) -> bool {
     reading.state == State::Probe
 }
 
-/// latency × (calls that wait for content + 1) × (1 + 4 × errors) × (1 + 4 × lack of headroom), the last two in thousandths.
+/// latency² × (calls that wait for content + 1) × (1 + 4 × errors) × (1 + 4 × lack of headroom), the last two in
+/// thousandths.
 ///
 /// A latency never seen is the lowest of the others', so that it is tried. Lack of headroom goes from 0 where a fifth of
 /// the vendor's limits is left to 1 where nothing is.
 fn cost(reading: Reading, unseen_us: u64) -> u128 {
-    let latency = if reading.latency_us == 0 { unseen_us } else { reading.latency_us };
-    let load = u128::from(reading.waiting) + 1;
+    let latency_us = if reading.latency_us == 0 { unseen_us } else { reading.latency_us };
+    // More than an hour is as good as an hour, and its square leaves room for the rest.
+    let latency = u128::from(latency_us.min(u64::from(u32::MAX)));
+    let waiting = u128::from(reading.waiting) + 1;
     let errors = 1_000 + 4 * u128::from(reading.errors.min(1_000));
     let lack = u128::from(AMPLE_HEADROOM.saturating_sub(reading.headroom)) * 1_000 / u128::from(AMPLE_HEADROOM);
-    u128::from(latency).saturating_mul(load).saturating_mul(errors).saturating_mul(1_000 + 4 * lack)
+    latency * latency * waiting * errors * (1_000 + 4 * lack)
 }
