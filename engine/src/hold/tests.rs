@@ -41,7 +41,14 @@ fn attempt() -> Attempt {
         retries: Retries::default(),
         tls: TlsTrust::default(),
     });
-    Attempt { provider, credential, model: "gpt-4o".into(), known: Some(Arc::default()), worst_case: Some(WORST) }
+    Attempt {
+        provider,
+        credential,
+        model: "gpt-4o".into(),
+        known: Some(Arc::default()),
+        is_known: true,
+        worst_case: Some(WORST),
+    }
 }
 
 fn price() -> ModelPrice {
