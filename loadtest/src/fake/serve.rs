@@ -44,8 +44,10 @@ pub(super) async fn handle(request: Request<Incoming>, house: &House, link: Arc<
     let entry = if books.keeps_entries() { first_note(&head, link.id) } else { Entry::default() };
     let pen = books.open(entry, Arc::clone(&link));
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-        // The caller broke the upload off, or sent more than any vendor takes; dropping the pen notes that it has gone.
-        link.leave(Leave::HangUp);
+        // The caller broke the upload off, or sent more than any vendor takes; dropping the pen notes that it has gone, before
+        // the provider leaves as well.
+        drop(pen);
+        link.leave(Leave::Reset);
         return pending().await;
     };
     pen.read_body();

@@ -9,6 +9,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use loadtest::fake::{Dialect, Ending, FakeOptions, FakeProvider, Operation};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::support::{
@@ -82,6 +83,18 @@ async fn a_caller_that_leaves_before_the_header_is_noted() {
     drop(socket);
     let entry = only_entry(&books, |entry| entry.caller_gone.is_some()).await;
     assert_eq!((entry.status, entry.events), (None, 0));
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_in_its_own_request_is_noted() {
+    let fake = provider();
+    let mut socket = TcpStream::connect(fake.addr()).await.unwrap();
+    let part = "POST /v1/chat/completions HTTP/1.1\r\nhost: fake\r\ncontent-length: 100\r\n\r\n{\"model\"";
+    socket.write_all(part.as_bytes()).await.unwrap();
+    let entry = only_entry(&fake.books(), |_| true).await;
+    assert_eq!((entry.body_us, entry.ending()), (None, None));
+    drop(socket);
+    only_entry(&fake.books(), |entry| entry.ending() == Some(Ending::CallerGone)).await;
 }
 
 #[tokio::test]
