@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::request::{Dialect, Operation, Request};
+use crate::route::expr::{Content, Match};
+use crate::route::rule::{Facts, Rule, Who};
+
 use super::*;
 
 const PAGE: [&str; 7] = [
@@ -110,6 +114,41 @@ fn what_is_supported_of_the_page_is_read() {
     let key = &file.governance.virtual_keys[1];
     assert_eq!(key.value.as_ref().map(Secret::reveal), Some("value-of-VK_PLATFORM_TEAM"));
     assert_eq!(key.providers.as_ref().map(Vec::len), Some(2));
+}
+
+/// The rules of a page, whatever else it lacks.
+fn rules(page: &str) -> Vec<Rule> {
+    let written: Json = serde_json::from_str(page).unwrap();
+    let log = Log::new(&written);
+    let file = File::read(Node::document(&written, &log));
+    file.governance.rules.iter().zip(0..).map(|(rule, order)| rule.to_policy(order)).collect()
+}
+
+#[test]
+fn each_rule_of_the_pages_matches_what_its_page_says() {
+    let rules: Vec<_> = [PAGE[4], FULL, HELM].into_iter().flat_map(rules).collect();
+    assert_eq!(rules.len(), 6);
+    let (short, long) = (r#"{"max_tokens": 4000}"#, r#"{"max_tokens": 4001}"#);
+    for (id, model, body, expected) in [
+        ("route-gpt4-to-azure", "gpt-4o", "{}", Match::Yes),
+        ("route-gpt4-to-azure", "gpt-4o-mini", "{}", Match::No),
+        ("route-cost-split", "anything", "{}", Match::Yes),
+        ("fallback-to-anthropic", "anything", "", Match::Yes),
+        ("route-gpt-to-azure", "gpt-4o-mini", "{}", Match::Yes),
+        ("route-gpt-to-azure", "claude-sonnet-4", "{}", Match::No),
+        ("route-heavy-to-groq", "gpt-4o", long, Match::Yes),
+        ("route-heavy-to-groq", "gpt-4o", short, Match::No),
+        ("route-heavy-to-groq", "gpt-4o", "{}", Match::No),
+        ("route-heavy-to-groq", "gpt-4.1", long, Match::No),
+        ("route-ml-team-bedrock", "anything", "{}", Match::Yes),
+    ] {
+        let rule = rules.iter().find(|rule| rule.id.as_str() == id).unwrap();
+        let request =
+            Request { body: body.as_bytes(), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
+        let content = Content::of(&request);
+        let facts = Facts { model, provider: "", operation: request.operation, content: &content };
+        assert_eq!(rule.condition.evaluate(&Who::default(), &facts), expected, "{id} of {model} with {body}");
+    }
 }
 
 #[test]

@@ -184,7 +184,8 @@ impl Walk<'_> {
         if MACROS.contains(&name) {
             return Err(self.error(id, format!("`{name}` has other arguments than these")));
         }
-        if !is_operator && !FUNCTIONS.contains(&name) && !(name == "type" && call.target.is_none()) {
+        let is_type = name == "type" && call.target.is_none();
+        if !(is_operator || is_type || FUNCTIONS.contains(&name)) {
             let known = FUNCTIONS.iter().chain(&MACROS).copied().chain(["type"]);
             return Err(self.error(id, format!("no function `{name}` is known{}", hint(name, known))));
         }

@@ -100,3 +100,25 @@ fn what_is_only_long_is_not_deep() {
     );
     assert_eq!(ask(r#"model != r'\' && model != """a"((((b""" && model != 'a\'[[['"#, "{}"), Match::Yes);
 }
+
+#[test]
+fn a_long_text_that_is_no_expression_is_refused_within_the_same_bounds() {
+    for piece in [
+        "a b ",
+        "a, ",
+        ") ",
+        "'x' ",
+        "( ) ",
+        "has(a) ",
+        "&& ",
+        "|| a ",
+        "model == 'a' || ",
+        "@#$ ",
+        "é",
+        "\u{0}",
+        "{a:b},",
+    ] {
+        let text = piece.repeat(10_000 / piece.len());
+        assert!(Condition::compile(&text).is_err(), "{piece}");
+    }
+}
