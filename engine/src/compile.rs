@@ -98,3 +98,6 @@ fn credentials(shape: &ProviderShape, may_be_none: bool) -> Vec<Arc<Credential>>
     }
     shape.credentials.iter().map(|credential| Arc::new(credential.to_policy())).collect()
 }
+
+#[cfg(test)]
+mod tests;

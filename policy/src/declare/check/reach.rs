@@ -6,7 +6,8 @@ use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::{File, RuleShape, Scope, TargetShape};
 
-/// The rules of one scope that end the search wherever they match.
+/// The rules of one scope that come before another. A chained one hides what follows as well: the rules are asked again from
+/// the first.
 #[derive(Default)]
 struct Earlier<'a> {
     /// The first that always matches.
@@ -44,10 +45,8 @@ fn check_reach<'a>(rule: &'a RuleShape, earlier: &mut Earlier<'a>, path: Path<'_
     if let Some(first) = earlier.by_text.get(text) {
         return log.warning(id, format!("is never reached: rule `{}` comes first and asks the same", first.id));
     }
-    if !rule.is_chained {
-        earlier.by_text.insert(text, rule);
-        earlier.always = Some(rule).filter(|_| condition.constant() == Some(true));
-    }
+    earlier.by_text.insert(text, rule);
+    earlier.always = Some(rule).filter(|_| condition.constant() == Some(true));
 }
 
 /// After a chained rule the rules are asked again with what it chose.

@@ -113,7 +113,7 @@ fn a_rule_behind_one_that_always_matches_is_never_reached() {
     let team = json!({"scope": "team", "scope_id": "ml"});
     assert_eq!(warned(&[json!({}), team]), Vec::<String>::new());
     let chained = json!({"chain_rule": true});
-    assert_eq!(warned(&[chained, json!({"cel_expression": "model == 'a'"})]), Vec::<String>::new());
+    assert_eq!(warned(&[chained, json!({"cel_expression": "model == 'a'"})]), [format!("[1].id = \"r1\": {behind}")]);
 }
 
 #[test]
