@@ -13,10 +13,13 @@ const HEADROOM_HOLDS_US: u64 = 60_000_000;
 
 const MILLION: u32 = 1_000_000;
 
+const PS_PER_US: u64 = 1_000_000;
+
 /// Rates that forget.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    latency_us: u64,
+    /// In picoseconds, so that it also falls where answers come by the thousand each second.
+    latency_ps: u64,
     latency_at_us: u64,
     /// In millionths.
     errors: u32,
@@ -30,10 +33,10 @@ impl Pace {
     /// The first content came after so long. A slower answer counts at once; a faster one the more, the longer nothing
     /// was seen.
     pub(super) fn saw_first_content(&mut self, after_us: u64, now_us: u64) {
-        let sample = after_us.max(1);
-        let above = self.latency_us.saturating_sub(sample);
-        let left = faded(above, now_us.saturating_sub(self.latency_at_us));
-        self.latency_us = sample.saturating_add(left);
+        let sample_ps = after_us.max(1).saturating_mul(PS_PER_US);
+        let above_ps = self.latency_ps.saturating_sub(sample_ps);
+        let left_ps = faded(above_ps, now_us.saturating_sub(self.latency_at_us));
+        self.latency_ps = sample_ps.saturating_add(left_ps);
         self.latency_at_us = self.latency_at_us.max(now_us);
     }
 
@@ -56,7 +59,8 @@ impl Pace {
     /// that look whether it is still slow must not be the slowest hundredth.
     pub(super) fn latency_us(&self, now_us: u64) -> u64 {
         let stale_us = now_us.saturating_sub(self.latency_at_us).saturating_sub(LATENCY_HOLDS_US);
-        faded(self.latency_us, stale_us).max(self.latency_us.min(1))
+        let latency_us = self.latency_ps / PS_PER_US;
+        faded(latency_us, stale_us).max(latency_us.min(1))
     }
 
     /// Failed attempts, in thousandths.

@@ -217,6 +217,50 @@ fn latency_rises_at_once_and_falls_by_half_in_ten_seconds() {
 }
 
 #[test]
+fn latency_falls_as_fast_where_thousands_are_answered_each_second() {
+    let place = Place::new();
+    let health = RouteHealth::default();
+    let answer =
+        |after_us: u64, now_us: u64| health.begin(place.route(), now_us - after_us).unwrap().first_content(now_us);
+    answer(900 * MS, SECOND);
+    (1..=100_000).for_each(|number| answer(100 * MS, SECOND + number * 100));
+    let latency_us = health.at(11 * SECOND).reading(place.route()).latency_us;
+    assert!(latency_us.abs_diff(500 * MS) < MS, "{latency_us}");
+}
+
+#[test]
+fn a_latency_that_is_not_measured_again_fades_after_half_a_minute() {
+    let place = Place::new();
+    let health = RouteHealth::default();
+    health.begin(place.route(), 0).unwrap().first_content(SECOND);
+    let at = |second: u64| health.at(second * SECOND).reading(place.route()).latency_us;
+    assert_eq!([1, 31, 41, 51].map(at), [SECOND, SECOND, SECOND / 2, SECOND / 4]);
+    assert_eq!(at(100_000), 1, "it was seen");
+}
+
+#[test]
+fn only_calls_without_content_are_waiting() {
+    let place = Place::new();
+    let health = RouteHealth::default();
+    let waiting = || {
+        let reading = health.at(0).reading(place.route());
+        (reading.in_flight, reading.waiting)
+    };
+    let mut first = health.begin(place.route(), 0).unwrap();
+    let second = health.begin(place.route(), 0).unwrap();
+    let third = health.begin(place.route(), 0).unwrap();
+    assert_eq!(waiting(), (3, 3));
+    first.first_content(0);
+    first.first_content(0);
+    assert_eq!(waiting(), (3, 2));
+    drop(second);
+    third.failed(Failure::Broken { may_repeat: true }, 0);
+    assert_eq!(waiting(), (1, 0));
+    first.succeeded(0);
+    assert_eq!(waiting(), (0, 0));
+}
+
+#[test]
 fn errors_and_lack_of_headroom_fade() {
     let place = Place::new();
     let health = RouteHealth::default();

@@ -54,7 +54,7 @@ fn calls(outage: Outage, balance: Balance, per_second: u64, is_in_sessions: bool
     while let Some((now_us, event)) = agenda.next() {
         match event {
             Event::Arrival if now_us < LASTS_US => {
-                let stick_to = is_in_sessions.then(|| Stick::Session(calls.len() as u64 % 500));
+                let stick_to = is_in_sessions.then_some(Stick::Session(calls.len() as u64 % 500));
                 let choice = Choice { balance, stick_to };
                 let mut left = order(&upstreams, &health, choice, &mut dice, now_us);
                 left.reverse();
