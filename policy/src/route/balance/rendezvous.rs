@@ -9,6 +9,9 @@ use super::pool::Pool;
 /// A call may find up to this many quarters of a fair share at its home.
 const ROOM_IN_QUARTERS: u128 = 5;
 
+/// Binary digits of a score: two in a million are alike.
+const DIGITS: u32 = 20;
+
 /// The member where a seed is at home.
 pub(super) fn home(pool: &Pool<'_>, seed: u64) -> Option<usize> {
     lowest(pool.members(), seed)
@@ -55,21 +58,21 @@ impl Score {
     }
 }
 
-/// −log₂ of `drawn` as a fraction of 2⁶⁴, in units of 2⁻³². Each squaring of the mantissa yields the next binary digit.
+/// −log₂ of `drawn` as a fraction of 2⁶⁴, in units of 2⁻²⁰. Each squaring of the mantissa yields the next binary digit.
 pub(super) fn minus_log2(drawn: u64) -> u64 {
     let drawn = drawn | 1;
     let zeros = drawn.leading_zeros();
-    let mut mantissa = drawn << zeros;
+    // From 1 up to 2, in units of 2⁻³¹.
+    let mut mantissa = (drawn << zeros) >> 32;
     let mut digits: u64 = 0;
-    for _ in 0..32 {
-        let square = u128::from(mantissa) * u128::from(mantissa);
-        let is_two_or_more = square >> 127 == 1;
-        let shift = if is_two_or_more { 64 } else { 63 };
-        mantissa = u64::try_from(square >> shift).unwrap_or(u64::MAX);
-        digits = (digits << 1) | u64::from(is_two_or_more);
+    for _ in 0..DIGITS {
+        let square = mantissa * mantissa;
+        let digit = square >> 63;
+        mantissa = square >> (31 + digit);
+        digits = (digits << 1) | digit;
     }
-    // The fraction is mantissa × 2⁻¹⁻ᶻᵉʳᵒˢ with the mantissa from 1 up to 2.
-    ((u64::from(zeros) + 1) << 32) - digits
+    // The fraction is mantissa × 2⁻¹⁻ᶻᵉʳᵒˢ.
+    ((u64::from(zeros) + 1) << DIGITS) - digits
 }
 
 /// A number that looks drawn, from two others (SplitMix64's finalizer).
