@@ -15,6 +15,7 @@ mod node;
 pub mod not_yet;
 mod operations;
 mod path;
+mod pause;
 mod problem;
 mod provider;
 mod rules;

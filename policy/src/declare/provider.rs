@@ -12,7 +12,8 @@ use crate::route::Weight;
 use super::header::extra_headers;
 use super::node::{Fields, Node, Read};
 use super::operations::flags;
-use super::scalar::{header_secret, pause, whole};
+use super::pause::pause;
+use super::scalar::{header_secret, whole};
 
 /// One entry of `providers`.
 #[derive(Clone, Debug)]

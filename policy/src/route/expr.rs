@@ -2,12 +2,13 @@
 
 mod bounds;
 mod check;
+mod content;
 mod error;
 mod scope;
 mod value;
 
+pub use content::Content;
 pub use error::ExprError;
-pub use value::Content;
 
 use std::sync::LazyLock;
 
@@ -18,7 +19,8 @@ use cel::parser::Parser;
 use cel::{Context, Env, ExecutionError, Value};
 
 use super::rule::{Facts, Who};
-use scope::{PATTERN_TYPE, Pattern, Scope};
+use check::Found;
+use scope::{PATTERN_TYPE, Pattern, Prepared, Scope};
 
 /// What a condition comes to for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +61,12 @@ impl Needs {
 pub struct Condition {
     text: Box<str>,
     kind: Kind,
-    needs: Needs,
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
     Constant(bool),
-    Computed { root: Box<IdedExpr>, patterns: Vec<Pattern> },
+    Computed { root: Box<IdedExpr>, found: Box<Found> },
 }
 
 /// What all expressions can call. Built once: it takes longer than most evaluations.
@@ -91,13 +92,13 @@ impl Condition {
     /// Holds always.
     #[must_use]
     pub fn always() -> Self {
-        Self { text: Box::default(), kind: Kind::Constant(true), needs: Needs::default() }
+        Self { text: Box::default(), kind: Kind::Constant(true) }
     }
 
     /// Holds never.
     #[must_use]
     pub fn never() -> Self {
-        Self { text: "false".into(), kind: Kind::Constant(false), needs: Needs::default() }
+        Self { text: "false".into(), kind: Kind::Constant(false) }
     }
 
     /// Compiles an expression; an empty one holds always.
@@ -115,10 +116,10 @@ impl Condition {
         let found = check::check(&mut root, text, &source)?;
         let kind = match &root.expr {
             Expr::Literal(LiteralValue::Boolean(value)) => Kind::Constant(*value.inner()),
-            _ if !found.is_variable => Kind::Constant(constant(&root, &found.patterns)?),
-            _ => Kind::Computed { root: Box::new(root), patterns: found.patterns },
+            _ if !found.is_variable => Kind::Constant(constant(&root, &found)?),
+            _ => Kind::Computed { root: Box::new(root), found: Box::new(found) },
         };
-        Ok(Self { text: text.into(), kind, needs: found.needs })
+        Ok(Self { text: text.into(), kind })
     }
 
     /// The expression as it was written.
@@ -130,7 +131,10 @@ impl Condition {
     /// What it looks at.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        self.needs
+        match &self.kind {
+            Kind::Constant(_) => Needs::default(),
+            Kind::Computed { found, .. } => found.needs,
+        }
     }
 
     /// Its value where that is always the same.
@@ -145,23 +149,25 @@ impl Condition {
     /// Evaluates it for one request.
     #[must_use]
     pub fn evaluate(&self, who: &Who<'_>, facts: &Facts<'_, '_>) -> Match {
-        let (root, patterns) = match &self.kind {
+        let (root, found) = match &self.kind {
             Kind::Constant(true) => return Match::Yes,
             Kind::Constant(false) => return Match::No,
-            Kind::Computed { root, patterns } => (root, patterns),
+            Kind::Computed { root, found } => (root, found),
         };
-        let Some(scope) = Scope::of(who, facts, self.needs, patterns) else { return Match::Failed };
+        let Some(scope) = Scope::of(who, facts, found) else { return Match::Failed };
         match in_scope(root, &scope) {
             Ok(Some(true)) => Match::Yes,
             Ok(Some(false)) | Err(ExecutionError::NoSuchKey(_)) => Match::No,
+            // A field of the body that is not there: all other names were checked.
+            Err(ExecutionError::UndeclaredReference(name)) if Prepared::of(&name).is_some() => Match::No,
             Ok(None) | Err(_) => Match::Failed,
         }
     }
 }
 
 /// The value, or `None` where it is neither true nor false.
-fn in_scope<'v>(root: &'v IdedExpr, scope: &'v Scope<'v>) -> Result<Option<bool>, ExecutionError> {
-    let context: &Context<'v, 'v> = &ROOT;
+fn in_scope<'x>(root: &'x IdedExpr, scope: &'x Scope<'_>) -> Result<Option<bool>, ExecutionError> {
+    let context: &Context<'x, 'x> = &ROOT;
     let mut context = context.new_inner_scope();
     context.set_variable_resolver(scope);
     let value = Value::resolve_val(root, &context)?;
@@ -169,8 +175,8 @@ fn in_scope<'v>(root: &'v IdedExpr, scope: &'v Scope<'v>) -> Result<Option<bool>
 }
 
 /// The value of an expression without variables.
-fn constant(root: &IdedExpr, patterns: &[Pattern]) -> Result<bool, ExprError> {
-    match in_scope(root, &Scope::empty(patterns)) {
+fn constant(root: &IdedExpr, found: &Found) -> Result<bool, ExprError> {
+    match in_scope(root, &Scope::empty(found)) {
         Ok(Some(value)) => Ok(value),
         Ok(None) => Err(ExprError::new(1, "is never true or false")),
         Err(error) => Err(ExprError::new(1, format!("cannot be evaluated: {error}"))),

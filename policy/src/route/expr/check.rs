@@ -1,11 +1,11 @@
 //! Checks an expression once it is parsed: its names, its depth, its patterns. What it needs is found on the way, and what can
-//! be prepared is: members of `request` become the variables that they are, patterns are compiled.
+//! be prepared is: members of `request` become the variables that they are, fields of the body and patterns get names.
 
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SelectExpr, SourceInfo, operators,
 };
 
-use super::scope::{MEMBERS, Pattern, VARIABLES, pattern_name};
+use super::scope::{MEMBERS, Pattern, Prepared, VARIABLES};
 use super::{ExprError, Needs};
 use crate::nearest::hint;
 
@@ -35,14 +35,18 @@ const FUNCTIONS: [&str; 12] = [
 const MACROS: [&str; 7] = ["all", "exists", "existsOne", "exists_one", "filter", "has", "map"];
 
 /// What was found in an expression.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     /// What it looks at.
     pub(super) needs: Needs,
     /// Whether it looks at any variable.
     pub(super) is_variable: bool,
-    /// Its patterns, each under its `pattern_name`.
+    /// Its patterns, in the order of their names.
     pub(super) patterns: Vec<Pattern>,
+    /// The fields of the body that it names, in the order of their names in it.
+    pub(super) fields: Vec<Box<str>>,
+    /// Whether it looks at the body other than by the names of its fields.
+    pub(super) is_whole_body: bool,
 }
 
 /// Checks an expression, and prepares it.
@@ -68,6 +72,7 @@ fn never_boolean(expr: &Expr) -> Option<&'static str> {
         Expr::Ident(name) => match name.as_str() {
             "headers" | "params" | "request" | "request_body" => Some("an object"),
             name if VARIABLES.contains(&name) => Some("a text"),
+            name if name.starts_with('@') => None,
             _ => Some("a type"),
         },
         _ => None,
@@ -95,9 +100,7 @@ impl Walk<'_> {
         if depth > MOST_DEPTH {
             return Err(self.error(id, format!("is nested more than {MOST_DEPTH} deep here")));
         }
-        if let Some(variable) = self.member_of_request(node)? {
-            node.expr = Expr::Ident(variable.to_owned());
-        }
+        self.rename(node)?;
         match &mut node.expr {
             Expr::Unspecified => Err(self.error(id, "is no expression")),
             Expr::Literal(_) => Ok(()),
@@ -126,19 +129,42 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Gives members of `request` the names of the variables that they are, and fields of the body names of their own.
+    fn rename(&mut self, node: &mut IdedExpr) -> Result<(), ExprError> {
+        if let Expr::Select(SelectExpr { operand, .. }) = &mut node.expr {
+            self.rename_member(operand)?;
+        } else if let Expr::Call(CallExpr { func_name, args, .. }) = &mut node.expr
+            && func_name == operators::INDEX
+            && let Some(operand) = args.first_mut()
+        {
+            self.rename_member(operand)?;
+        }
+        self.rename_member(node)?;
+        // Inside a loop the body is refused, by its name.
+        if let Some((name, is_test)) = field_of(node, "request_body").filter(|_| self.loops == 0) {
+            let known = self.found.fields.iter().position(|field| **field == *name);
+            let index = known.unwrap_or(self.found.fields.len());
+            let kind = if is_test { Prepared::HasField } else { Prepared::Field };
+            if known.is_none() {
+                self.found.fields.push(name.into());
+            }
+            node.expr = Expr::Ident(kind.name(index));
+            self.found.is_variable = true;
+            self.found.needs.body = true;
+        }
+        Ok(())
+    }
+
+    fn rename_member(&self, node: &mut IdedExpr) -> Result<(), ExprError> {
+        if let Some(variable) = self.member_of_request(node)? {
+            node.expr = Expr::Ident(variable.to_owned());
+        }
+        Ok(())
+    }
+
     /// `request.model` and `request["model"]` are `model`. `None` for what is no member of `request`.
     fn member_of_request(&self, node: &IdedExpr) -> Result<Option<&'static str>, ExprError> {
-        let is_request = |node: &IdedExpr| matches!(&node.expr, Expr::Ident(name) if name == "request");
-        let (name, is_test) = match &node.expr {
-            Expr::Select(SelectExpr { operand, field, test }) if is_request(operand) => (field.as_str(), *test),
-            Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::INDEX => match &**args {
-                [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] if is_request(operand) => {
-                    (name.inner(), false)
-                }
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
+        let Some((name, is_test)) = field_of(node, "request") else { return Ok(None) };
         let member = MEMBERS.iter().find(|(member, _)| *member == name);
         match member {
             None => {
@@ -151,7 +177,7 @@ impl Walk<'_> {
     }
 
     fn name(&mut self, id: u64, name: &str) -> Result<(), ExprError> {
-        if self.bound.iter().any(|bound| bound == name) || TYPES.contains(&name) {
+        if name.starts_with('@') || self.bound.iter().any(|bound| bound == name) || TYPES.contains(&name) {
             return Ok(());
         }
         if LATER.contains(&name) {
@@ -170,8 +196,11 @@ impl Walk<'_> {
         match name {
             "headers" => needs.headers = true,
             "params" => needs.params = true,
-            "request_body" => needs.body = true,
-            "request" => (needs.headers, needs.params, needs.body) = (true, true, true),
+            "request_body" => (needs.body, self.found.is_whole_body) = (true, true),
+            "request" => {
+                (needs.headers, needs.params, needs.body) = (true, true, true);
+                self.found.is_whole_body = true;
+            }
             "model" | "provider" | "request_type" => {}
             _ => needs.who = true,
         }
@@ -195,10 +224,7 @@ impl Walk<'_> {
         if let Some(target) = &mut call.target {
             self.expression(target, depth + 1)?;
         }
-        call.args
-            .iter_mut()
-            .filter(|argument| !is_pattern(argument))
-            .try_for_each(|one| self.expression(one, depth + 1))
+        self.all(&mut call.args, depth)
     }
 
     /// Compiles the pattern of `matches`. It must be written out: compiling what a request says would let callers decide
@@ -219,7 +245,7 @@ impl Walk<'_> {
             };
             self.error(argument.id, format!("the pattern cannot be used: {reason}"))
         })?;
-        argument.expr = Expr::Ident(pattern_name(self.found.patterns.len()));
+        argument.expr = Expr::Ident(Prepared::Pattern.name(self.found.patterns.len()));
         self.found.patterns.push(pattern);
         Ok(())
     }
@@ -248,6 +274,17 @@ impl Walk<'_> {
     }
 }
 
-fn is_pattern(argument: &IdedExpr) -> bool {
-    matches!(&argument.expr, Expr::Ident(name) if name.strip_prefix('@').is_some_and(|rest| rest.parse::<usize>().is_ok()))
+/// The name in `object.name`, `object["name"]` and `has(object.name)`, and whether it is the last.
+fn field_of<'a>(node: &'a IdedExpr, object: &str) -> Option<(&'a str, bool)> {
+    let is_object = |node: &IdedExpr| matches!(&node.expr, Expr::Ident(name) if name == object);
+    match &node.expr {
+        Expr::Select(SelectExpr { operand, field, test }) if is_object(operand) => Some((field.as_str(), *test)),
+        Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::INDEX => match &**args {
+            [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] if is_object(operand) => {
+                Some((name.inner(), false))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -3,13 +3,16 @@
 use std::any::Any;
 use std::collections::HashMap;
 
-use cel::common::types::{CelMap, CelMapKey, CelString, Type};
+use cel::common::types::{CelBool, CelMap, CelMapKey, CelString, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
 use regex::Regex;
 
+use smallvec::SmallVec;
+
 use super::super::rule::{Facts, Who};
-use super::Needs;
+use super::check::Found;
+use super::content::{Unreadable, is_short};
 
 /// Every variable.
 pub(super) const VARIABLES: [&str; 14] = [
@@ -79,9 +82,32 @@ impl Val for Pattern {
 
 impl StaticVal for Pattern {}
 
-/// The name under which an expression finds the pattern of an index. No variable can have it.
-pub(super) fn pattern_name(index: usize) -> String {
-    format!("@{index}")
+/// What an expression finds under a name that no variable can have: `@`, one of these, and an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepared {
+    /// A pattern.
+    Pattern,
+    /// A field of the body.
+    Field,
+    /// Whether the body has a field.
+    HasField,
+}
+
+impl Prepared {
+    const LETTERS: [(char, Self); 3] = [('p', Self::Pattern), ('f', Self::Field), ('h', Self::HasField)];
+
+    /// The name of the one of that index.
+    pub(super) fn name(self, index: usize) -> String {
+        let letter = Self::LETTERS.iter().find(|(_, kind)| *kind == self).map_or(' ', |(letter, _)| *letter);
+        format!("@{letter}{index}")
+    }
+
+    /// What such a name stands for.
+    pub(super) fn of(name: &str) -> Option<(Self, usize)> {
+        let rest = name.strip_prefix('@')?;
+        let (_, kind) = Self::LETTERS.iter().find(|(letter, _)| rest.starts_with(*letter))?;
+        Some((*kind, rest.get(1..)?.parse().ok()?))
+    }
 }
 
 /// The variables of one evaluation; those that the expression does not need are missing.
@@ -92,38 +118,48 @@ pub(super) struct Scope<'v> {
     headers: Option<&'v (dyn Val + 'v)>,
     params: Option<&'v (dyn Val + 'v)>,
     body: Option<&'v (dyn Val + 'v)>,
+    /// Fields of the body; `None` for those that are not there.
+    fields: SmallVec<[Option<&'v (dyn Val + 'v)>; 4]>,
     patterns: &'v [Pattern],
+    no_and_yes: [CelBool; 2],
 }
 
 impl<'v> Scope<'v> {
-    /// `None` where the body is needed and cannot be read, or is too long for loops.
-    pub(super) fn of(who: &Who<'v>, facts: &Facts<'v, '_>, needs: Needs, patterns: &'v [Pattern]) -> Option<Self> {
-        let content = facts.content;
-        let body = match needs.body {
-            true => Some(content.body()?),
-            false => None,
-        };
-        if needs.loops && needs.body && !content.is_short() {
-            return None;
-        }
-        let asked = [facts.model, facts.provider, facts.operation.as_str()];
+    /// `None` where what it needs of the body cannot be read, or is too long for loops.
+    pub(super) fn of(who: &Who<'v>, facts: &Facts<'v, '_>, found: &'v Found) -> Option<Self> {
+        let (content, needs) = (facts.content, found.needs);
         let [key, team, customer] = who.ids_and_names();
-        let [model, provider, operation] = asked;
+        let (model, provider, operation) = (facts.model, facts.provider, facts.operation.as_str());
         let texts = [model, provider, operation, key.0, key.1, team.0, team.1, customer.0, customer.1];
-        Some(Self {
+        let field = |name: &str| Ok(content.field(name)?.map(|value| value as &(dyn Val + 'v)));
+        let fields: Result<SmallVec<_>, Unreadable> = found.fields.iter().map(|name| field(name)).collect();
+        let scope = Self {
             texts: texts.map(CelString::from),
             user: CelString::from(""),
             headers: needs.headers.then(|| content.headers() as &(dyn Val + 'v)),
             params: needs.params.then(|| content.params() as &(dyn Val + 'v)),
-            body: body.map(|body| body as &(dyn Val + 'v)),
-            patterns,
-        })
+            body: if found.is_whole_body { Some(content.body().ok()?) } else { None },
+            fields: fields.ok()?,
+            patterns: &found.patterns,
+            no_and_yes: [false, true].map(CelBool::from),
+        };
+        let mut values = scope.fields.iter().flatten().chain(&scope.body);
+        let is_too_long = needs.loops && values.any(|value| !is_short(*value));
+        (!is_too_long).then_some(scope)
     }
 
-    /// Only patterns.
-    pub(super) fn empty(patterns: &'v [Pattern]) -> Self {
-        let texts = [""; 9].map(CelString::from);
-        Self { texts, user: CelString::from(""), headers: None, params: None, body: None, patterns }
+    /// Only what needs no request.
+    pub(super) fn empty(found: &'v Found) -> Self {
+        Self {
+            texts: [""; 9].map(CelString::from),
+            user: CelString::from(""),
+            headers: None,
+            params: None,
+            body: None,
+            fields: SmallVec::new(),
+            patterns: &found.patterns,
+            no_and_yes: [false, true].map(CelBool::from),
+        }
     }
 
     fn text(&self, index: usize) -> Option<&CelString<'v>> {
@@ -145,12 +181,20 @@ impl<'v> Scope<'v> {
             "headers" => return self.headers.map(|value| value as &(dyn Val + 'b)),
             "params" => return self.params.map(|value| value as &(dyn Val + 'b)),
             "request_body" => return self.body.map(|value| value as &(dyn Val + 'b)),
-            _ => {
-                let pattern = self.patterns.get(name.strip_prefix('@')?.parse::<usize>().ok()?)?;
-                return Some(pattern);
-            }
+            _ => return self.prepared(name),
         };
         self.text(index).map(|text| text as &(dyn Val + 'b))
+    }
+
+    fn prepared<'b>(&'b self, name: &str) -> Option<&'b (dyn Val + 'b)> {
+        match Prepared::of(name)? {
+            (Prepared::Pattern, index) => self.patterns.get(index).map(|pattern| pattern as &(dyn Val + 'b)),
+            (Prepared::Field, index) => self.fields.get(index)?.map(|value| value as &(dyn Val + 'b)),
+            (Prepared::HasField, index) => {
+                let is_there = self.fields.get(index)?.is_some();
+                self.no_and_yes.get(usize::from(is_there)).map(|value| value as &(dyn Val + 'b))
+            }
+        }
     }
 
     /// `request` as a whole: only for expressions that do not name its members.

@@ -1,4 +1,4 @@
-//! What a request carries, as expressions see it: made when the first rule asks for it, and once.
+//! JSON as expressions see it.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -9,134 +9,20 @@ use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey,
 use cel::common::value::Val;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use crate::request::{Fields, Request};
-
-/// The largest body that rules are shown.
-const MOST_BODY_BYTES: usize = 1024 * 1024;
-
-/// The longest list or object that rules with loops are shown.
-const MOST_ITEMS: usize = 1_000;
-
-/// The part of a request that only some rules look at. Kept for all that is asked about one request.
-pub struct Content<'a> {
-    headers: &'a dyn Fields,
-    query: &'a str,
-    body: &'a [u8],
-    header_map: OnceCell<CelMap<'a>>,
-    params: OnceCell<CelMap<'a>>,
-    document: OnceCell<Option<Box<dyn Val + 'a>>>,
-    longest: OnceCell<usize>,
-}
-
-impl<'a> Content<'a> {
-    /// That of a request. Nothing is read yet.
-    #[must_use]
-    pub fn of(request: &Request<'a>) -> Self {
-        Self {
-            headers: request.headers,
-            query: request.query,
-            body: request.body,
-            header_map: OnceCell::new(),
-            params: OnceCell::new(),
-            document: OnceCell::new(),
-            longest: OnceCell::new(),
-        }
-    }
-
-    pub(super) fn headers(&self) -> &CelMap<'a> {
-        self.header_map.get_or_init(|| {
-            let mut map = HashMap::new();
-            self.headers.each(&mut |name, value| put(&mut map, name.into(), value.to_owned().into()));
-            map.into()
-        })
-    }
-
-    pub(super) fn params(&self) -> &CelMap<'a> {
-        self.params.get_or_init(|| {
-            let mut map = HashMap::new();
-            for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                put(&mut map, decoded(name), decoded(value));
-            }
-            map.into()
-        })
-    }
-
-    /// `None` where it is too large, too deep, or no JSON. An empty body has no fields.
-    pub(super) fn body(&self) -> Option<&(dyn Val + 'a)> {
-        let document = self.document.get_or_init(|| match self.body {
-            [] => Some(Box::new(CelMap::default())),
-            body if body.len() > MOST_BODY_BYTES => None,
-            body => serde_json::from_slice::<Document<'a>>(body).ok().map(|document| document.0),
-        });
-        document.as_deref()
-    }
-
-    /// Whether the body is short enough for loops: no list and no object in it has too many items.
-    pub(super) fn is_short(&self) -> bool {
-        let longest = self.longest.get_or_init(|| self.body().map_or(0, longest));
-        *longest <= MOST_ITEMS
-    }
-}
-
-/// How many items the longest list or object in a value has.
-fn longest(value: &dyn Val) -> usize {
-    if let Some(list) = value.downcast_ref::<CelList<'_>>() {
-        let inner = list.inner().iter().map(|item| longest(&**item)).max();
-        list.inner().len().max(inner.unwrap_or(0))
-    } else if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
-        map.len().max(map.values().map(|value| longest(&**value)).max().unwrap_or(0))
-    } else {
-        0
-    }
-}
-
-/// Headers and bodies may hold secrets.
-impl fmt::Debug for Content<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Content(…)")
-    }
-}
-
-type Entries<'a> = HashMap<CelMapKey<'a>, Box<dyn Val + 'a>>;
-
-/// Puts a name, in lower case, into a map; of several values the first stays.
-fn put<'a>(map: &mut Entries<'a>, name: Cow<'_, str>, value: Cow<'a, str>) {
-    let key = CelMapKey::from(name.to_lowercase());
-    map.entry(key).or_insert_with(|| Box::new(CelString::from(value)));
-}
-
-/// A part of a query string without its escapes. What is no escape stays as it is.
-fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return text.into();
-    }
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let value = || u8::try_from(hex(after.first())? * 16 + hex(after.get(1))?).ok();
-        match (first, (*first == b'%').then(value).flatten()) {
-            (_, Some(byte)) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            (b'+', None) => {
-                bytes.push(b' ');
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned().into()
-}
+/// The entries of a map.
+pub(super) type Entries<'a> = HashMap<CelMapKey<'a>, Box<dyn Val + 'a>>;
 
 /// A JSON value as expressions see it. Texts without escapes are not copied. The reader itself bounds its depth.
-struct Document<'a>(Box<dyn Val + 'a>);
+pub(super) struct Document<'a>(Box<dyn Val + 'a>);
+
+impl<'a> Document<'a> {
+    /// `None` where the text is no JSON, or too deep.
+    pub(super) fn of(text: &'a [u8]) -> Option<Box<dyn Val + 'a>> {
+        serde_json::from_slice::<Self>(text).ok().map(|document| document.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for Document<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -200,6 +86,50 @@ impl<'de> Visitor<'de> for DocumentVisitor {
             map.insert(CelMapKey::String(CelString::from(name)), value);
         }
         Ok(Box::new(CelMap::from(map)))
+    }
+}
+
+/// A value that is read when it is asked for: most rules look at small fields beside large ones.
+pub(super) struct Unread<'a> {
+    raw: &'a RawValue,
+    value: OnceCell<Option<Box<dyn Val + 'a>>>,
+}
+
+impl<'a> Unread<'a> {
+    /// The fields of an object; of several of one name the last stays. `None` where the text is no object.
+    pub(super) fn fields_of(text: &'a [u8]) -> Option<HashMap<Cow<'a, str>, Self>> {
+        serde_json::from_slice::<BodyFields<'a>>(text).ok().map(|fields| fields.0)
+    }
+
+    /// `None` where it is too deep.
+    pub(super) fn value(&self) -> Option<&(dyn Val + 'a)> {
+        self.value.get_or_init(|| Document::of(self.raw.get().as_bytes())).as_deref()
+    }
+}
+
+struct BodyFields<'a>(HashMap<Cow<'a, str>, Unread<'a>>);
+
+impl<'de> Deserialize<'de> for BodyFields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BodyFieldsVisitor).map(Self)
+    }
+}
+
+struct BodyFieldsVisitor;
+
+impl<'de> Visitor<'de> for BodyFieldsVisitor {
+    type Value = HashMap<Cow<'de, str>, Unread<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut map = HashMap::new();
+        while let Some(Name(name)) = fields.next_key()? {
+            map.insert(name, Unread { raw: fields.next_value()?, value: OnceCell::new() });
+        }
+        Ok(map)
     }
 }
 
