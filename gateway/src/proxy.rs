@@ -6,14 +6,16 @@ mod attempts;
 mod body;
 mod ctx;
 mod fail;
-mod fields;
+pub(crate) mod fields;
 mod finish;
+pub(crate) mod gate;
 mod held;
 mod judge;
 mod models;
 mod peer;
 mod query;
-mod route;
+mod resume;
+pub(crate) mod route;
 mod send;
 mod stream;
 
@@ -96,6 +98,9 @@ impl ProxyHttp for Edge {
             was_cut: false,
             failure: None,
             first_error: None,
+            broke_off: None,
+            unsent: Bytes::new(),
+            closing: None,
             record,
             _in_flight: self.life.enter(),
         }

@@ -151,6 +151,12 @@ impl Meter {
         self.tracker.tally.error.clone()
     }
 
+    /// Whether an event of the stream could not be read: no client can either.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.tracker.tally.is_malformed
+    }
+
     /// Whether the answer has come to its own end: a stream to its terminator, a document to its last bracket.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -11,6 +11,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::{Circumstances, Failure};
+use providers::resume::Mode;
 use providers::verdict;
 
 use super::ctx::{Call, ErrorAnswer, RequestCtx, Stage, Told};
@@ -38,6 +39,7 @@ impl Edge {
         let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
         call.wait = wait;
         call.repeats = 0;
+        call.refused_prefill = failure == Failure::PrefillRefused;
         true
     }
 
@@ -79,7 +81,7 @@ impl Edge {
         }
     }
 
-    /// Decides on the error answer that has come whole, or as far as it is looked into. `Some`: it is the answer, and these are
+    /// Decides on the error answer that has come whole, or as far as it is looked into. `Ok`: it is the answer, and these are
     /// its bytes. `Err`: another attempt follows, or another error is told.
     pub(super) fn judge_error(&self, ctx: &mut RequestCtx) -> Result<Bytes> {
         let Stage::Answering(call, _, _) = &mut ctx.stage else {
@@ -88,7 +90,11 @@ impl Edge {
         let (Some(error), Some(attempt)) = (call.error.take(), call.walk.attempt()) else {
             return Err(fail::internal("an error came to no attempt"));
         };
-        let failure = error.failure(attempt, self.clock.now().wall_ms);
+        let failure = match call.mode {
+            Some(Mode::Prefill) if error.refuses_prefill(attempt) => Failure::PrefillRefused,
+            _ => error.failure(attempt, self.clock.now().wall_ms),
+        };
+        let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         let brings_own = call.walk.plan().caller.own_credential.is_some();
         let body = Bytes::from(error.body.clone());
         let told = match failure {
@@ -98,6 +104,12 @@ impl Edge {
                     format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
                 Told::Refusal(Refusal::new(Reason::CredentialsExhausted, message))
             }
+            Failure::BadAnswer => {
+                let (name, status) = (&attempt.provider.name, error.status);
+                let message =
+                    format!("provider `{name}` answered {status}, which is no answer: is its base URL right?");
+                Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message))
+            }
             _ => Told::Answer(error),
         };
         let is_own_word = matches!(told, Told::Answer(_));
@@ -106,7 +118,8 @@ impl Edge {
         if self.another(ctx, failure, told) {
             return Err(next_attempt(ErrorType::HTTPStatus(ctx.record.vendor_status.unwrap_or_default())));
         }
-        if was_first && is_own_word {
+        // What blames the request is told, whoever says it.
+        if is_own_word && !is_out && (was_first || failure == Failure::Final) {
             ctx.first_error = None;
             return Ok(body);
         }
@@ -115,7 +128,9 @@ impl Edge {
 
     /// No attempt is left: what is told is the error of the first target.
     pub(super) fn last_word(&self, ctx: &mut RequestCtx) -> Box<Error> {
-        if let Some(Told::Refusal(refusal)) = &ctx.first_error {
+        if let Some(refusal) = ctx.broke_off.take() {
+            ctx.failure = Some(refusal);
+        } else if let Some(Told::Refusal(refusal)) = &ctx.first_error {
             ctx.failure = Some(refusal.clone());
         }
         Error::explain(ErrorType::HTTPStatus(502), "no attempt is left").into_up()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::health::Flight;
 use engine::hold::{Hold, Sent};
 use engine::ledger::Owner;
@@ -14,11 +15,13 @@ use policy::route::{Attempt, Failure, Walk};
 use policy::settings::StreamRecovery;
 use providers::meter::Meter;
 use providers::peek::Peek;
+use providers::resume::Mode;
 use providers::verdict;
 
 use super::body::HeldBody;
 use super::fields::HeaderFields;
 use super::held::Held;
+use super::resume::Script;
 use super::route::Asked;
 use crate::life::InFlight;
 use crate::telemetry::record::Record;
@@ -46,6 +49,12 @@ pub(crate) struct RequestCtx {
     pub(crate) failure: Option<Refusal>,
     /// How the first target failed: what is told if all others fail too.
     pub(crate) first_error: Option<Told>,
+    /// How a stream broke off whose beginning the client has.
+    pub(crate) broke_off: Option<Refusal>,
+    /// What the client is still to get of a stream that broke off.
+    pub(crate) unsent: Bytes,
+    /// What such a stream lacks to be whole.
+    pub(crate) closing: Option<Bytes>,
     /// What the log will say.
     pub(crate) record: Record,
     /// Counts it among the requests being served, until it is dropped.
@@ -83,6 +92,12 @@ pub(crate) struct Call {
     pub(crate) error: Option<ErrorAnswer>,
     /// What becomes of a stream that breaks off.
     pub(crate) recovery: StreamRecovery,
+    /// What the client has of a stream that could be continued.
+    pub(crate) script: Option<Script>,
+    /// How the attempt under way goes on with a stream; `None`: it begins one.
+    pub(crate) mode: Option<Mode>,
+    /// The target does not go on behind a text.
+    pub(crate) refused_prefill: bool,
     /// Whether the answer is to be streamed.
     pub(crate) stream: bool,
     /// What its body says.
@@ -135,14 +150,22 @@ pub(crate) struct ErrorAnswer {
 impl ErrorAnswer {
     /// What the attempt failed for.
     pub(crate) fn failure(&self, attempt: &Attempt, now_unix_ms: u64) -> Failure {
-        verdict::failure_of(&verdict::ErrorAnswer {
-            vendor: attempt.provider.vendor,
-            dialect: attempt.provider.dialect,
-            status: self.status,
-            headers: &HeaderFields(&self.headers),
-            body: &self.body,
-            now_unix_ms,
-        })
+        verdict::failure_of(&self.seen(attempt, &HeaderFields(&self.headers), now_unix_ms))
+    }
+
+    /// Whether it is because the request went on behind the text of an answer.
+    pub(crate) fn refuses_prefill(&self, attempt: &Attempt) -> bool {
+        verdict::refuses_prefill(&self.seen(attempt, &HeaderFields(&self.headers), 0))
+    }
+
+    fn seen<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        headers: &'a HeaderFields<'a>,
+        now_unix_ms: u64,
+    ) -> verdict::ErrorAnswer<'a> {
+        let (vendor, dialect) = (attempt.provider.vendor, attempt.provider.dialect);
+        verdict::ErrorAnswer { vendor, dialect, status: self.status, headers, body: &self.body, now_unix_ms }
     }
 }
 

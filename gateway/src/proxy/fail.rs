@@ -101,15 +101,14 @@ impl Edge {
         }
         let reason = failure_reason(ctx, cut);
         let failure = self.failure_of_break(ctx, cut);
+        if header_is_out && cut != Some(Cut::ClientLeft) {
+            let stopped = self.break_off(ctx, Bytes::new(), failure, reason);
+            failed.set_retry(stopped.retry());
+            return failed;
+        }
         let outcome = if cut == Some(Cut::ClientLeft) { "client_left" } else { failure.as_str() };
         self.settle(ctx, outcome);
         if cut == Some(Cut::ClientLeft) {
-            failed.set_retry(false);
-            return failed;
-        }
-        if header_is_out {
-            self.note_failure(ctx, failure);
-            ctx.failure = Some(reason);
             failed.set_retry(false);
             return failed;
         }
@@ -148,6 +147,11 @@ impl Edge {
             held.restore(session);
             // Pingora closes the connection after a failed exchange, so the client must not count on it.
             session.downstream_session.set_keepalive(None);
+        }
+        if let Some(closing) = ctx.closing.take().filter(|_| !client_left) {
+            let rest = [std::mem::take(&mut ctx.unsent), closing].concat();
+            let told = session.downstream_session.write_response_body(Bytes::from(rest), true).await;
+            return FailToProxy { error_code: 200, can_reuse_downstream: told.is_ok() };
         }
         let answer = match ctx.first_error.take() {
             Some(Told::Answer(answer)) if ctx.failure.is_none() && !header_is_out => Some(answer),
@@ -199,7 +203,8 @@ impl Edge {
     async fn end_stream_with_error(&self, session: &mut Session, refusal: &Refusal, ctx: &mut RequestCtx) {
         ctx.record.refused_in_stream(refusal);
         if ctx.record.stream {
-            let written = session.downstream_session.write_response_body(ctx.last_words(refusal), true).await;
+            let last_words = [std::mem::take(&mut ctx.unsent), ctx.last_words(refusal)].concat();
+            let written = session.downstream_session.write_response_body(Bytes::from(last_words), true).await;
             if written.is_ok() {
                 return;
             }

@@ -5,7 +5,7 @@ use policy::request::Fields;
 
 /// The header fields of a request or an answer.
 #[derive(Debug)]
-pub(super) struct HeaderFields<'a>(pub(super) &'a HeaderMap);
+pub(crate) struct HeaderFields<'a>(pub(crate) &'a HeaderMap);
 
 impl Fields for HeaderFields<'_> {
     fn field(&self, name: &str) -> Option<&str> {

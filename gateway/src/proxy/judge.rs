@@ -50,6 +50,10 @@ impl Edge {
         }
         let meter = Meter::new(attempt.provider.dialect, asked.operation, is_stream, hides_usage);
         call.streams_array = streams_array;
+        let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
+        if is_stream {
+            call.begin_script(asked, is_out);
+        }
         if !is_success {
             let (status, headers) = (answer.status.as_u16(), answer.headers.clone());
             call.error = Some(ErrorAnswer { status, headers, body: Vec::new() });
@@ -58,6 +62,7 @@ impl Edge {
         match unusable(answer) {
             Some(_) if !is_success && is_empty(answer) => self.judge_error(ctx).map(|_| ()),
             Some(what) if is_success => Err(self.refuse_answer(ctx, what)),
+            None if is_success && is_out && !is_stream => Err(self.refuse_answer(ctx, "did not stream its answer")),
             _ => Ok(()),
         }
     }

@@ -31,7 +31,13 @@ impl Edge {
         let (Some(attempt), Some(asked), Some(held)) = (call.attempt(), ctx.asked.as_ref(), ctx.held.as_ref()) else {
             return Err(fail::internal("a request is sent without its attempt"));
         };
-        let body = body_of(&call, attempt, asked);
+        let mut body = body_of(&call, attempt, asked);
+        if held.header_is_out() {
+            body = call.continued(body, asked);
+        }
+        let Some(attempt) = call.attempt() else {
+            return Err(fail::internal("a request lost its attempt"));
+        };
         let request = header_of(upstream, &call, attempt, asked, &body, &ctx.request_id).inspect_err(|_| {
             let message = format!("the request to provider `{}` could not be built", attempt.provider.name);
             ctx.failure = Some(Refusal::new(Reason::Internal, message));

@@ -1,7 +1,7 @@
 //! The answer's body on its way: metered, judged by its first content, and never presented as whole when it is not.
 
 use bytes::Bytes;
-use pingora::{ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::Failure;
 use policy::settings::StreamRecovery;
@@ -25,8 +25,10 @@ impl Edge {
         if call.error.is_some() {
             return self.pass_error(body, piece, end, ctx);
         }
-        ctx.record.answer_bytes += piece.len() as u64;
-        *body = (!piece.is_empty()).then_some(piece);
+        let scripted = match &mut call.script {
+            Some(script) => script.pass(piece, end),
+            None => Ok(piece),
+        };
         if meter.has_content() {
             let now_us = self.clock.micros();
             let elapsed = now_us.saturating_sub(ctx.record.started_us);
@@ -37,19 +39,46 @@ impl Edge {
             call.last_content_us = Some(elapsed);
         }
         held.next_piece_within(call.stream.then_some(self.stream_idle(call.attempt())));
-        if held.header_is_out() && call.body.take().is_some() {
+        let is_out = held.header_is_out();
+        if is_out && !call.is_resumable() && call.body.take().is_some() {
             held.forget_body();
         }
         let is_broken = end && !meter.is_complete();
-        if !held.header_is_out() && (meter.error_seen().is_some() || is_broken) {
+        let has_error = meter.error_seen().is_some();
+        if !is_out && (has_error || is_broken || meter.is_malformed()) {
             return self.give_up_on_answer(ctx);
         }
-        if is_broken && meter.error_seen().is_none() {
-            self.tell_truncation(body, ctx);
-        } else if call.stream && meter.has_content() && call.recovery != StreamRecovery::Buffer {
+        let has_failed = call.script.as_ref().is_some_and(|script| script.transcript().has_failed());
+        let is_let_out = call.stream && meter.has_content() && call.recovery != StreamRecovery::Buffer;
+        let is_scripted = call.script.is_some();
+        let piece = match scripted {
+            Ok(piece) if !(is_scripted && (is_broken || has_failed)) => piece,
+            Ok(piece) => return Err(self.stop_stream(ctx, piece, is_broken)),
+            Err(_) => return Err(self.stop_stream(ctx, Bytes::new(), is_broken)),
+        };
+        if is_out && meter.is_malformed() {
+            return Err(self.stop_stream(ctx, Bytes::new(), is_broken));
+        }
+        if is_let_out {
             held.let_out();
         }
+        let piece = self.with_unsent(ctx, piece);
+        ctx.record.answer_bytes += piece.len() as u64;
+        *body = (!piece.is_empty()).then_some(piece);
+        if is_broken && !has_error {
+            self.tell_truncation(body, ctx);
+        }
         Ok(())
+    }
+
+    /// A stream whose beginning the client has can be given no further from here.
+    fn stop_stream(&self, ctx: &mut RequestCtx, unsent: Bytes, is_broken: bool) -> Box<Error> {
+        let name = ctx.stage.call().and_then(|call| call.attempt()).map(|attempt| attempt.provider.name.clone());
+        let name = name.as_ref().map_or("", |name| name.as_str());
+        let what =
+            if is_broken { "ended its answer before it was complete" } else { "failed in the middle of its answer" };
+        let reason = Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` {what}"));
+        self.break_off(ctx, unsent, Failure::BadAnswer, reason)
     }
 
     /// Keeps an error's body until it can be judged.

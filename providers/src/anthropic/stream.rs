@@ -12,8 +12,9 @@ pub(crate) const PATHS: &[&str] = &["usage", "error", "message.usage"];
 
 /// Reads an event. `report` is what earlier ones have reported.
 pub(crate) fn event(tally: &mut Tally, report: &mut Report, data: &[u8]) {
-    // What cannot be read tells nothing, and the client gets it as it is.
-    let _ = read_event(tally, report, data);
+    if read_event(tally, report, data).is_err() {
+        tally.malformed(data);
+    }
 }
 
 fn read_event(tally: &mut Tally, report: &mut Report, data: &[u8]) -> Result<(), JsonError> {

@@ -12,8 +12,9 @@ pub(crate) const PATHS: &[&str] = &["usageMetadata", "error", "promptFeedback.bl
 
 /// Reads a chunk: an event of an event stream, or an element of an array.
 pub(crate) fn chunk(tally: &mut Tally, data: &[u8]) {
-    // What cannot be read tells nothing, and the client gets it as it is.
-    let _ = read_chunk(tally, data);
+    if read_chunk(tally, data).is_err() {
+        tally.malformed(data);
+    }
 }
 
 fn read_chunk(tally: &mut Tally, data: &[u8]) -> Result<(), JsonError> {

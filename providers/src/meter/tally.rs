@@ -40,6 +40,8 @@ pub(crate) struct Tally {
     /// The vendor works on, and reports elsewhere.
     pub(crate) is_background: bool,
     pub(crate) error: Option<VendorError>,
+    /// An event could not be read.
+    pub(crate) is_malformed: bool,
     pub(crate) reading: Reading,
     /// The reading is the vendor's last word.
     pub(crate) is_final: bool,
@@ -100,6 +102,11 @@ impl Key {
 }
 
 impl Tally {
+    /// Notes an event that could not be read; an empty one is none.
+    pub(crate) fn malformed(&mut self, data: &[u8]) {
+        self.is_malformed |= !data.trim_ascii().is_empty();
+    }
+
     /// Reads a value that holds the model's words, however deep, and counts them.
     pub(crate) fn words(&mut self, reader: &mut Reader<'_>, key: Key, seen: &mut Seen) -> Result<(), JsonError> {
         if key == Key::Skipped {

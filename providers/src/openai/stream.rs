@@ -29,8 +29,10 @@ pub(crate) fn chat(tally: &mut Tally, data: &[u8]) -> Verdict {
         tally.is_final |= tally.reading.has_input;
         return Verdict::Keep;
     }
-    // What cannot be read goes to the client as it is.
-    chunk(tally, data).unwrap_or(Verdict::Keep)
+    chunk(tally, data).unwrap_or_else(|_| {
+        tally.malformed(data);
+        Verdict::Keep
+    })
 }
 
 fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
@@ -107,8 +109,9 @@ fn take_error(tally: &mut Tally, reader: &mut Reader<'_>) -> Result<(), JsonErro
 
 /// Reads an event of the Responses API.
 pub(crate) fn responses(tally: &mut Tally, data: &[u8]) {
-    // What cannot be read tells nothing, and the client gets it as it is.
-    let _ = responses_event(tally, data);
+    if responses_event(tally, data).is_err() {
+        tally.malformed(data);
+    }
 }
 
 fn responses_event(tally: &mut Tally, data: &[u8]) -> Result<(), JsonError> {

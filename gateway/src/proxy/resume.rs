@@ -1,0 +1,130 @@
+//! A stream that broke off after content was delivered, and goes on from another target (`stream_recovery: "resume"`). What the
+//! bytes must look like is `providers::resume`'s business; here the attempts are made.
+
+use bytes::Bytes;
+use pingora::{Error, ErrorType};
+use policy::decision::Refusal;
+use policy::route::{Attempt, Failure};
+use policy::settings::StreamRecovery;
+use providers::resume::{Continuation, Diverged, Mode, Transcript, with_prefill};
+
+use super::Edge;
+use super::attempts::next_attempt;
+use super::ctx::{Call, RequestCtx, Told};
+use super::route::Asked;
+
+/// What the client has been given of a stream that could be continued.
+#[derive(Debug)]
+pub(crate) enum Script {
+    /// By the first target.
+    Transcript(Box<Transcript>),
+    /// By targets that went on where others broke off.
+    Continuation(Box<Continuation>),
+}
+
+impl Script {
+    /// What the client has been given.
+    pub(super) fn transcript(&self) -> &Transcript {
+        match self {
+            Self::Transcript(transcript) => transcript,
+            Self::Continuation(continuation) => continuation.transcript(),
+        }
+    }
+
+    /// Takes the answer's next bytes and gives those for the client.
+    pub(super) fn pass(&mut self, piece: Bytes, end: bool) -> Result<Bytes, Diverged> {
+        match self {
+            Self::Transcript(transcript) => Ok(transcript.pass(piece, end)),
+            Self::Continuation(continuation) => continuation.pass(piece, end),
+        }
+    }
+
+    fn into_transcript(self) -> Transcript {
+        match self {
+            Self::Transcript(transcript) => *transcript,
+            Self::Continuation(continuation) => continuation.into_transcript(),
+        }
+    }
+}
+
+impl Call {
+    /// Begins the script of an answer that is a stream, or goes on with the one that an earlier answer left.
+    pub(super) fn begin_script(&mut self, asked: &Asked, is_out: bool) {
+        self.script = match self.script.take() {
+            Some(script) if is_out => {
+                let mode = self.mode.unwrap_or(Mode::Restart);
+                Some(Script::Continuation(Box::new(Continuation::new(script.into_transcript(), mode))))
+            }
+            _ if self.recovery == StreamRecovery::Resume && self.stream => {
+                let transcript = Transcript::new(asked.dialect, asked.operation, self.streams_array);
+                Some(Script::Transcript(Box::new(transcript)))
+            }
+            _ => None,
+        };
+    }
+
+    /// Whether another target could go on with the stream.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.transcript().is_resumable())
+    }
+
+    /// The body for an attempt that goes on with a stream: behind the text that was delivered, where the target takes that;
+    /// otherwise as it is, to be answered again from the start.
+    pub(super) fn continued(&mut self, body: Bytes, asked: &Asked) -> Bytes {
+        let text = self.script.as_ref().map_or("", |script| script.transcript().text());
+        let takes_prefill = self.attempt().is_some_and(takes_prefill) && !self.refused_prefill;
+        let prefilled = takes_prefill.then(|| with_prefill(&body, asked.dialect, asked.operation, text)).flatten();
+        self.mode = Some(if prefilled.is_some() { Mode::Prefill } else { Mode::Restart });
+        prefilled.unwrap_or(body)
+    }
+}
+
+fn takes_prefill(attempt: &Attempt) -> bool {
+    attempt.known.as_ref().is_some_and(|known| known.supports_assistant_prefill)
+}
+
+impl Edge {
+    /// A stream broke off after content was delivered: another target goes on with it, or it ends with an error. `unsent` is what
+    /// the client is still to get of it.
+    pub(super) fn break_off(
+        &self,
+        ctx: &mut RequestCtx,
+        unsent: Bytes,
+        failure: Failure,
+        reason: Refusal,
+    ) -> Box<Error> {
+        let Some(call) = ctx.stage.call() else { return Error::new_up(ErrorType::ConnectionClosed) };
+        let transcript = call.script.as_ref().map(Script::transcript);
+        let is_finished = transcript.is_some_and(Transcript::is_finished);
+        let closing = transcript.filter(|_| is_finished).map(Transcript::closing);
+        let is_resumable = call.is_resumable();
+        ctx.record.first_content_us = ctx.record.first_content_us.or(call.first_content_us);
+        ctx.unsent = join(std::mem::take(&mut ctx.unsent), unsent);
+        self.settle(ctx, failure.as_str());
+        if is_finished {
+            // Only the end mark is missing: the answer is whole, though its route is not well.
+            self.note_failure(ctx, failure);
+            ctx.closing = closing;
+            return Error::new_up(ErrorType::ConnectionClosed);
+        }
+        ctx.broke_off.get_or_insert(reason.clone());
+        if is_resumable && self.another(ctx, failure, Told::Refusal(reason)) {
+            return next_attempt(ErrorType::ConnectionClosed);
+        }
+        self.note_failure(ctx, failure);
+        self.last_word(ctx)
+    }
+
+    /// What a piece of a continuing stream shows to the client, with what was left of the one before.
+    pub(super) fn with_unsent(&self, ctx: &mut RequestCtx, piece: Bytes) -> Bytes {
+        join(std::mem::take(&mut ctx.unsent), piece)
+    }
+}
+
+fn join(first: Bytes, second: Bytes) -> Bytes {
+    match (first.is_empty(), second.is_empty()) {
+        (true, _) => second,
+        (_, true) => first,
+        _ => Bytes::from([first, second].concat()),
+    }
+}
