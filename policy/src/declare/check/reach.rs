@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::{File, RuleShape, Scope, TargetShape};
+use super::rules::MOST_ENTRIES;
 
 /// The rules of one scope that come before another. A chained one hides what follows as well: the rules are asked again from
 /// the first.
@@ -65,9 +66,11 @@ fn check_fallbacks(rule: &RuleShape, path: Path<'_>, log: &Log<'_>) {
         (Some(provider), None) => Some(provider.to_string()),
         (None, _) => None,
     };
-    let targets: Vec<_> = rule.targets.iter().filter_map(written).collect();
+    // Where there are more, that is an error already.
+    let targets: Vec<_> = rule.targets.iter().take(MOST_ENTRIES).filter_map(written).collect();
     let fallbacks = rule.fallbacks.as_deref().unwrap_or_default();
-    for (index, fallback) in fallbacks.iter().enumerate().filter(|(_, fallback)| !fallback.is_empty()) {
+    let few = fallbacks.iter().take(MOST_ENTRIES).enumerate();
+    for (index, fallback) in few.filter(|(_, fallback)| !fallback.is_empty()) {
         let here = path.item(index);
         if targets.iter().any(|target| **target == **fallback) {
             log.warning(here, "is a target of the rule already, so falling back to it changes nothing");

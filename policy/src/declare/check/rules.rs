@@ -10,6 +10,8 @@ use super::{Known, unique};
 const WEIGHT_SCALE: i32 = 12;
 const ONE: u128 = 1_000_000_000_000;
 const TOLERANCE: u128 = 1_000_000;
+/// How many targets, and how many fallbacks, a rule may have.
+pub(super) const MOST_ENTRIES: usize = 100;
 
 pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     let root = Path::Root;
@@ -21,6 +23,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     for (index, rule) in rules.iter().enumerate() {
         let path = list.item(index);
         check_scope(rule, known, path, log);
+        check_lengths(rule, path, log);
         check_weights(rule, path.field("targets"), log);
         let targets = path.field("targets");
         for (index, target) in rule.targets.iter().enumerate() {
@@ -59,6 +62,15 @@ fn check_scope(rule: &RuleShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_
         log.error(at, format!("required unless `scope` is \"global\", but missing: the id of the {}", ids.what));
     }
     ids.expect(rule.scope_id.as_deref(), at, log);
+}
+
+fn check_lengths(rule: &RuleShape, path: Path<'_>, log: &Log<'_>) {
+    let fallbacks = rule.fallbacks.as_ref().map_or(0, Vec::len);
+    for (field, count) in [("targets", rule.targets.len()), ("fallbacks", fallbacks)] {
+        if count > MOST_ENTRIES {
+            log.error(path.field(field), format!("has {count} entries, more than {MOST_ENTRIES}"));
+        }
+    }
 }
 
 fn check_weights(rule: &RuleShape, path: Path<'_>, log: &Log<'_>) {

@@ -153,6 +153,20 @@ fn chains_and_fallbacks_that_lead_nowhere_are_named() {
 }
 
 #[test]
+fn a_rule_has_a_hundred_targets_and_fallbacks_at_most() {
+    let target = json!({"provider": "openai", "weight": 0.000_5});
+    let found =
+        problems(&with_rules(&[json!({"targets": vec![target; 2_000], "fallbacks": vec!["openai/b"; 100_000]})]));
+    assert_eq!(
+        errors(&found),
+        [
+            "governance.routing_rules[0].fallbacks: has 100000 entries, more than 100",
+            "governance.routing_rules[0].targets: has 2000 entries, more than 100",
+        ]
+    );
+}
+
+#[test]
 fn a_scope_has_a_thousand_rules_at_most_and_more_are_not_even_compiled() {
     let rules = |count: usize| vec![json!({"cel_expression": "modle == 'a'"}); count];
     let found = problems(&with_rules(&rules(10_000)));
