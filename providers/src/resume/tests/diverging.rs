@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::going_on::broken_off;
+use super::going_on::{broken_off, go_on, is_one_stream};
 use super::vendor::{ALL, Kind};
 use crate::resume::{Continuation, Diverged, Mode, Transcript};
 
@@ -42,6 +42,17 @@ fn nothing_is_passed_of_an_answer_that_differs_or_ends_earlier() {
             assert!(transcript.is_resumable());
             assert_eq!(transcript.text(), "One, two, three");
         }
+    }
+}
+
+#[test]
+fn an_end_mark_without_a_reason_is_an_end_too() {
+    for (kind, mark) in [
+        (Kind::Chat, "data: [DONE]\n\n"),
+        (Kind::Completion, "data: [DONE]\n\n"),
+        (Kind::Anthropic, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+    ] {
+        assert!(diverge(kind, Mode::Restart, mark.as_bytes(), usize::MAX).0.is_empty());
     }
 }
 
@@ -121,4 +132,19 @@ fn of_comments_only_that_they_came_is_passed() {
     let mut continuation = Continuation::new(half(Kind::Chat), Mode::Restart);
     let passed = continuation.pass(Bytes::from_static(b": busy at example\r\n\r\nevent: nothing\n\n"), false);
     assert_eq!(passed, Ok(Bytes::from_static(b":\n\n")));
+}
+
+#[test]
+fn a_beginning_or_an_end_of_a_piece_that_diverges_counts_as_not_given() {
+    let strange = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}\n\n";
+    let events = Kind::Chat.events("second", &[], false);
+    let mut continuation = Continuation::new(Kind::Chat.transcript(), Mode::Restart);
+    assert_eq!(continuation.pass(Bytes::from([&*events[0], strange].concat()), false), Err(Diverged));
+    let third = Kind::Chat.stream("third", &["a"]);
+    let (_, given) = go_on(continuation.into_transcript(), Mode::Restart, [third.as_bytes()]);
+    is_one_stream(Kind::Chat, &given, "a", "third", &String::new);
+
+    let mut continuation = Continuation::new(half(Kind::Chat), Mode::Prefill);
+    assert_eq!(continuation.pass(Bytes::from([&*events[1], strange].concat()), false), Err(Diverged));
+    assert!(continuation.transcript().is_resumable() && !continuation.transcript().is_finished());
 }
