@@ -38,6 +38,7 @@ use policy::request::Dialect;
 use self::admit::Stop;
 pub(crate) use self::body::{BodyBudget, BodyLimits};
 use self::ctx::{RequestCtx, Stage};
+use self::resume::Unsent;
 use self::route::Route;
 use crate::life::Life;
 use crate::request_id;
@@ -99,7 +100,7 @@ impl ProxyHttp for Edge {
             failure: None,
             first_error: None,
             broke_off: None,
-            unsent: Bytes::new(),
+            unsent: Unsent::default(),
             closing: None,
             record,
             _in_flight: self.life.enter(),

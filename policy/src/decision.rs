@@ -8,6 +8,7 @@ use crate::route::Plan;
 
 /// What the gate decided.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every decision is a plan, and it is moved once")]
 pub enum Decision {
     /// It may go ahead, by this plan.
     Admit(Plan),

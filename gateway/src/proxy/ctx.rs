@@ -21,7 +21,7 @@ use providers::verdict;
 use super::body::HeldBody;
 use super::fields::HeaderFields;
 use super::held::Held;
-use super::resume::Script;
+use super::resume::{Script, Unsent};
 use super::route::Asked;
 use crate::life::InFlight;
 use crate::telemetry::record::Record;
@@ -51,8 +51,8 @@ pub(crate) struct RequestCtx {
     pub(crate) first_error: Option<Told>,
     /// How a stream broke off whose beginning the client has.
     pub(crate) broke_off: Option<Refusal>,
-    /// What the client is still to get of a stream that broke off.
-    pub(crate) unsent: Bytes,
+    /// What the client is still to get of a stream that may break off.
+    pub(crate) unsent: Unsent,
     /// What such a stream lacks to be whole.
     pub(crate) closing: Option<Bytes>,
     /// What the log will say.

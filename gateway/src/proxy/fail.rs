@@ -149,7 +149,7 @@ impl Edge {
             session.downstream_session.set_keepalive(None);
         }
         if let Some(closing) = ctx.closing.take().filter(|_| !client_left) {
-            let rest = [std::mem::take(&mut ctx.unsent), closing].concat();
+            let rest = [ctx.unsent.take(), closing].concat();
             let told = session.downstream_session.write_response_body(Bytes::from(rest), true).await;
             return FailToProxy { error_code: 200, can_reuse_downstream: told.is_ok() };
         }
@@ -203,7 +203,7 @@ impl Edge {
     async fn end_stream_with_error(&self, session: &mut Session, refusal: &Refusal, ctx: &mut RequestCtx) {
         ctx.record.refused_in_stream(refusal);
         if ctx.record.stream {
-            let last_words = [std::mem::take(&mut ctx.unsent), ctx.last_words(refusal)].concat();
+            let last_words = [ctx.unsent.take(), ctx.last_words(refusal)].concat();
             let written = session.downstream_session.write_response_body(Bytes::from(last_words), true).await;
             if written.is_ok() {
                 return;

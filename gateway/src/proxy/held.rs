@@ -66,6 +66,8 @@ struct Shared {
     client_left: AtomicBool,
     /// Between two attempts: a client that leaves ends the call.
     pausing: AtomicBool,
+    /// Body bytes that were given to be written, or wait to be.
+    received: AtomicU64,
     cut: Mutex<Option<Cut>>,
     timing: Timing,
 }
@@ -107,6 +109,7 @@ impl Held {
             header_out: AtomicBool::default(),
             client_left: AtomicBool::default(),
             pausing: AtomicBool::default(),
+            received: AtomicU64::default(),
             cut: Mutex::default(),
             timing,
         });
@@ -165,6 +168,12 @@ impl Held {
     /// Whether the client has seen the answer's header, so that no other attempt can take its place.
     pub(crate) fn header_is_out(&self) -> bool {
         self.shared.header_out.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of the answer's body came as far as the client's session. Pieces that are passed on together with one that
+    /// fails do not.
+    pub(crate) fn received(&self) -> u64 {
+        self.shared.received.load(Ordering::Relaxed)
     }
 
     /// Frees the body: no other attempt can need it.

@@ -1,6 +1,8 @@
 //! A stream that broke off after content was delivered, and goes on from another target (`stream_recovery: "resume"`). What the
 //! bytes must look like is `providers::resume`'s business; here the attempts are made.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use pingora::{Error, ErrorType};
 use policy::decision::Refusal;
@@ -11,6 +13,7 @@ use providers::resume::{Continuation, Diverged, Mode, Transcript, with_prefill};
 use super::Edge;
 use super::attempts::next_attempt;
 use super::ctx::{Call, RequestCtx, Told};
+use super::held::Held;
 use super::route::Asked;
 
 /// What the client has been given of a stream that could be continued.
@@ -99,7 +102,7 @@ impl Edge {
         let closing = transcript.filter(|_| is_finished).map(Transcript::closing);
         let is_resumable = call.is_resumable();
         ctx.record.first_content_us = ctx.record.first_content_us.or(call.first_content_us);
-        ctx.unsent = join(std::mem::take(&mut ctx.unsent), unsent);
+        ctx.unsent.lose(unsent, ctx.held.as_ref().map_or(0, Held::received));
         self.settle(ctx, failure.as_str());
         if is_finished {
             // Only the end mark is missing: the answer is whole, though its route is not well.
@@ -114,10 +117,50 @@ impl Edge {
         self.note_failure(ctx, failure);
         self.last_word(ctx)
     }
+}
 
-    /// What a piece of a continuing stream shows to the client, with what was left of the one before.
-    pub(super) fn with_unsent(&self, ctx: &mut RequestCtx, piece: Bytes) -> Bytes {
-        join(std::mem::take(&mut ctx.unsent), piece)
+/// The pieces of a stream that were passed on and have not come as far as the client's session yet: they are lost when a piece
+/// that is passed on together with them fails.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    pieces: VecDeque<Bytes>,
+    /// All bytes that were ever passed on.
+    passed: u64,
+    /// Bytes that were lost, and are to be passed on again.
+    lost: Bytes,
+}
+
+impl Unsent {
+    /// A piece is passed on, with what was lost before it. `received`: how much of the stream came as far as the session.
+    pub(super) fn with(&mut self, piece: Bytes, received: u64) -> Bytes {
+        let piece = join(std::mem::take(&mut self.lost), piece);
+        self.passed += piece.len() as u64;
+        self.pieces.push_back(piece.clone());
+        self.forget(received);
+        piece
+    }
+
+    /// A piece failed: it is lost, and so are those before it that did not come as far as the session.
+    fn lose(&mut self, piece: Bytes, received: u64) {
+        self.forget(received);
+        self.passed = received;
+        let pieces = self.pieces.drain(..).chain([piece]);
+        self.lost = pieces.fold(std::mem::take(&mut self.lost), join);
+    }
+
+    /// What was lost, for whoever writes it himself.
+    pub(super) fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn forget(&mut self, received: u64) {
+        let mut waiting: u64 = self.pieces.iter().map(|piece| piece.len() as u64).sum();
+        while let Some(first) = self.pieces.front()
+            && self.passed - waiting + first.len() as u64 <= received
+        {
+            waiting -= first.len() as u64;
+            self.pieces.pop_front();
+        }
     }
 }
 
@@ -126,5 +169,37 @@ fn join(first: Bytes, second: Bytes) -> Bytes {
         (true, _) => second,
         (_, true) => first,
         _ => Bytes::from([first, second].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    #[test]
+    fn what_did_not_come_as_far_as_the_session_is_passed_on_again() {
+        let mut unsent = Unsent::default();
+        assert_eq!(unsent.with(piece("one "), 0), "one ");
+        assert_eq!(unsent.with(piece("two "), 0), "two ");
+        assert_eq!(unsent.with(piece("three "), 4), "three ");
+        unsent.lose(piece("four "), 4);
+        assert_eq!(unsent.with(piece("five"), 4), "two three four five");
+        unsent.lose(Bytes::new(), 4);
+        assert_eq!(unsent.take(), "two three four five");
+    }
+
+    #[test]
+    fn what_came_there_is_not() {
+        let mut unsent = Unsent::default();
+        unsent.with(piece("one "), 0);
+        unsent.with(piece("two "), 4);
+        unsent.lose(piece("three "), 8);
+        assert_eq!(unsent.take(), "three ");
+        unsent.lose(piece("four"), 14);
+        assert_eq!(unsent.take(), "four");
     }
 }

@@ -62,7 +62,7 @@ impl Edge {
         if is_let_out {
             held.let_out();
         }
-        let piece = self.with_unsent(ctx, piece);
+        let piece = if is_scripted { ctx.unsent.with(piece, held.received()) } else { piece };
         ctx.record.answer_bytes += piece.len() as u64;
         *body = (!piece.is_empty()).then_some(piece);
         if is_broken && !has_error {

@@ -26,6 +26,7 @@ mod life;
 mod metering;
 mod outside;
 mod privacy;
+mod resuming;
 mod routes;
 mod splices;
 mod streams;

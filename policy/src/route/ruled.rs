@@ -41,7 +41,7 @@ impl Planner<'_> {
     pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Ruled> {
         let snapshot = self.snapshot;
         let rules = snapshot.rules();
-        if rules.iter().next().is_none() {
+        if rules.is_empty() {
             return None;
         }
         let who = Who::of(snapshot, self.caller);

@@ -119,6 +119,7 @@ impl Wrapper {
 
     /// Sorts tasks into those that can be written now; the others wait.
     fn ready(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) {
+        self.shared.received.fetch_add(task_bytes(&task) as u64, Ordering::Relaxed);
         if self.shared.header_out.load(Ordering::Relaxed) {
             if !matches!(task, HttpTask::Header(..)) {
                 out.push(task);
