@@ -126,11 +126,18 @@ pub struct Retries {
     pub backoff_initial: Duration,
     /// The longest pause before any of them; at least `backoff_initial`.
     pub backoff_max: Duration,
+    /// Whether a route that fails too often is left alone for a moment.
+    pub circuit_breaker: bool,
 }
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { max: 2, backoff_initial: Duration::from_millis(500), backoff_max: Duration::from_secs(5) }
+        Self {
+            max: 2,
+            backoff_initial: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(5),
+            circuit_breaker: true,
+        }
     }
 }
 

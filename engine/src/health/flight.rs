@@ -19,6 +19,8 @@ pub struct Flight {
     secret: Secret,
     is_known: bool,
     is_with_callers_own: bool,
+    /// Whether the provider's circuits may open.
+    may_open: bool,
     began_us: u64,
     probe: Option<Probe>,
     has_content: bool,
@@ -43,6 +45,7 @@ impl Flight {
             secret: route.credential.secret.clone(),
             is_known: route.is_known,
             is_with_callers_own: false,
+            may_open: route.provider.retries.circuit_breaker,
             began_us: now_us,
             probe,
             has_content: false,
@@ -105,7 +108,9 @@ impl Flight {
         }
         let mut progress = self.watched.progress();
         if failure.blames_route() {
-            progress.circuit.failed(self.probe, self.began_us, now_us);
+            if self.may_open {
+                progress.circuit.failed(self.probe, self.began_us, now_us);
+            }
             progress.pace.saw_end(true, now_us);
         } else {
             // Whatever it answered, it can be reached.

@@ -5,7 +5,7 @@ use loadtest::fake::{Controls, FakeProvider};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::support::config::{KEY, config};
+use super::support::config::{KEY, config, without_circuits};
 use super::support::process::Gateway;
 use super::support::scene::{Pair, Reply, Scene, forgetful_client};
 use super::support::soon;
@@ -212,7 +212,7 @@ async fn no_other_target_is_asked_once_the_client_has_seen_content() {
 
 #[tokio::test]
 async fn a_whole_answer_that_breaks_off_is_an_error_and_not_half_an_answer() {
-    let scene = Scene::start().await;
+    let scene = Scene::with(without_circuits).await;
     for api in [Api::Chat, Api::Responses, Api::Messages, Api::Gemini] {
         for fault in ["~cut_after=40", "~reset_after=40", "~reset_after=40~nocontentlength"] {
             scene.let_fake(fault);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt as _;
 use serde_json::Value;
 
+use super::support::config::without_circuits;
 use super::support::scene::{Scene, client, h2_client, reply};
 use super::support::soon;
 use super::support::sse::Api;
@@ -53,7 +54,11 @@ async fn one(scene: &Scene, n: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_leaves_nothing_behind_and_every_attempt_is_accounted_for() {
     for client in [client(), h2_client()] {
-        let mut scene = Scene::with(|config| config["client"]["drain_ms"] = 50.into()).await;
+        let mut scene = Scene::with(|config| {
+            config["client"]["drain_ms"] = 50.into();
+            without_circuits(config);
+        })
+        .await;
         scene.client = client;
         let scene = scene;
         futures::stream::iter((0..REQUESTS).map(|n| one(&scene, n)))

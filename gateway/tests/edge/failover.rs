@@ -130,7 +130,10 @@ async fn large_bodies_reach_the_second_target_identical() {
     let faults = ["~status=500", "~reset_before_header", "~error_200", "~cut_after=5"];
     let clients: [(&str, Client); 2] = [("HTTP/1.1", client()), ("HTTP/2", h2_client())];
     for fault in faults {
-        let pair = Pair::with("openai", fault, |_| ()).await;
+        let pair = Pair::with("openai", fault, |config| {
+            config["providers"]["first"]["network_config"]["circuit_breaker"] = json!(false);
+        })
+        .await;
         for (how, client) in &clients {
             let largest = if fault == "~reset_before_header" { 20_000_000 } else { 3_000_000 };
             for size in [45, 65_537, largest] {

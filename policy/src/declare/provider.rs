@@ -28,7 +28,8 @@ pub struct ProviderShape {
     pub extra_headers: Vec<(Box<str>, Secret)>,
     /// The time-outs of `network_config`.
     pub deadlines: Deadlines,
-    /// `network_config.max_retries`, `retry_backoff_initial` and `retry_backoff_max`.
+    /// `network_config.max_retries`, `retry_backoff_initial`, `retry_backoff_max` and
+    /// `circuit_breaker`.
     pub retries: Retries,
     /// `network_config.ca_cert_pem` and `insecure_skip_verify`.
     pub tls: TlsTrust,
@@ -158,7 +159,8 @@ fn retries(fields: &mut Fields<'_>) -> Retries {
     let backoff_initial =
         initial.unwrap_or_else(|| most.map_or(default.backoff_initial, |most| default.backoff_initial.min(most)));
     let backoff_max = most.unwrap_or_else(|| default.backoff_max.max(backoff_initial));
-    Retries { max, backoff_initial, backoff_max }
+    let circuit_breaker = fields.or("circuit_breaker", default.circuit_breaker);
+    Retries { max, backoff_initial, backoff_max, circuit_breaker }
 }
 
 fn skip_verify(node: Node<'_>) -> bool {

@@ -87,7 +87,7 @@ fn retries_are_read_as_milliseconds_or_as_durations() {
             r#"{{"providers": {{"openai": {{"keys": [{{"name": "a", "value": "b"}}], "network_config": {{{fields}}}}}}}}}"#
         );
         let file = right(&json);
-        let Retries { max, backoff_initial, backoff_max } = file.providers[0].retries;
+        let Retries { max, backoff_initial, backoff_max, .. } = file.providers[0].retries;
         (max, backoff_initial.as_millis(), backoff_max.as_millis())
     };
     assert_eq!(retries(""), (2, 500, 5_000));

@@ -112,7 +112,7 @@ fn an_unavailable_target_is_asked_again_with_growing_pauses_and_then_left() {
 
 #[test]
 fn pauses_end_at_the_longest() {
-    let bounded = Retries { max: 5, backoff_initial: Duration::from_millis(500), backoff_max: Duration::from_secs(1) };
+    let bounded = Retries { max: 5, backoff_max: Duration::from_secs(1), ..Retries::default() };
     let seen = walked(&world(bounded), only("two"), &[UNAVAILABLE; 5], &weather(9));
     assert_eq!(seen.iter().map(|(_, wait)| *wait).collect::<Vec<_>>()[1..], [499, 999, 999, 999, 999]);
 }
