@@ -231,7 +231,7 @@ pub fn plan(
     planner.put_marked_last();
     let Planner { mut targets, dropped, choice, pinned, .. } = planner;
     if targets.is_empty() {
-        return Err(refusal::of(&asked.model, &caller, request, &dropped, pinned.as_ref()));
+        return Err(refusal::of(&same, rules.last(), &caller, request, &dropped, pinned.as_ref()));
     }
     if caller.own_credential.is_some() {
         // It is one vendor's: another provider must not see it.

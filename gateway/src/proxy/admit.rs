@@ -13,7 +13,7 @@ use policy::snapshot::Snapshot;
 
 use super::Edge;
 use super::body::{self, BodyError};
-use super::ctx::{Call, RequestCtx, Stage};
+use super::ctx::{Call, Progress, RequestCtx, Stage};
 use super::fields::HeaderFields;
 use super::gate::{self, Wish};
 use super::held::{Drain, Held};
@@ -73,6 +73,7 @@ impl Edge {
             repeats: 0,
             address: None,
             sent_us: 0,
+            progress: Progress::default(),
             streams_array: false,
             first_content_us: None,
             last_content_us: None,

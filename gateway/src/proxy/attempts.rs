@@ -37,6 +37,12 @@ impl Edge {
         let view = self.health.at(now_us);
         let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
         let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
+        // A target that gives a call less time than it has taken already cannot answer it.
+        while time_left(call, now_us.saturating_sub(ctx.record.started_us)).is_zero() {
+            if !call.walk.skip(&mut now) {
+                return false;
+            }
+        }
         call.wait = wait;
         call.repeats = 0;
         call.refused_prefill = failure == Failure::PrefillRefused;

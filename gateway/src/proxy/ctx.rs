@@ -112,6 +112,8 @@ pub(crate) struct Call {
     pub(crate) address: Option<SocketAddr>,
     /// When the current attempt's request was sent, on the process's clock.
     pub(crate) sent_us: u64,
+    /// How a streamed answer gets on.
+    pub(crate) progress: Progress,
     /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.
     pub(crate) streams_array: bool,
     /// Microseconds from the start to the first content of the current answer.
@@ -124,6 +126,28 @@ impl Call {
     /// The attempt under way, or the next one; `None` where none can be made.
     pub(crate) fn attempt(&self) -> Option<&Attempt> {
         self.walk.attempt()
+    }
+}
+
+/// How a streamed answer gets on: by whole lines, or by so many bytes of a long one. A vendor that sends a byte now and then
+/// does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    bytes_of_line: usize,
+}
+
+impl Progress {
+    /// So much of a line is progress.
+    const BYTES: usize = 1_024;
+
+    /// Whether the answer got on with this piece.
+    pub(crate) fn is_made_by(&mut self, piece: &[u8]) -> bool {
+        self.bytes_of_line += piece.len();
+        let is_made = self.bytes_of_line >= Self::BYTES || memchr::memchr(b'\n', piece).is_some();
+        if is_made {
+            self.bytes_of_line = 0;
+        }
+        is_made
     }
 }
 

@@ -69,7 +69,7 @@ impl Edge {
             Some(name) => format!("provider `{name}` failed too often and is not asked for a moment"),
             None => "every provider failed too often and is not asked for a moment".to_owned(),
         };
-        let refusal = Refusal::new(Reason::UpstreamUnreachable, message).retry_after(Duration::from_secs(1));
+        let refusal = Refusal::new(Reason::UpstreamUnreachable, message).retry_after(Duration::from_secs(2));
         ctx.first_error.get_or_insert(Told::Refusal(refusal));
         self.last_word(ctx)
     }

@@ -21,7 +21,9 @@ impl Edge {
         let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
             return Ok(());
         };
-        let piece = meter.pass(body.take().unwrap_or_default(), end);
+        let piece = body.take().unwrap_or_default();
+        let is_progress = call.stream && call.progress.is_made_by(&piece);
+        let piece = meter.pass(piece, end);
         if call.error.is_some() {
             return self.pass_error(body, piece, end, ctx);
         }
@@ -38,7 +40,9 @@ impl Edge {
             call.first_content_us.get_or_insert(elapsed);
             call.last_content_us = Some(elapsed);
         }
-        held.next_piece_within(call.stream.then_some(self.stream_idle(call.attempt())));
+        if is_progress {
+            held.next_piece_within(Some(self.stream_idle(call.attempt())));
+        }
         let is_out = held.header_is_out();
         if is_out && !call.is_resumable() && call.body.take().is_some() {
             held.forget_body();

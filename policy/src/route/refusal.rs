@@ -1,13 +1,17 @@
 //! What a caller is told when no target is left: the reason of the candidate that came nearest.
 
+use std::time::Duration;
+
+use super::planner::SameModel;
 use super::{Caller, DropReason, Dropped};
 use crate::decision::{Reason, Refusal};
-use crate::id::{CredentialName, ModelName};
+use crate::id::{CredentialName, RuleId};
 use crate::request::Request;
 
 /// The refusal.
 pub(super) fn of(
-    model: &ModelName,
+    model: &SameModel<'_>,
+    rule: Option<&RuleId>,
     caller: &Caller,
     request: &Request<'_>,
     dropped: &[Dropped],
@@ -18,7 +22,13 @@ pub(super) fn of(
         caller.key.as_ref().map_or_else(|| "an anonymous call".to_owned(), |key| format!("virtual key `{}`", key.name));
     let Some(Dropped { provider, model, reason }) = nearest.filter(|dropped| dropped.reason > DropReason::NotServed)
     else {
-        let message = format!("no configured provider serves model `{model}`");
+        let SameModel { routed, asked } = model;
+        let message = match rule.filter(|_| routed != asked) {
+            Some(rule) => format!(
+                "no configured provider serves model `{routed}`, by which routing rule `{rule}` replaced `{asked}`"
+            ),
+            None => format!("no configured provider serves model `{asked}`"),
+        };
         return Refusal::new(Reason::ModelNotFound, message).about("model");
     };
     let (reason, message) = match reason {
@@ -51,5 +61,10 @@ pub(super) fn of(
             format!("provider `{provider}` failed too often with model `{model}` and is not asked for a moment"),
         ),
     };
-    Refusal::new(reason, message).about("model")
+    let refusal = Refusal::new(reason, message).about("model");
+    match reason {
+        // A circuit is tried again after two seconds at the latest.
+        Reason::UpstreamUnreachable => refusal.retry_after(Duration::from_secs(2)),
+        _ => refusal,
+    }
 }
