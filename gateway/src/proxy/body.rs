@@ -36,7 +36,7 @@ pub(crate) struct BodyBudget {
 #[derive(Debug)]
 pub(crate) struct HeldBody {
     bytes: Bytes,
-    _share: Share,
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -68,6 +68,11 @@ impl BodyBudget {
 impl HeldBody {
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// Takes more of the budget, for bytes of the answer that are held beside the body. `false`: there is no more.
+    pub(crate) fn hold_more(&mut self, bytes: u64) -> bool {
+        self.share.grow(bytes).is_ok()
     }
 }
 
@@ -105,7 +110,7 @@ pub(crate) async fn read(
     let mut share = Share { budget: Arc::clone(budget), bytes: 0 };
     let started = Instant::now();
     let Some(first) = next_piece(session, started, limits, 0).await? else {
-        return Ok(HeldBody { bytes: Bytes::new(), _share: share });
+        return Ok(HeldBody { bytes: Bytes::new(), share });
     };
     share.grow(first.len() as u64).map_err(BodyError::Refused)?;
     if declared == Some(first.len() as u64) {
@@ -113,7 +118,7 @@ pub(crate) async fn read(
         if let Some(more) = next_piece(session, started, limits, share.bytes).await? {
             return Err(BodyError::Refused(broken(more.len())));
         }
-        return Ok(HeldBody { bytes: first, _share: share });
+        return Ok(HeldBody { bytes: first, share });
     }
     let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len());
     let mut whole = BytesMut::with_capacity(expected.clamp(first.len(), FIRST_CAPACITY.max(first.len())));
@@ -125,7 +130,7 @@ pub(crate) async fn read(
         share.grow(piece.len() as u64).map_err(BodyError::Refused)?;
         whole.extend_from_slice(&piece);
     }
-    Ok(HeldBody { bytes: whole.freeze(), _share: share })
+    Ok(HeldBody { bytes: whole.freeze(), share })
 }
 
 async fn next_piece(

@@ -153,9 +153,13 @@ impl Edge {
             let told = session.downstream_session.write_response_body(Bytes::from(rest), true).await;
             return FailToProxy { error_code: 200, can_reuse_downstream: told.is_ok() };
         }
-        let answer = match ctx.first_error.take() {
-            Some(Told::Answer(answer)) if ctx.failure.is_none() && !header_is_out => Some(answer),
-            _ => None,
+        let answer = match ctx.first_error.take().filter(|_| ctx.failure.is_none() && !header_is_out) {
+            Some(Told::Answer(answer)) => Some(answer),
+            Some(Told::Refusal(refusal)) => {
+                ctx.failure = Some(refusal);
+                None
+            }
+            None => None,
         };
         let is_theirs = *failed.esource() == ErrorSource::Downstream && ctx.failure.is_none() && answer.is_none();
         if client_left || is_theirs {

@@ -91,10 +91,15 @@ impl Edge {
         let first_content = ctx.stage.call().and_then(|call| call.first_content_us);
         ctx.record.first_content_us = first_content;
         let outcome = if ctx.record.client_left { "client_left" } else { "answered" };
-        let is_whole = matches!(&ctx.stage, Stage::Answering(_, _, meter) if meter.is_complete());
+        let is_whole = match &ctx.stage {
+            Stage::Answering(_, _, meter) => Some(meter.is_complete()),
+            _ => None,
+        };
         self.settle(ctx, outcome);
-        if is_whole {
-            self.note_success(ctx);
+        match is_whole {
+            Some(true) => self.note_success(ctx),
+            Some(false) if !ctx.record.client_left => self.note_failure(ctx, Failure::BadAnswer),
+            _ => {}
         }
         ctx.stage = Stage::Done;
         if let Some(written) = session.response_written() {

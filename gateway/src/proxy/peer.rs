@@ -27,7 +27,10 @@ impl Edge {
             };
             let wait = std::mem::take(&mut call.wait);
             if !wait.is_zero() {
-                self.pause(session, ctx, wait).await?;
+                if let Err(error) = self.pause(session, ctx, wait).await {
+                    let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+                    return Err(if client_left { error } else { self.last_word(ctx) });
+                }
             }
             let Stage::Admitted(mut call) = ctx.stage.take() else {
                 return Err(fail::internal("a call lost its stage while it waited"));

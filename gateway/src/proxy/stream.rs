@@ -53,7 +53,11 @@ impl Edge {
             return self.give_up_on_answer(ctx);
         }
         let has_failed = call.script.as_ref().is_some_and(|script| script.transcript().has_failed());
-        let is_let_out = call.stream && meter.has_content() && call.recovery != StreamRecovery::Buffer;
+        let length = scripted.as_ref().map_or(0, Bytes::len) as u64;
+        let is_buffered = call.recovery == StreamRecovery::Buffer
+            && !is_out
+            && call.body.as_mut().is_some_and(|body| body.hold_more(length));
+        let is_let_out = call.stream && meter.has_content() && !is_buffered;
         let is_scripted = call.script.is_some();
         let piece = match scripted {
             Ok(piece) if !(is_scripted && (is_broken || has_failed)) => piece,
