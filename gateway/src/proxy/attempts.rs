@@ -127,6 +127,9 @@ impl Edge {
         // What blames the request is told, whoever says it.
         if is_own_word && !is_out && (was_first || failure == Failure::Final) {
             ctx.first_error = None;
+            if failure != Failure::Final {
+                ctx.amend_trail();
+            }
             return Ok(body);
         }
         Err(self.last_word(ctx))

@@ -61,6 +61,15 @@ pub(crate) struct RequestCtx {
     pub(crate) _in_flight: InFlight,
 }
 
+impl RequestCtx {
+    /// Lets the header that waits name the attempt that it is of among those that failed.
+    pub(crate) fn amend_trail(&self) {
+        if let Some(held) = &self.held {
+            held.amend_trail(self.record.trail());
+        }
+    }
+}
+
 /// How far a request is. Only [`Stage::Sending`] and what follows hold a [`Sent`], and nothing is sent without one.
 #[derive(Debug, Default)]
 pub(crate) enum Stage {

@@ -68,6 +68,8 @@ struct Shared {
     pausing: AtomicBool,
     /// Body bytes that were given to be written, or wait to be.
     received: AtomicU64,
+    /// The attempts that failed, where that was known only after the answer's header was made.
+    trail: Mutex<Option<String>>,
     cut: Mutex<Option<Cut>>,
     timing: Timing,
 }
@@ -110,6 +112,7 @@ impl Held {
             client_left: AtomicBool::default(),
             pausing: AtomicBool::default(),
             received: AtomicU64::default(),
+            trail: Mutex::default(),
             cut: Mutex::default(),
             timing,
         });
@@ -168,6 +171,11 @@ impl Held {
     /// Whether the client has seen the answer's header, so that no other attempt can take its place.
     pub(crate) fn header_is_out(&self) -> bool {
         self.shared.header_out.load(Ordering::Relaxed)
+    }
+
+    /// The header that waits is to name these attempts as failed, the one that it is of among them.
+    pub(crate) fn amend_trail(&self, trail: &str) {
+        *self.shared.trail.lock() = Some(trail.to_owned());
     }
 
     /// How many bytes of the answer's body came as far as the client's session. Pieces that are passed on together with one that

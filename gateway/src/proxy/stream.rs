@@ -148,6 +148,7 @@ impl Edge {
         }
         if was_first && may_pass {
             ctx.first_error = None;
+            ctx.amend_trail();
             if let Some(held) = &ctx.held {
                 held.let_out();
             }

@@ -154,7 +154,11 @@ impl Wrapper {
     }
 
     fn release(&mut self, out: &mut Vec<HttpTask>) {
-        if let Some((header, end)) = self.header.take() {
+        if let Some((mut header, end)) = self.header.take() {
+            if let Some(trail) = self.shared.trail.lock().take() {
+                // A trail that is no header value is left out.
+                let _ = header.insert_header("x-tollgate-attempts", trail);
+            }
             self.shared.header_out.store(true, Ordering::Relaxed);
             out.push(HttpTask::Header(header, end));
             out.extend(self.waiting.drain(..).map(|data| HttpTask::Body(Some(data), false)));
