@@ -269,14 +269,16 @@ impl Edge {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         metrics.in_flight.set(gauge(self.life.in_flight()));
         metrics.held_body_bytes.set(gauge(self.bodies.held()));
-        metrics.policy_revision.set(gauge(self.live.snapshot().revision()));
+        let snapshot = self.live.snapshot();
+        metrics.policy_revision.set(gauge(snapshot.revision()));
+        metrics.take_over_rules(snapshot.rules());
         metrics.take_over(
             self.ledger.abandoned_attempts(),
             self.telemetry.access.as_ref().map_or(0, |access| access.dropped()),
         );
         let mut header = ResponseHeader::build(200, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
-        fail::respond(session, header, Bytes::from(metrics.render()), ctx).await
+        fail::respond(session, header, Bytes::from(metrics.render(&self.health.routes(self.clock.micros()))), ctx).await
     }
 }
 

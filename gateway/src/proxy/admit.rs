@@ -56,6 +56,7 @@ impl Edge {
             Decision::Admit(plan) => plan,
             Decision::Refuse(refusal) => return Err(refusal.into()),
         };
+        ctx.record.rules = plan.rules.to_vec();
         let recovery = snapshot.settings().stream_recovery;
         let call = Call {
             walk: Walk::begin(plan, &mut now),

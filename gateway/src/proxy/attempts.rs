@@ -36,7 +36,11 @@ impl Edge {
         let left = time_left(call, now_us.saturating_sub(ctx.record.started_us));
         let view = self.health.at(now_us);
         let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
+        let retries = call.walk.retries();
         let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
+        if let Some(attempt) = call.attempt().filter(|_| call.walk.retries() > retries) {
+            ctx.record.retries(&attempt.provider.name);
+        }
         // A target that gives a call less time than it has taken already cannot answer it.
         while time_left(call, now_us.saturating_sub(ctx.record.started_us)).is_zero() {
             if !call.walk.skip(&mut now) {
@@ -74,17 +78,20 @@ impl Edge {
     }
 
     /// Waits before an attempt, until the time is over or the client leaves.
-    pub(super) async fn pause(&self, session: &mut Session, ctx: &RequestCtx, wait: Duration) -> Result<()> {
+    pub(super) async fn pause(&self, session: &mut Session, ctx: &mut RequestCtx, wait: Duration) -> Result<()> {
         let Some(held) = &ctx.held else { return Err(fail::internal("a call waits without its session")) };
         held.pause();
+        let from_us = self.clock.micros();
         let left = session.downstream_session.read_body_or_idle(true);
-        tokio::select! {
+        let paused = tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             heard = left => match heard {
                 Err(error) => Err(error),
                 Ok(_) => Err(fail::internal("a held session heard of a request")),
             },
-        }
+        };
+        ctx.record.paused_us += self.clock.micros().saturating_sub(from_us);
+        paused
     }
 
     /// Decides on the error answer that has come whole, or as far as it is looked into. `Ok`: it is the answer, and these are
@@ -100,6 +107,7 @@ impl Edge {
             Some(Mode::Prefill) if error.refuses_prefill(attempt) => Failure::PrefillRefused,
             _ => error.failure(attempt, self.clock.now().wall_ms),
         };
+        ctx.record.answered_with(error.status);
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         let brings_own = call.walk.plan().caller.own_credential.is_some();
         let body = Bytes::from(error.body.clone());

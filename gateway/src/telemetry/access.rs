@@ -74,9 +74,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<&'a str>,
     stream: bool,
+    #[serde(rename = "rule.ids", skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<&'a str>,
     attempts: u32,
     #[serde(rename = "attempts.failed", skip_serializing_if = "str::is_empty")]
     trail: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    retries: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_ms: Option<u64>,
     #[serde(rename = "vendor.status", skip_serializing_if = "Option::is_none")]
     vendor_status: Option<u16>,
     #[serde(rename = "error.type", skip_serializing_if = "Option::is_none")]
@@ -198,8 +204,11 @@ impl<'a> Line<'a> {
             provider: served.map(|served| served.provider.as_str()),
             credential: served.map(|served| served.credential.as_str()),
             stream: record.stream,
+            rules: record.rules.iter().map(|rule| rule.as_str()).collect(),
             attempts: record.attempts,
             trail: record.trail(),
+            retries: record.retried.len(),
+            paused_ms: (!record.retried.is_empty()).then(|| record.paused_us.div_ceil(1_000)),
             vendor_status: record.vendor_status,
             reason: record.reason,
             reason_text: record.reason_text.as_deref(),
@@ -218,4 +227,9 @@ impl<'a> Line<'a> {
             total_us: record.total_us,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

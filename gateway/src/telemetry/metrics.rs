@@ -1,7 +1,11 @@
 //! Metrics in Prometheus's form. Labels are bounded: configuration and the price list name them, never a caller.
 
+mod routes;
+
+use engine::health::RouteReport;
+use policy::route::rule::RuleSet;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Counter, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 use super::record::Record;
@@ -17,6 +21,10 @@ pub(crate) struct Metrics {
     tokens: IntCounterVec,
     cost: IntCounterVec,
     attempts: IntCounterVec,
+    retries: IntCounterVec,
+    paused: Counter,
+    rule_matches: IntCounterVec,
+    rule_failures: IntCounterVec,
     client_left: IntCounter,
     pub(crate) in_flight: IntGauge,
     pub(crate) held_body_bytes: IntGauge,
@@ -65,7 +73,22 @@ impl Metrics {
                 "Cost charged, in billionths of a US dollar.",
                 &["provider", "model"],
             )?,
-            attempts: counter("tollgate_attempts_total", "Attempts made upstream.", &["provider"])?,
+            attempts: counter(
+                "tollgate_attempts_total",
+                "Attempts made upstream, by how they ended.",
+                &["provider", "outcome"],
+            )?,
+            retries: counter("tollgate_retries_total", "Attempts made once more after a pause.", &["provider"])?,
+            paused: register(
+                &registry,
+                Counter::new("tollgate_paused_seconds_total", "Time that calls waited between attempts.")?,
+            )?,
+            rule_matches: counter("tollgate_rule_matches_total", "Requests that a routing rule matched.", &["rule"])?,
+            rule_failures: counter(
+                "tollgate_rule_failures_total",
+                "Times that a routing rule's condition could not be evaluated.",
+                &["rule"],
+            )?,
             client_left: register(
                 &registry,
                 IntCounter::new("tollgate_client_left_total", "Clients that left before they had their answer.")?,
@@ -102,13 +125,31 @@ impl Metrics {
         if let Some(first) = record.first_content_us {
             self.first_byte.with_label_values(&what).observe(seconds(first));
         }
+        for rule in &record.rules {
+            self.rule_matches.with_label_values(&[rule.as_str()]).inc();
+        }
+        self.observe_attempts(record);
         self.observe_usage(record);
+    }
+
+    fn observe_attempts(&self, record: &Record) {
+        for (provider, outcome) in &record.failed {
+            self.attempts.with_label_values(&[provider.as_str(), outcome]).inc();
+        }
+        if let Some((served, outcome)) = record.served.as_ref().zip(record.outcome) {
+            self.attempts.with_label_values(&[served.provider.as_str(), outcome]).inc();
+        }
+        for provider in &record.retried {
+            self.retries.with_label_values(&[provider.as_str()]).inc();
+        }
+        if record.paused_us > 0 {
+            self.paused.inc_by(seconds(record.paused_us));
+        }
     }
 
     fn observe_usage(&self, record: &Record) {
         let Some(served) = &record.served else { return };
         let provider = served.provider.as_str();
-        self.attempts.with_label_values(&[provider]).inc_by(u64::from(record.attempts));
         let Some(metered) = &record.metered else { return };
         let model = served.known.as_ref().map_or("other", |known| &*known.name);
         let source = metered.source.as_str();
@@ -128,11 +169,21 @@ impl Metrics {
         }
     }
 
-    /// The metrics as text.
-    pub(crate) fn render(&self) -> Vec<u8> {
+    /// Takes over what rules count themselves.
+    pub(crate) fn take_over_rules(&self, rules: &RuleSet) {
+        for rule in rules.iter() {
+            let counter = self.rule_failures.with_label_values(&[rule.id.as_str()]);
+            counter.inc_by(rule.failures.count().saturating_sub(counter.get()));
+        }
+    }
+
+    /// The metrics as text, with how routes do at this moment.
+    pub(crate) fn render(&self, reports: &[RouteReport]) -> Vec<u8> {
         let mut text = Vec::with_capacity(16 * 1024);
+        let mut families = self.registry.gather();
+        families.extend(routes::families(reports));
         // Writing to memory cannot fail; half a page would be worse than none.
-        if TextEncoder::new().encode(&self.registry.gather(), &mut text).is_err() {
+        if TextEncoder::new().encode(&families, &mut text).is_err() {
             text.clear();
         }
         text

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::hold::Charge;
 use policy::catalog::Model;
 use policy::decision::Refusal;
-use policy::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
+use policy::id::{CredentialName, CustomerId, ModelName, ProviderName, RuleId, TeamId, VirtualKeyId};
 use policy::money::NanoUsd;
 use policy::request::{Dialect, Operation};
 use policy::route::{Attempt, Caller};
@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) model_asked: Option<String>,
     /// Whether the answer was to be streamed.
     pub(crate) stream: bool,
+    /// The rules that decided where it goes, in the order in which they matched.
+    pub(crate) rules: Vec<RuleId>,
     pub(crate) body_bytes: u64,
     pub(crate) answer_bytes: u64,
     /// The last attempt: where it went.
@@ -56,8 +58,18 @@ pub(crate) struct Record {
     /// Whether every charged attempt had a price.
     pub(crate) is_priced: bool,
     pub(crate) attempts: u32,
+    /// How the last attempt ended, if it did not fail.
+    pub(crate) outcome: Option<&'static str>,
+    /// The attempts that failed: where, and how.
+    pub(crate) failed: Vec<(ProviderName, &'static str)>,
+    /// Who was asked once more after a pause, each time.
+    pub(crate) retried: Vec<ProviderName>,
+    /// How long it waited between attempts.
+    pub(crate) paused_us: u64,
     pub(crate) first_content_us: Option<u64>,
     pub(crate) total_us: u64,
+    /// The status of the error answer that the attempt under way got.
+    error_status: Option<u16>,
     trail: String,
 }
 
@@ -97,17 +109,32 @@ impl Record {
         self.asked.is_some_and(|(_, operation)| operation.costs())
     }
 
-    /// An attempt that failed, so that another one was made.
+    /// The attempt under way got an error answer; it ends with [`Self::settled`].
+    pub(crate) fn answered_with(&mut self, error_status: u16) {
+        self.error_status = Some(error_status);
+    }
+
+    /// A provider is asked once more after a pause.
+    pub(crate) fn retries(&mut self, provider: &ProviderName) {
+        self.retried.push(provider.clone());
+    }
+
+    /// An attempt that failed.
     pub(crate) fn tried(&mut self, attempt: &Attempt, outcome: &'static str) {
         self.attempts = self.attempts.saturating_add(1);
         let separator = if self.trail.is_empty() { "" } else { ", " };
         let (provider, credential) = (&attempt.provider.name, &attempt.credential.name);
         // Writing to a string cannot fail.
         let _ = write!(self.trail, "{separator}{provider}/{credential}={outcome}");
+        if let Some(status) = self.error_status.take() {
+            let _ = write!(self.trail, ":{status}");
+        }
+        self.failed.push((provider.clone(), outcome));
+        self.outcome = None;
         self.served = Some(Served::of(attempt));
     }
 
-    /// The attempts that failed before the last one: `provider/credential=outcome, …`.
+    /// The attempts that failed: `provider/credential=outcome, …`, with the status where it was one: `…=unavailable:503`.
     pub(crate) fn trail(&self) -> &str {
         &self.trail
     }
@@ -121,6 +148,7 @@ impl Record {
     ) {
         if outcome == "answered" || outcome == "client_left" {
             self.attempts = self.attempts.saturating_add(1);
+            self.outcome = Some(outcome);
             self.served = Some(Served::of(attempt));
         } else {
             self.tried(attempt, outcome);

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
+use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::support::config::{KEY, VENDOR_SECRET, add_key, key};
 use super::support::scene::{Reply, Scene, reply};
 use super::support::sse::Api;
+use super::support::targets::{Setup, Targets, rule};
 use super::support::wire::head;
 
 #[tokio::test]
@@ -178,7 +180,11 @@ fn series(page: &str) -> BTreeMap<String, f64> {
 }
 
 async fn scrape(scene: &Scene) -> BTreeMap<String, f64> {
-    let answer = reply(scene.client.get(scene.gateway.url("/metrics"))).await;
+    page_of(&scene.client, &scene.gateway.url("/metrics")).await
+}
+
+async fn page_of(client: &Client, url: &str) -> BTreeMap<String, f64> {
+    let answer = reply(client.get(url)).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(answer.text().ends_with('\n'));
@@ -203,7 +209,7 @@ async fn metrics_count_what_the_log_says() {
     assert_eq!(get(&format!("tollgate_requests_total{{{served},status=\"200\"}}")), 3.0);
     assert_eq!(get(&format!("tollgate_request_duration_seconds_count{{{served}}}")), 3.0);
     assert_eq!(get(&format!("tollgate_first_content_seconds_count{{{served}}}")), 3.0);
-    assert_eq!(get("tollgate_attempts_total{provider=\"openai\"}"), 3.0);
+    assert_eq!(get("tollgate_attempts_total{outcome=\"answered\",provider=\"openai\"}"), 3.0);
     assert_eq!(get("tollgate_refusals_total{reason=\"virtual_key_required\"}"), 1.0);
     assert_eq!(get("tollgate_cost_nanodollars_total{model=\"gpt-4o\",provider=\"openai\"}"), (cost * 1e9).round());
     for (kind, count) in [("input", input), ("output", output)] {
@@ -212,6 +218,88 @@ async fn metrics_count_what_the_log_says() {
     }
     assert_eq!(get("tollgate_requests_in_flight"), 1.0, "the scrape itself");
     assert_eq!(get("tollgate_access_log_lines_dropped_total"), 0.0);
+}
+
+/// Two providers; rules send everything to the first one, which fails, is asked once more, and is given up for the second.
+async fn ruled() -> Targets {
+    Setup::of("openai", 2)
+        .does(0, "~status=503")
+        .retries(1)
+        .rule(rule("odd", "int(model) > 3", &[("p1", 1.0)], &[]))
+        .rule(rule("usual", "model.startsWith('gpt-')", &[("p0", 1.0)], &["p1"]))
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn the_log_tells_by_which_rule_a_call_went_where_and_what_failed_on_the_way() {
+    let targets = ruled().await;
+    let answer = targets.asked(Api::Chat, false).await;
+    let line = targets.logged(&answer).await;
+    let trail = "p0/p0-main=unavailable:503, p0/p0-main=unavailable:503";
+    for (field, value) in [
+        ("rule.ids", json!(["usual"])),
+        ("attempts", json!(3)),
+        ("attempts.failed", json!(trail)),
+        ("retries", json!(1)),
+        ("provider", json!("p1")),
+        ("credential", json!("p1-main")),
+    ] {
+        assert_eq!(line[field], value, "{field}: {line}");
+    }
+    assert!(line["paused_ms"].is_u64(), "{line}");
+    assert_eq!(answer.header("x-tollgate-attempts"), Some(trail));
+}
+
+#[tokio::test]
+async fn metrics_tell_how_each_attempt_ended_and_what_rules_did() {
+    let targets = ruled().await;
+    let calls = 4;
+    for _ in 0..calls {
+        let answer = targets.asked(Api::Chat, false).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        targets.logged(&answer).await;
+    }
+    let lines = targets.gateway.access.json();
+    let failed = |line: &Value| line["attempts.failed"].as_str().map_or(0, |trail| trail.split(", ").count());
+    let (tried, retried) = lines
+        .iter()
+        .fold((0, 0), |(tried, retried), line| (tried + failed(line), retried + line["retries"].as_u64().unwrap_or(0)));
+    assert!(tried > 0 && retried > 0, "{lines:?}");
+    let page = page_of(&targets.client, &targets.gateway.url("/metrics")).await;
+    let get = |name: &str| page.get(name).map(f64::to_string).unwrap_or_else(|| panic!("{name}: {page:#?}"));
+    let attempts = |outcome, provider| get(&attempts_of(outcome, provider));
+    assert_eq!(attempts("unavailable", "p0"), tried.to_string());
+    assert_eq!(attempts("answered", "p1"), calls.to_string());
+    assert!(!page.contains_key(&attempts_of("answered", "p0")));
+    assert_eq!(get("tollgate_retries_total{provider=\"p0\"}"), retried.to_string());
+    assert_eq!(get("tollgate_rule_matches_total{rule=\"usual\"}"), calls.to_string());
+    assert_eq!(get("tollgate_rule_failures_total{rule=\"odd\"}"), calls.to_string());
+    assert_eq!(get("tollgate_rule_failures_total{rule=\"usual\"}"), "0");
+    assert!(!page.contains_key("tollgate_rule_matches_total{rule=\"odd\"}"));
+    assert!(page["tollgate_paused_seconds_total"] >= 0.0);
+    let route = |provider| format!("credential=\"{provider}-main\",model=\"gpt-4o\",provider=\"{provider}\"");
+    assert_eq!(get(&format!("tollgate_circuit_state{{{}}}", route("p1"))), "0");
+    assert!(page.contains_key(&format!("tollgate_circuit_state{{{}}}", route("p0"))), "{page:#?}");
+}
+
+fn attempts_of(outcome: &str, provider: &str) -> String {
+    format!("tollgate_attempts_total{{outcome=\"{outcome}\",provider=\"{provider}\"}}")
+}
+
+#[tokio::test]
+async fn metrics_tell_which_circuit_is_open_and_which_credential_is_turned_away() {
+    let targets = Setup::of("openai", 3).does(0, "~status=503").does(1, "~status=401").retries(0).start().await;
+    for _ in 0..40 {
+        assert_eq!(targets.asked(Api::Chat, false).await.status, 200);
+    }
+    let page = page_of(&targets.client, &targets.gateway.url("/metrics")).await;
+    let route = |provider| format!("credential=\"{provider}-main\",model=\"gpt-4o\",provider=\"{provider}\"");
+    let circuit = |provider| page[&format!("tollgate_circuit_state{{{}}}", route(provider))];
+    assert!(circuit("p0") >= 1.0, "{page:#?}");
+    assert_eq!(circuit("p2"), 0.0);
+    let marked: Vec<_> = page.keys().filter(|name| name.starts_with("tollgate_route_marked")).collect();
+    assert_eq!(marked, [&format!("tollgate_route_marked{{{},reason=\"credential_refused\"}}", route("p1"))]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub(crate) mod process;
 pub(crate) mod scene;
 pub(crate) mod sse;
 pub(crate) mod stub;
+pub(crate) mod targets;
 pub(crate) mod wire;
 
 use std::time::Duration;

@@ -69,6 +69,12 @@ impl Walk {
         self.attempt.as_ref()
     }
 
+    /// How often the target under way was asked once more after a pause.
+    #[must_use]
+    pub fn retries(&self) -> u8 {
+        self.retries
+    }
+
     /// Whether the attempt is its target's once more after a pause.
     #[must_use]
     pub fn is_retry(&self) -> bool {

@@ -185,14 +185,16 @@ pub(crate) fn assert_served(reply: &Reply, by: usize, after: &[(&str, &str)]) {
     assert_eq!(reply.header("x-tollgate-provider"), Some(format!("p{by}").as_str()), "{:?}", trail(reply));
 }
 
-/// These attempts failed, in this order: `("p0", "unavailable")`, or with the credential, `("p0/second", "unavailable")`.
+/// These attempts failed, in this order: `("p0", "unavailable")`, or with the credential, `("p0/second", "unavailable")`, or with
+/// the status, `("p0", "unavailable:503")`.
 #[track_caller]
 pub(crate) fn assert_trail(reply: &Reply, expected: &[(&str, &str)]) {
     let told = trail(reply);
     let is_told = |(step, (whose, outcome)): (&&str, &(&str, &str))| {
         let Some((route, told)) = step.split_once('=') else { return false };
         let provider = route.split('/').next();
-        told == *outcome && (route == *whose || provider == Some(*whose))
+        let word = told.split(':').next();
+        (told == *outcome || word == Some(*outcome)) && (route == *whose || provider == Some(*whose))
     };
     let is_same = told.len() == expected.len() && told.iter().zip(expected).all(is_told);
     assert!(is_same, "the trail is {told:?} and not {expected:?}; status {}: {}", reply.status, reply.text());
