@@ -152,19 +152,29 @@ impl Scene {
 
     /// A metric's value, of the line that begins with `name`.
     pub(crate) async fn metric(&self, name: &str) -> Option<u64> {
-        let page = reply(self.client.get(self.gateway.url("/metrics"))).await.text();
-        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        metric(&self.client, &self.gateway, name).await
     }
 
     /// Waits until a gauge has come to a value.
     pub(crate) async fn until_metric(&self, name: &str, wanted: u64) {
-        soon(async {
-            while self.metric(name).await != Some(wanted) {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-        })
-        .await;
+        until_metric(&self.client, &self.gateway, name, wanted).await;
     }
+}
+
+/// A metric's value, of the line that begins with `name`.
+pub(crate) async fn metric(client: &Client, gateway: &Gateway, name: &str) -> Option<u64> {
+    let page = reply(client.get(gateway.url("/metrics"))).await.text();
+    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// Waits until a gauge has come to a value.
+pub(crate) async fn until_metric(client: &Client, gateway: &Gateway, name: &str, wanted: u64) {
+    soon(async {
+        while metric(client, gateway, name).await != Some(wanted) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 /// A gateway with two providers of one vendor's kind behind it, tried in order.

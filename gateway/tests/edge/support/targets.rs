@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::{KEY, fake, key, provider, vendor_secret};
 use super::process::Gateway;
-use super::scene::{Reply, client, reply};
+use super::scene::{Reply, client, reply, until_metric};
 use super::sse::Api;
 
 /// The pauses before retries, so that tests do not wait for them: the longest first one and the longest of all.
@@ -132,18 +132,44 @@ impl Targets {
 
     /// A POST with the key.
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(self.gateway.url(path)).bearer_auth(KEY).header("content-type", "application/json")
+        self.post_as(KEY, path)
+    }
+
+    fn post_as(&self, token: &str, path: &str) -> RequestBuilder {
+        self.client.post(self.gateway.url(path)).bearer_auth(token).header("content-type", "application/json")
+    }
+
+    /// The usual request of the chat API with another key.
+    pub(crate) fn ask_as(&self, token: &str, stream: bool) -> RequestBuilder {
+        let body = Api::Chat.body(Api::Chat.model(), stream, "12345678");
+        self.post_as(token, &Api::Chat.path("", stream)).body(body.to_string())
     }
 
     /// The usual request of an API, for a model that is in the price list.
     pub(crate) fn ask(&self, api: Api, stream: bool) -> RequestBuilder {
-        let model = api.model();
-        self.post(&api.path(model, stream)).body(api.body(model, stream, "12345678").to_string())
+        self.ask_for(api, api.model(), stream)
     }
 
     /// Asks, and reads the answer.
     pub(crate) async fn asked(&self, api: Api, stream: bool) -> Reply {
         reply(self.ask(api, stream)).await
+    }
+
+    /// The usual request of an API for this model.
+    pub(crate) fn ask_for(&self, api: Api, model: &str, stream: bool) -> RequestBuilder {
+        self.post(&api.path(model, stream)).body(api.body(model, stream, "12345678").to_string())
+    }
+
+    /// Asks for another model, and reads the answer.
+    pub(crate) async fn asked_for(&self, api: Api, model: &str, stream: bool) -> Reply {
+        reply(self.ask_for(api, model, stream)).await
+    }
+
+    /// Waits until no call is under way any more, and nothing is held for one.
+    pub(crate) async fn until_idle(&self) {
+        // The request for the metrics is one itself.
+        until_metric(&self.client, &self.gateway, "tollgate_requests_in_flight ", 1).await;
+        until_metric(&self.client, &self.gateway, "tollgate_held_body_bytes ", 0).await;
     }
 
     /// The access log's line of an answer.
