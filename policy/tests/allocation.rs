@@ -1,4 +1,4 @@
-//! The accepted path of the gate does not allocate.
+//! The accepted path of the gate does not allocate, and a first attempt pays nothing for those that are not made.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use policy::admit::{Presented, enter};
 use policy::key::{TokenHash, VirtualKey};
-use policy::request::{Operation, OperationSet};
+use policy::list::AllowList;
+use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, TlsTrust};
+use policy::request::{Dialect, Operation, OperationSet, Request};
+use policy::route::health::AllWell;
+use policy::route::{Caller, Circumstances, Dice, Walk, plan};
 use policy::snapshot::{Change, Snapshot};
 use policy::window::Now;
 
@@ -48,4 +52,58 @@ fn a_refusal_does_allocate_so_the_measure_is_alive() {
         assert!(enter(&world, &presented, Operation::ChatCompletion, Now::default()).is_err());
     });
     assert!(measured.count_total > 0);
+}
+
+struct First;
+
+impl Dice for First {
+    fn below(&mut self, _bound: u64) -> u64 {
+        0
+    }
+}
+
+/// So many providers, each with three credentials, that all serve `m`.
+fn serving(providers: u32) -> Snapshot {
+    let names = ["a", "b", "c"];
+    let credential = |name: &str| Credential {
+        name: name.into(),
+        models: AllowList::only(["m"]),
+        secret: policy::provider::Secret::new(name),
+        ..Credential::none()
+    };
+    let provider = |order: u32| Provider {
+        name: format!("p{order}").into(),
+        vendor: "openai",
+        is_custom: true,
+        order,
+        dialect: Dialect::OpenAi,
+        operations: OperationSet::ALL,
+        endpoint: Endpoint { tls: true, host: "localhost".into(), port: 1, prefix: "".into() },
+        credentials: names.map(|name| Arc::new(credential(name))).into(),
+        keyless: false,
+        extra_headers: Vec::new(),
+        deadlines: Deadlines::default(),
+        retries: Retries::default(),
+        tls: TlsTrust::default(),
+    };
+    let changes = (0..providers).map(|order| Change::PutProvider(Arc::new(provider(order))));
+    changes.fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
+}
+
+#[test]
+fn a_first_attempt_allocates_nothing_for_those_that_are_not_made() {
+    let allocations = |providers: u32| {
+        let world = serving(providers);
+        let measured = allocation_counter::measure(|| {
+            let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+            let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m");
+            let walk = Walk::begin(plan(&world, Caller::default(), &request, &mut now).unwrap(), &mut now);
+            assert_eq!(walk.plan().targets.len(), providers as usize);
+            assert!(walk.attempt().is_some());
+        });
+        measured.count_total
+    };
+    let alone = allocations(1);
+    assert!(alone <= 3, "the model's name, as it was asked for: {alone}");
+    assert_eq!([allocations(2), allocations(3), allocations(4)], [alone; 3]);
 }

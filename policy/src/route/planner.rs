@@ -105,14 +105,22 @@ impl Planner<'_> {
 
     /// Targets whose every credential was refused or throttled come last.
     pub(super) fn put_marked_last(&mut self) {
-        if self.targets.len() > 1 {
-            let (health, catalog, caller) = (self.health, self.snapshot.catalog(), self.caller);
-            self.targets.sort_by_cached_key(|target| {
-                let Target { provider, model, pinned } = target;
-                let reading = reading_of(health, catalog, provider, model, pinned.as_ref(), caller);
-                reading.is_none_or(|reading| matches!(reading.state, State::Marked { .. } | State::Down { .. }))
-            });
+        if self.targets.len() < 2 {
+            return;
         }
+        let marked: SmallVec<[bool; 4]> = self.targets.iter().map(|target| self.is_marked(target)).collect();
+        if marked.contains(&true) {
+            let targets = std::mem::take(&mut self.targets).into_iter().zip(marked);
+            let (last, first): (SmallVec<[_; 4]>, SmallVec<[_; 4]>) = targets.partition(|(_, is_marked)| *is_marked);
+            self.targets = first.into_iter().chain(last).map(|(target, _)| target).collect();
+        }
+    }
+
+    fn is_marked(&self, target: &Target) -> bool {
+        let Target { provider, model, pinned } = target;
+        let catalog = self.snapshot.catalog();
+        let reading = reading_of(self.health, catalog, provider, model, pinned.as_ref(), self.caller);
+        reading.is_some_and(|reading| matches!(reading.state, State::Marked { .. }))
     }
 
     /// Notes that a target is not used.
