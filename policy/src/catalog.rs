@@ -200,7 +200,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Reads a field's name: `<base>[_above_1hr][_above_<n>k_tokens][_batches|_priority|_flex]`.
-fn rate_of_field(field: &str) -> Option<(Unit, ServiceTier, u64)> {
+pub(crate) fn rate_of_field(field: &str) -> Option<(Unit, ServiceTier, u64)> {
     let tiers = [("_batches", ServiceTier::Batch), ("_priority", ServiceTier::Priority), ("_flex", ServiceTier::Flex)];
     let (rest, tier) = tiers
         .into_iter()

@@ -78,3 +78,7 @@ name! {
     /// Identifies a routing rule.
     RuleId
 }
+name! {
+    /// Identifies an override of prices.
+    PriceOverrideId
+}

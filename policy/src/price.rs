@@ -1,5 +1,7 @@
 //! What a model costs: the price of a [`Usage`], and the worst case of a [`Demand`].
 
+pub mod overrides;
+
 use crate::demand::Demand;
 use crate::money::{NanoUsd, PicoUsd, Tally};
 use crate::usage::{ServiceTier, Usage};
@@ -60,6 +62,12 @@ pub struct Rate {
     pub price: PicoUsd,
 }
 
+impl Rate {
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        (self.unit, self.tier, self.above_tokens) == (other.unit, other.tier, other.above_tokens)
+    }
+}
+
 /// The rates of one model. A call is priced as a whole at the step that its total input falls in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelPrice {
@@ -71,6 +79,13 @@ impl ModelPrice {
     #[must_use]
     pub fn new(rates: Vec<Rate>) -> Self {
         Self { rates }
+    }
+
+    /// This price with some rates in place of its own.
+    #[must_use]
+    pub fn with(&self, rates: &[Rate]) -> Self {
+        let is_kept = |own: &&Rate| !rates.iter().any(|new| new.is_for_the_same(own));
+        Self { rates: self.rates.iter().filter(is_kept).chain(rates).copied().collect() }
     }
 
     /// Whether there is any token price at all: models sold by image or second have none.

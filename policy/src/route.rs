@@ -23,9 +23,10 @@ use smallvec::SmallVec;
 
 use crate::catalog::Model;
 use crate::decision::Refusal;
-use crate::id::{CredentialName, ModelName, ProviderName, RuleId};
+use crate::id::{CredentialName, ModelName, PriceOverrideId, ProviderName, RuleId};
 use crate::key::{Access, VirtualKey};
 use crate::money::{NanoUsd, scaled_decimal};
+use crate::price::ModelPrice;
 use crate::provider::{Credential, Provider, Secret};
 use crate::request::{Dialect, Request};
 use crate::snapshot::Snapshot;
@@ -111,11 +112,29 @@ pub struct Attempt {
     pub known: Option<Arc<Model>>,
     /// Whether the price list or the configuration names the model; any other name is the caller's.
     pub is_known: bool,
+    /// The operator's own price for it, where an override applies.
+    pub own_price: Option<OwnPrice>,
     /// The most that it can cost; `None` where the model has no price.
     pub worst_case: Option<NanoUsd>,
 }
 
+/// A price that the operator has set.
+#[derive(Clone, Debug)]
+pub struct OwnPrice {
+    /// The override that says so.
+    pub set_by: PriceOverrideId,
+    /// The price as a whole; what the override does not set is the price list's.
+    pub price: ModelPrice,
+}
+
 impl Attempt {
+    /// What it is charged at: the operator's own price, else the price list's; `None` where there is none.
+    #[must_use]
+    pub fn price(&self) -> Option<&ModelPrice> {
+        let own = self.own_price.as_ref().map(|own| &own.price);
+        own.or_else(|| self.known.as_ref()?.price.as_ref())
+    }
+
     /// The route that it takes.
     #[must_use]
     pub fn route(&self) -> health::Route<'_> {
@@ -239,6 +258,9 @@ pub fn plan(
     }
     let pricing = Pricing {
         catalog: Arc::clone(snapshot.catalog()),
+        overrides: Arc::clone(snapshot.price_overrides()),
+        key: caller.key.as_ref().map(|key| key.id.clone()),
+        operation: request.operation,
         demand: request.demand,
         default_max_output: snapshot.settings().default_max_output_tokens,
     };

@@ -6,8 +6,9 @@ use imbl::HashMap;
 use thiserror::Error;
 
 use crate::catalog::Catalog;
-use crate::id::{CustomerId, ProviderName, RuleId, TeamId, VirtualKeyId};
+use crate::id::{CustomerId, PriceOverrideId, ProviderName, RuleId, TeamId, VirtualKeyId};
 use crate::key::{TokenHash, VirtualKey};
+use crate::price::overrides::{PriceOverride, PriceOverrides, TooManyOverrides};
 use crate::provider::Provider;
 use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
 use crate::settings::Settings;
@@ -59,6 +60,10 @@ pub enum Change {
     PutRule(Arc<Rule>),
     /// A routing rule is gone.
     RemoveRule(RuleId),
+    /// An override of prices is new or different.
+    PutPriceOverride(Arc<PriceOverride>),
+    /// An override of prices is gone.
+    RemovePriceOverride(PriceOverrideId),
 }
 
 /// Why a change cannot be applied. The snapshot stays as it was.
@@ -82,6 +87,9 @@ pub enum ApplyError {
     /// The rule's scope is full.
     #[error(transparent)]
     TooManyRules(#[from] TooManyRules),
+    /// The override's scope is full.
+    #[error(transparent)]
+    TooManyOverrides(#[from] TooManyOverrides),
 }
 
 /// The whole policy at one moment.
@@ -98,6 +106,7 @@ pub struct Snapshot {
     keys: HashMap<VirtualKeyId, Arc<VirtualKey>>,
     key_of_token: HashMap<TokenHash, VirtualKeyId>,
     rules: RuleSet,
+    price_overrides: Arc<PriceOverrides>,
 }
 
 impl Snapshot {
@@ -166,6 +175,12 @@ impl Snapshot {
         &self.rules
     }
 
+    /// The operator's own prices.
+    #[must_use]
+    pub fn price_overrides(&self) -> &Arc<PriceOverrides> {
+        &self.price_overrides
+    }
+
     /// The customer that a key's calls are for: its own, or its team's.
     #[must_use]
     pub fn customer_of(&self, key: &VirtualKey) -> Option<CustomerId> {
@@ -193,10 +208,13 @@ impl Snapshot {
             Change::PutVirtualKey(key) => next.put_key(key)?,
             Change::RemoveVirtualKey(id) => {
                 next.check_rules(&RuleScope::VirtualKey(id.clone()))?;
+                next.check_overrides(&id)?;
                 next.remove_key(&id);
             }
             Change::PutRule(rule) => next.put_rule(rule)?,
             Change::RemoveRule(id) => next.rules.remove(&id),
+            Change::PutPriceOverride(new) => next.put_price_override(new)?,
+            Change::RemovePriceOverride(id) => Arc::make_mut(&mut next.price_overrides).remove(&id),
         }
         Ok(next)
     }
@@ -289,6 +307,21 @@ impl Snapshot {
         }
     }
 
+    fn put_price_override(&mut self, new: Arc<PriceOverride>) -> Result<(), ApplyError> {
+        if let Some(key) = new.scope.key().filter(|key| !self.keys.contains_key(*key)) {
+            return Err(ApplyError::NoSuchVirtualKey(key.clone()));
+        }
+        Ok(Arc::make_mut(&mut self.price_overrides).put(new)?)
+    }
+
+    /// Whether no override of prices is about a virtual key.
+    fn check_overrides(&self, key: &VirtualKeyId) -> Result<(), ApplyError> {
+        match self.price_overrides.iter().find(|one| one.scope.key() == Some(key)) {
+            Some(one) => Err(ApplyError::InUse(format!("price override `{}`", one.id))),
+            None => Ok(()),
+        }
+    }
+
     fn check_customer(&self, customer: Option<&CustomerId>) -> Result<(), ApplyError> {
         match customer.filter(|id| !self.customers.contains_key(*id)) {
             Some(id) => Err(ApplyError::NoSuchCustomer(id.clone())),
@@ -300,6 +333,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::price::overrides::{ModelPattern, PriceScope};
     use crate::request::OperationSet;
 
     fn key(id: &str, tokens: &[&str]) -> Arc<VirtualKey> {
@@ -345,6 +379,32 @@ mod tests {
         let first = Snapshot::default().apply(Change::PutVirtualKey(key("a", &["one"]))).unwrap();
         let error = first.apply(Change::PutVirtualKey(key("b", &["one"]))).unwrap_err();
         assert_eq!(error, ApplyError::TokenTaken("a".into()));
+    }
+
+    #[test]
+    fn a_key_with_prices_of_its_own_must_exist_and_stays() {
+        let of_key = |id: &str, key: &str| {
+            Change::PutPriceOverride(Arc::new(PriceOverride {
+                id: id.into(),
+                name: id.into(),
+                scope: PriceScope::Key(key.into()),
+                pattern: ModelPattern::prefix(""),
+                operations: OperationSet::ALL,
+                order: 0,
+                rates: Vec::new(),
+            }))
+        };
+        let before = Snapshot::default().apply(Change::PutVirtualKey(key("a", &["one"]))).unwrap();
+        let error = before.apply(of_key("o", "b")).unwrap_err();
+        assert_eq!(error, ApplyError::NoSuchVirtualKey("b".into()));
+
+        let after = before.apply(of_key("o", "a")).unwrap();
+        assert!(before.price_overrides().is_empty() && !after.price_overrides().is_empty());
+        let error = after.apply(Change::RemoveVirtualKey("a".into())).unwrap_err();
+        assert_eq!(error, ApplyError::InUse("price override `o`".into()));
+        let without = after.apply(Change::RemovePriceOverride("o".into())).unwrap();
+        assert!(without.price_overrides().is_empty());
+        assert!(without.apply(Change::RemoveVirtualKey("a".into())).is_ok());
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn attempt() -> Attempt {
         model: "gpt-4o".into(),
         known: Some(Arc::default()),
         is_known: true,
+        own_price: None,
         worst_case: Some(WORST),
     }
 }

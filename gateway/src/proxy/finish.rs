@@ -47,7 +47,7 @@ impl Edge {
             }
         };
         if let Some(attempt) = call.attempt() {
-            let price = attempt.known.as_ref().and_then(|known| known.price.as_ref());
+            let price = attempt.price();
             let charge = match metered.filter(|_| ctx.record.costs()) {
                 Some(metered) => {
                     let charge = sent.settle(&metered, price);

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use super::health::{Health, Reading, Route, State};
-use super::{Attempt, Caller, Target, Weight, candidates};
+use super::{Attempt, Caller, OwnPrice, Target, Weight, candidates};
 use crate::catalog::{Catalog, Model};
 use crate::demand::Demand;
-use crate::id::{CredentialName, ModelName};
+use crate::id::{CredentialName, ModelName, VirtualKeyId};
+use crate::money::NanoUsd;
+use crate::price::overrides::{PriceOverrides, Priced};
 use crate::provider::{Credential, Provider};
+use crate::request::Operation;
 
 /// What prices an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Pricing {
     pub(super) catalog: Arc<Catalog>,
+    pub(super) overrides: Arc<PriceOverrides>,
+    pub(super) key: Option<VirtualKeyId>,
+    pub(super) operation: Operation,
     pub(super) demand: Demand,
     /// The output limit of a model whose own is not known.
     pub(super) default_max_output: u64,
@@ -82,12 +88,39 @@ pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Crede
     let Target { provider, model: asked, .. } = target;
     let model = credential.resolve(asked).clone();
     let known = find(&pricing.catalog, provider, &model, asked);
-    let worst_case = known.as_ref().and_then(|known| {
-        let max_output = known.max_output.unwrap_or(pricing.default_max_output);
-        Some(known.price.as_ref()?.worst_case(&pricing.demand, known.context_window, max_output))
-    });
     let is_known = known.is_some() || credential.names(asked);
-    Attempt { provider: Arc::clone(provider), credential: Arc::clone(credential), model, known, is_known, worst_case }
+    let own_price = own_price(pricing, target, credential, &model, known.as_deref());
+    let (provider, credential) = (Arc::clone(provider), Arc::clone(credential));
+    let mut attempt = Attempt { provider, credential, model, known, is_known, own_price, worst_case: None };
+    attempt.worst_case = worst_case(pricing, &attempt);
+    attempt
+}
+
+fn worst_case(pricing: &Pricing, attempt: &Attempt) -> Option<NanoUsd> {
+    let known = attempt.known.as_deref();
+    let max_output = known.and_then(|known| known.max_output).unwrap_or(pricing.default_max_output);
+    let context_window = known.and_then(|known| known.context_window);
+    Some(attempt.price()?.worst_case(&pricing.demand, context_window, max_output))
+}
+
+/// The price of an attempt where an override applies: its rates, and those of the price list that it does not set.
+fn own_price(
+    pricing: &Pricing,
+    target: &Target,
+    credential: &Credential,
+    model: &ModelName,
+    known: Option<&Model>,
+) -> Option<OwnPrice> {
+    let found = pricing.overrides.find(&Priced {
+        key: pricing.key.as_ref(),
+        provider: &target.provider.name,
+        credential: &credential.name,
+        models: [Some(model.as_str()), Some(target.model.as_str()), known.map(|known| &*known.name)],
+        operation: pricing.operation,
+    })?;
+    let listed = known.and_then(|known| known.price.clone()).unwrap_or_default();
+    let price = listed.with(&found.rates);
+    price.has_token_rates().then(|| OwnPrice { set_by: found.id.clone(), price })
 }
 
 fn find(catalog: &Catalog, provider: &Provider, model: &ModelName, asked: &ModelName) -> Option<Arc<Model>> {

@@ -1,5 +1,7 @@
 //! Whole plans: who serves a model, who may use it, in which order.
 
+mod prices;
+
 use std::time::Duration;
 
 use super::health::AllWell;

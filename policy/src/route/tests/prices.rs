@@ -1,0 +1,145 @@
+//! Tests of what an attempt costs: the price list's price, or the operator's own.
+
+use super::*;
+use crate::money::PicoUsd;
+use crate::price::overrides::{ModelPattern, PriceOverride, PriceOverrides, PriceScope};
+use crate::price::{Rate, Unit};
+use crate::usage::{ServiceTier, Usage};
+
+const PRICES: &str = r#"{
+    "listed": {"litellm_provider":"openai","mode":"chat","max_input_tokens":1000,"max_output_tokens":100,
+        "input_cost_per_token":1e-06,"output_cost_per_token":2e-06,"cache_read_input_token_cost":5e-07},
+    "free": {"litellm_provider":"openai","mode":"chat","input_cost_per_token":0,"output_cost_per_token":0}
+}"#;
+
+const DEMAND: Demand = Demand {
+    text_bytes: 10_000,
+    images: 0,
+    audio_bytes: 0,
+    file_bytes: 0,
+    unseen: false,
+    max_output: None,
+    choices: 1,
+    tier_is_open: false,
+};
+
+const USED: Usage = Usage {
+    input: 10,
+    input_audio: 0,
+    input_image: 0,
+    cache_read: 4,
+    cache_write: 0,
+    cache_write_1h: 0,
+    output: 20,
+    reasoning: 0,
+    output_audio: 0,
+    output_image: 0,
+    searches: 0,
+    tier: ServiceTier::Standard,
+};
+
+/// Sets the rates of input and output for all models that begin with `start`.
+fn own(start: &str, rates: &[(Unit, u64)]) -> Arc<PriceOverride> {
+    let rate = |(unit, price): &(Unit, u64)| Rate {
+        unit: *unit,
+        tier: ServiceTier::Standard,
+        above_tokens: 0,
+        price: PicoUsd(*price),
+    };
+    Arc::new(PriceOverride {
+        id: "own".into(),
+        name: "own".into(),
+        scope: PriceScope::Global,
+        pattern: ModelPattern::prefix(start),
+        operations: OperationSet::ALL,
+        order: 0,
+        rates: rates.iter().map(rate).collect(),
+    })
+}
+
+/// The attempt at a model of openai.
+fn priced(overrides: Option<Arc<PriceOverride>>, model: &str) -> Attempt {
+    let mut catalog = Catalog::default();
+    catalog.extend_from_json(PRICES).unwrap();
+    let mut set = PriceOverrides::default();
+    if let Some(one) = overrides {
+        set.put(one).unwrap();
+    }
+    let pricing = Pricing {
+        catalog: Arc::new(catalog),
+        overrides: Arc::new(set),
+        key: None,
+        operation: Operation::ChatCompletion,
+        demand: DEMAND,
+        default_max_output: 50,
+    };
+    let credential = credential("main", AllowList::All, &[("alias", "listed")]);
+    let Change::PutProvider(provider) = provider("openai", "openai", 0, vec![Arc::clone(&credential)]) else {
+        panic!("no provider")
+    };
+    credentials::attempt(&pricing, &Target { provider, model: model.into(), pinned: None }, &credential)
+}
+
+fn cost(attempt: &Attempt) -> Option<u64> {
+    attempt.price().map(|price| price.cost(&USED).0)
+}
+
+#[test]
+fn without_an_override_the_price_list_counts() {
+    for overrides in [None, Some(own("other", &[(Unit::Input, 7)]))] {
+        let attempt = priced(overrides, "listed");
+        assert!(attempt.own_price.is_none());
+        // 10 at 1 µ$, 4 at 0.5, 20 at 2.
+        assert_eq!(cost(&attempt), Some(52_000));
+        assert_eq!(attempt.worst_case, Some(NanoUsd(1_000 * 1_000 + 100 * 2_000)));
+    }
+}
+
+#[test]
+fn what_is_held_and_what_is_charged_are_the_overrides_and_the_rest_is_the_price_lists() {
+    let dearer = own("list", &[(Unit::Input, 10_000_000), (Unit::Output, 30_000_000)]);
+    let attempt = priced(Some(dearer), "listed");
+    assert_eq!(attempt.own_price.as_ref().unwrap().set_by.as_str(), "own");
+    assert_eq!(cost(&attempt), Some(100_000 + 2_000 + 600_000));
+    assert_eq!(attempt.worst_case, Some(NanoUsd(1_000 * 10_000 + 100 * 30_000)));
+}
+
+#[test]
+fn an_explicit_zero_is_free_and_only_for_what_it_is_set() {
+    let attempt = priced(Some(own("list", &[(Unit::Output, 0)])), "listed");
+    assert_eq!(cost(&attempt), Some(10_000 + 2_000));
+    let all = [(Unit::Input, 0), (Unit::Output, 0), (Unit::CacheRead, 0)];
+    let attempt = priced(Some(own("list", &all)), "listed");
+    assert_eq!((cost(&attempt), attempt.worst_case), (Some(0), Some(NanoUsd::ZERO)));
+}
+
+#[test]
+fn a_free_model_stays_free_beside_overrides_of_others_and_can_be_priced() {
+    let of_listed = own("listed", &[(Unit::Input, 10_000_000)]);
+    assert_eq!(cost(&priced(Some(of_listed), "free")), Some(0));
+    let of_free = own("free", &[(Unit::Input, 10_000_000)]);
+    assert_eq!(cost(&priced(Some(of_free), "free")), Some(140_000));
+}
+
+#[test]
+fn a_model_that_no_list_has_gets_a_price() {
+    assert_eq!(cost(&priced(None, "new")), None);
+    let attempt = priced(Some(own("new", &[(Unit::Input, 1_000_000), (Unit::Output, 1_000_000)])), "new");
+    assert!(attempt.known.is_none());
+    assert_eq!(cost(&attempt), Some(34_000));
+    // All of the text, since its window is not known, and the assumed output limit.
+    assert_eq!(attempt.worst_case, Some(NanoUsd((10_000 + 1_024) * 1_000 + 50 * 1_000)));
+}
+
+#[test]
+fn a_price_of_searches_alone_is_no_price_of_a_model() {
+    assert_eq!(cost(&priced(Some(own("new", &[(Unit::Search, 1)])), "new")), None);
+}
+
+#[test]
+fn an_alias_is_priced_as_what_it_stands_for() {
+    for pattern in ["listed", "alias"] {
+        let attempt = priced(Some(own(pattern, &[(Unit::Output, 1_000_000)])), "alias");
+        assert_eq!(cost(&attempt), Some(32_000), "{pattern}");
+    }
+}
