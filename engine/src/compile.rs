@@ -63,6 +63,10 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
     for (rule, order) in file.governance.rules.iter().zip(0..).filter(|(rule, _)| rule.is_enabled) {
         apply(Change::PutRule(Arc::new(rule.to_policy(order))), &|| format!("routing rule `{}`", rule.id))?;
     }
+    for one in file.price_overrides() {
+        let id = one.id.clone();
+        apply(Change::PutPriceOverride(Arc::new(one)), &|| format!("price override `{id}`"))?;
+    }
     Ok(snapshot)
 }
 

@@ -17,7 +17,6 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
 use pingora::services::listening::Service;
-use policy::catalog::Catalog;
 use policy::declare::File;
 use policy::snapshot::Snapshot;
 
@@ -26,6 +25,7 @@ use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
 use crate::life::{Drainer, Life, Signals, end};
 use crate::listen::{Bound, OnBound};
+use crate::prices;
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
 use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
@@ -34,8 +34,6 @@ use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
 use crate::trust::Trust;
 
-const PRICES: &str = include_str!("../../conf/model-prices.json");
-const MORE_PRICES: &str = include_str!("../../conf/model-prices-extra.json");
 /// How much of an answer is read on for a client that left.
 const DRAIN_BYTES: u64 = 256 * 1024;
 /// Idle HTTP/2 connections of clients are closed after this.
@@ -52,25 +50,8 @@ pub(crate) fn start_logging() {
 /// The policy that a configuration means.
 pub(crate) fn compile(loaded: &Loaded) -> std::result::Result<Snapshot, ConfigError> {
     let failed = |message: String| ConfigError::other(&loaded.name, &message);
-    let catalog = catalog(loaded.file.framework.price_list.as_deref()).map_err(failed)?;
+    let catalog = prices::at_start(&loaded.file.framework.pricing.source).map_err(failed)?;
     engine::compile::compile(&loaded.file, Arc::new(catalog)).map_err(|error| failed(error.to_string()))
-}
-
-/// The price list that is configured, or those that are built in.
-fn catalog(configured: Option<&str>) -> std::result::Result<Catalog, String> {
-    let mut catalog = Catalog::default();
-    match configured {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("price list {path}: {error}"))?;
-            catalog.extend_from_json(&text).map_err(|error| format!("price list {path}: {error}"))?;
-        }
-        None => {
-            for list in [PRICES, MORE_PRICES] {
-                catalog.extend_from_json(list).map_err(|error| error.to_string())?;
-            }
-        }
-    }
-    Ok(catalog)
 }
 
 /// Runs the gateway until it is told to stop.

@@ -7,6 +7,7 @@ mod first_bytes;
 mod keyring;
 mod life;
 mod listen;
+mod prices;
 mod proxy;
 mod request_id;
 mod resolve;

@@ -3,6 +3,7 @@
 
 mod keys;
 mod limits;
+mod prices;
 mod providers;
 mod reach;
 mod rules;
@@ -23,6 +24,7 @@ pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     keys::check(file, &known, log);
     limits::check(file, &known, log);
     rules::check(file, &known, log);
+    prices::check(file, &known, log);
     reach::check(file, log);
     check_client(file, log);
 }

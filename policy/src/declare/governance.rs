@@ -9,6 +9,7 @@ use crate::route::balance::Balance;
 
 use super::limits::{BudgetShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
 use super::node::{Node, Read};
+use super::prices::PriceOverrideShape;
 use super::rules::{RuleShape, rules};
 use super::scalar::{any_text, balance, header_secret, moment_ms, text_or_whole};
 
@@ -29,6 +30,8 @@ pub struct GovernanceShape {
     pub rate_limits: Vec<RateLimitShape>,
     /// `routing_rules`
     pub rules: Vec<RuleShape>,
+    /// `pricing_overrides`
+    pub price_overrides: Vec<PriceOverrideShape>,
     /// `model_configs`
     pub model_configs: Vec<ModelConfigShape>,
     /// `providers`
@@ -146,6 +149,7 @@ impl Read for GovernanceShape {
             budgets: fields.list("budgets"),
             rate_limits: fields.list("rate_limits"),
             rules: fields.with("routing_rules", rules).unwrap_or_default(),
+            price_overrides: fields.list("pricing_overrides"),
             model_configs: fields.list("model_configs"),
             provider_limits: fields.list("providers"),
         })

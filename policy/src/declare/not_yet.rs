@@ -4,6 +4,7 @@ use super::Vocabulary;
 use super::json::Json;
 use super::operations;
 use super::path::{Path, Step};
+use super::prices::has_later_price;
 use super::problem::Log;
 use super::sections::BUILT_IN;
 
@@ -24,8 +25,8 @@ enum When {
     Filled,
     /// All but what is not filled, and objects that say `"enabled": false`.
     NotDisabled,
-    /// A URL that does not name a file.
-    FromNetwork,
+    /// A patch with a price that is to come.
+    LaterPrice,
     /// All but `["*"]`, and what is not filled.
     NotAll,
     /// A provider under the name of a vendor that is to come.
@@ -49,7 +50,7 @@ const fn row(path: &'static str, what: &'static str, when: When) -> NotYet {
 }
 
 use When::{
-    AlteredPlugin, Filled, ForeignPlugin, FromNetwork, LaterFlags, LaterOperation, LaterVendor, ModelPattern, NotAll,
+    AlteredPlugin, Filled, ForeignPlugin, LaterFlags, LaterOperation, LaterPrice, LaterVendor, ModelPattern, NotAll,
     NotDisabled, ProviderOfLaterVendor,
 };
 
@@ -61,8 +62,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("auth_config", "`auth_config` at the top; it has its place in `governance`", Filled),
     row("cluster_config", "clusters", NotDisabled),
     row("config_store", "a configuration store", NotDisabled),
-    row("framework.pricing.pricing_sync_interval", "reading prices again", Filled),
-    row("framework.pricing.pricing_url", "prices from the network (a file can be named: `file:///path`)", FromNetwork),
     row("guardrails_config", "guardrails", Filled),
     row("logs_store", "a store for logs", NotDisabled),
     row("mcp", "MCP", Filled),
@@ -103,7 +102,8 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("governance.customers[].calendar_aligned", "budgets", Filled),
     row("governance.customers[].rate_limit_id", "rate limits", Filled),
     row("governance.model_configs", "limits of models", Filled),
-    row("governance.pricing_overrides", "overriding prices", Filled),
+    row("governance.pricing_overrides[].pricing_patch", "prices of what is not sold by the token", LaterPrice),
+    row("governance.pricing_overrides[].request_types[]", "this operation", LaterOperation),
     row("governance.providers", "limits of providers", Filled),
     row("governance.rate_limits", "rate limits", Filled),
     row("governance.teams[].budget_id", "budgets", Filled),
@@ -220,7 +220,7 @@ impl When {
         let is_later = |vendor: &str| vocabulary.vendors_later.contains(&vendor);
         match self {
             Self::Filled => is_filled(json),
-            Self::FromNetwork => text.starts_with("http://") || text.starts_with("https://"),
+            Self::LaterPrice => has_later_price(json),
             Self::NotDisabled => is_filled(json) && !is_disabled(json),
             Self::NotAll => {
                 let is_star =

@@ -22,7 +22,7 @@ pub(super) fn pause(node: Node<'_>) -> Duration {
 }
 
 /// A sum of decimal numbers, each with its unit, as Go's `time.ParseDuration` reads it; never negative.
-fn parse_go_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_go_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -8,6 +8,7 @@ mod environment;
 mod examples;
 mod mistakes;
 mod mutations;
+mod prices;
 mod references;
 mod rules;
 mod seeds;

@@ -165,8 +165,6 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"auth_config": {"is_enabled": true}}"#, "auth_config"),
     (r#"{"cluster_config": {"enabled": true}}"#, "cluster_config"),
     (r#"{"config_store": {"enabled": true}}"#, "config_store"),
-    (r#"{"framework": {"pricing": {"pricing_url": "https://prices"}}}"#, "framework.pricing.pricing_url"),
-    (r#"{"framework": {"pricing": {"pricing_sync_interval": 3600}}}"#, "framework.pricing.pricing_sync_interval"),
     (r#"{"guardrails_config": {"a": 1}}"#, "guardrails_config"),
     (r#"{"logs_store": {"enabled": true, "type": "sqlite"}}"#, "logs_store"),
     (r#"{"mcp": {"client_configs": []}}"#, "mcp"),
@@ -179,7 +177,16 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"client": {"allowed_origins": ["https://a"]}}"#, "client.allowed_origins"),
     (r#"{"client": {"initial_pool_size": 300}}"#, "client.initial_pool_size"),
     (r#"{"client": {"drop_excess_requests": true}}"#, "client.drop_excess_requests"),
-    (r#"{"governance": {"pricing_overrides": [{"a": 1}]}}"#, "governance.pricing_overrides"),
+    (
+        r#"{"governance": {"pricing_overrides": [{"id": "a", "name": "a", "pattern": "dall-e-3",
+            "pricing_patch": {"output_cost_per_image": 0.04}}]}}"#,
+        "governance.pricing_overrides[0].pricing_patch",
+    ),
+    (
+        r#"{"governance": {"pricing_overrides": [{"id": "a", "name": "a", "pattern": "whisper",
+            "request_types": ["transcription"], "pricing_patch": {"input_cost_per_token": 1e-6}}]}}"#,
+        "governance.pricing_overrides[0].request_types[0]",
+    ),
     (r#"{"providers": {"groq": {"keys": [{"name": "a", "value": "b"}]}}}"#, "providers.groq"),
     (
         r#"{"providers": {"x": {"keys": [{"name": "a", "value": "b"}],
