@@ -88,6 +88,8 @@ pub struct Target {
     pub model: ModelName,
     /// The credential to use, and no other.
     pub pinned: Option<CredentialName>,
+    /// What is known of the model under that name; `None` for one in no price list.
+    known: Option<Arc<Model>>,
 }
 
 impl Target {
@@ -233,6 +235,7 @@ pub fn plan(
         choice,
         pinned: pinned_by_caller(request),
         targets: Targets::new(),
+        marked: SmallVec::new(),
         dropped: Vec::new(),
     };
     planner.choice.balance = planner.own_balance();
@@ -278,15 +281,16 @@ const PROMPT_PREFIX_BYTES: usize = 2_048;
 
 /// What keeps calls of this kind on one route: a session, or else how the prompt begins.
 fn stick(snapshot: &Snapshot, caller: &Caller, request: &Request<'_>) -> Option<Stick> {
-    let mut hasher = DefaultHasher::new();
-    caller.key.as_ref().map(|key| &key.id).hash(&mut hasher);
+    let hash = |of: &[u8]| {
+        let mut hasher = DefaultHasher::new();
+        (caller.key.as_ref().map(|key| &key.id), of).hash(&mut hasher);
+        hasher.finish()
+    };
     if let Some(session) = request.headers.field("x-bf-session-id").filter(|session| !session.is_empty()) {
-        session.hash(&mut hasher);
-        return Some(Stick::Session(hasher.finish()));
+        return Some(Stick::Session(hash(session.as_bytes())));
     }
     let prefix = request.body.get(..PROMPT_PREFIX_BYTES).filter(|_| snapshot.settings().prompt_cache_affinity)?;
-    prefix.hash(&mut hasher);
-    Some(Stick::Prompt(hasher.finish()))
+    Some(Stick::Prompt(hash(prefix)))
 }
 
 #[cfg(test)]

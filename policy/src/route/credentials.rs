@@ -57,37 +57,26 @@ pub(super) fn usable<'a>(
     })
 }
 
-/// How a credential does for a model.
-pub(super) fn reading(
-    health: &dyn Health,
-    catalog: &Catalog,
-    provider: &Provider,
-    credential: &Credential,
-    asked: &ModelName,
-) -> Reading {
+/// How a credential does for a target.
+pub(super) fn reading(health: &dyn Health, catalog: &Catalog, target: &Target, credential: &Credential) -> Reading {
+    let Target { provider, model: asked, known, .. } = target;
     let model = credential.resolve(asked);
-    let is_known = credential.names(asked) || find(catalog, provider, model, asked).is_some();
+    let is_known = known.is_some() || credential.names(asked) || candidates::known(catalog, provider, model).is_some();
     health.reading(Route { provider, credential, model, is_known })
 }
 
 /// How a target does: as the best of its usable credentials. `None`: it has none.
-pub(super) fn reading_of(
-    health: &dyn Health,
-    catalog: &Catalog,
-    provider: &Provider,
-    model: &ModelName,
-    pinned: Option<&CredentialName>,
-    caller: &Caller,
-) -> Option<Reading> {
-    let credentials = usable(provider, model, pinned, caller);
-    credentials.map(|(_, credential)| reading(health, catalog, provider, credential, model)).reduce(together)
+pub(super) fn reading_of(health: &dyn Health, catalog: &Catalog, target: &Target, caller: &Caller) -> Option<Reading> {
+    let credentials = usable(&target.provider, &target.model, target.pinned.as_ref(), caller);
+    credentials.map(|(_, credential)| reading(health, catalog, target, credential)).reduce(together)
 }
 
 /// Makes the attempt of a target with one of its credentials.
 pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Credential>) -> Attempt {
     let Target { provider, model: asked, .. } = target;
     let model = credential.resolve(asked).clone();
-    let known = find(&pricing.catalog, provider, &model, asked);
+    let of_alias = || candidates::known(&pricing.catalog, provider, &model);
+    let known = (model != *asked).then(of_alias).flatten().or_else(|| target.known.clone());
     let is_known = known.is_some() || credential.names(asked);
     let own_price = own_price(pricing, target, credential, &model, known.as_deref());
     let (provider, credential) = (Arc::clone(provider), Arc::clone(credential));
@@ -121,10 +110,6 @@ fn own_price(
     let listed = known.and_then(|known| known.price.clone()).unwrap_or_default();
     let price = listed.with(&found.rates);
     price.has_token_rates().then(|| OwnPrice { set_by: found.id.clone(), price })
-}
-
-fn find(catalog: &Catalog, provider: &Provider, model: &ModelName, asked: &ModelName) -> Option<Arc<Model>> {
-    candidates::known(catalog, provider, model).or_else(|| candidates::known(catalog, provider, asked))
 }
 
 /// How near a route is to being used, from 0: up, due for a probe, marked, down.

@@ -29,6 +29,8 @@ pub(super) struct Planner<'a> {
     /// The credential that the caller names.
     pub(super) pinned: Option<CredentialName>,
     pub(super) targets: Targets,
+    /// Which of the targets are marked.
+    pub(super) marked: SmallVec<[bool; 4]>,
     pub(super) dropped: Vec<Dropped>,
 }
 
@@ -79,10 +81,14 @@ impl Planner<'_> {
         if let Some(reason) = candidates::obstacle(snapshot, wanted, provider, caller, self.request) {
             return Err(reason);
         }
-        let pinned = pinned.or(self.pinned.as_ref());
-        let reading = reading_of(self.health, snapshot.catalog(), provider, &wanted.model, pinned, caller);
+        let target = Target {
+            provider: Arc::clone(provider),
+            model: wanted.model.clone(),
+            pinned: pinned.or(self.pinned.as_ref()).cloned(),
+            known: candidates::known(snapshot.catalog(), provider, &wanted.model),
+        };
+        let reading = reading_of(self.health, snapshot.catalog(), &target, caller);
         let reading = reading.ok_or(DropReason::NoCredential)?;
-        let target = Target { provider: Arc::clone(provider), model: wanted.model.clone(), pinned: pinned.cloned() };
         Ok(Member { target, weight: weight_of(caller, provider), reading })
     }
 
@@ -98,6 +104,7 @@ impl Planner<'_> {
         for member in up.into_iter().take(most) {
             let is_there = self.targets.iter().any(|target| target.is_same(&member.target));
             if !is_there && self.targets.len() < MAX_TARGETS {
+                self.marked.push(matches!(member.reading.state, State::Marked { .. }));
                 self.targets.push(member.target);
             }
         }
@@ -105,22 +112,11 @@ impl Planner<'_> {
 
     /// Targets whose every credential was refused or throttled come last.
     pub(super) fn put_marked_last(&mut self) {
-        if self.targets.len() < 2 {
-            return;
-        }
-        let marked: SmallVec<[bool; 4]> = self.targets.iter().map(|target| self.is_marked(target)).collect();
-        if marked.contains(&true) {
-            let targets = std::mem::take(&mut self.targets).into_iter().zip(marked);
-            let (last, first): (SmallVec<[_; 4]>, SmallVec<[_; 4]>) = targets.partition(|(_, is_marked)| *is_marked);
+        if self.marked.contains(&true) {
+            let targets = std::mem::take(&mut self.targets).into_iter().zip(self.marked.iter());
+            let (last, first): (SmallVec<[_; 4]>, SmallVec<[_; 4]>) = targets.partition(|(_, is_marked)| **is_marked);
             self.targets = first.into_iter().chain(last).map(|(target, _)| target).collect();
         }
-    }
-
-    fn is_marked(&self, target: &Target) -> bool {
-        let Target { provider, model, pinned } = target;
-        let catalog = self.snapshot.catalog();
-        let reading = reading_of(self.health, catalog, provider, model, pinned.as_ref(), self.caller);
-        reading.is_some_and(|reading| matches!(reading.state, State::Marked { .. }))
     }
 
     /// Notes that a target is not used.
@@ -152,7 +148,7 @@ impl Planner<'_> {
     fn kinship(&self, target: &Target) -> u8 {
         let provider = &target.provider;
         let is_vendor = !provider.is_custom;
-        if is_vendor && candidates::known(self.snapshot.catalog(), provider, &target.model).is_some() {
+        if is_vendor && target.known.is_some() {
             0
         } else if is_vendor && provider.vendor == self.request.dialect.as_str() {
             1

@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 
 use super::balance::Choice;
 use super::credentials::{attempt, reading, usable};
-use super::health::State;
+use super::health::{Reading, State};
 use super::planner::draw;
 use super::{Attempt, Circumstances, Failure, Plan, Target};
 use crate::id::{CredentialName, ModelName};
+use crate::provider::Credential;
 
 /// No call makes more attempts, whatever there is to try.
 const MAX_ATTEMPTS: u16 = 64;
@@ -187,23 +188,34 @@ impl Walk {
 
     fn drawn(&self, now: &mut Circumstances<'_>) -> Option<Attempt> {
         let target = self.target()?;
-        let Target { provider, model, pinned } = target;
         let pricing = &self.plan.pricing;
-        let left: SmallVec<[_; 4]> = usable(provider, model, pinned.as_ref(), &self.plan.caller)
+        let left: SmallVec<[_; 4]> =
+            usable(&target.provider, &target.model, target.pinned.as_ref(), &self.plan.caller).collect();
+        if let ([(_, credential)], 0) = (&*left, self.made) {
+            // How it does was looked at when the plan was made.
+            return Some(attempt(pricing, target, credential));
+        }
+        let read: SmallVec<[_; 4]> = left
+            .into_iter()
             .map(|(weight, credential)| {
-                let mut reading = reading(now.health, &pricing.catalog, provider, credential, model);
-                if self.tried.contains(&credential.name) || self.refused.contains(&credential.name) {
-                    reading.state = State::Down { until_ms: u64::MAX };
+                let mut reading = reading(now.health, &pricing.catalog, target, credential);
+                if self.is_spent(credential) {
+                    reading.state = Reading::DOWN.state;
                 }
                 (weight, reading, credential)
             })
             .collect();
         let stick_to = self.plan.choice.stick_to.map(|stick| stick.within(CREDENTIALS));
         let choice = Choice { stick_to, ..self.plan.choice };
-        let ordered = draw(left, |(weight, reading, _)| (*weight, *reading), choice, now.dice);
-        let is_usable = |reading: &super::health::Reading| !matches!(reading.state, State::Down { .. });
+        let ordered = draw(read, |(weight, reading, _)| (*weight, *reading), choice, now.dice);
+        let is_usable = |reading: &Reading| !matches!(reading.state, State::Down { .. });
         let (_, _, credential) = ordered.into_iter().find(|(_, reading, _)| is_usable(reading))?;
         Some(attempt(pricing, target, credential))
+    }
+
+    /// Whether a credential was refused, or was tried since the last pause.
+    fn is_spent(&self, credential: &Credential) -> bool {
+        self.tried.contains(&credential.name) || self.refused.contains(&credential.name)
     }
 
     fn next_target(&mut self, now: &mut Circumstances<'_>) -> bool {

@@ -77,7 +77,8 @@ fn priced(overrides: Option<Arc<PriceOverride>>, model: &str) -> Attempt {
     let Change::PutProvider(provider) = provider("openai", "openai", 0, vec![Arc::clone(&credential)]) else {
         panic!("no provider")
     };
-    credentials::attempt(&pricing, &Target { provider, model: model.into(), pinned: None }, &credential)
+    let known = candidates::known(&pricing.catalog, &provider, &model.into());
+    credentials::attempt(&pricing, &Target { provider, model: model.into(), pinned: None, known }, &credential)
 }
 
 fn cost(attempt: &Attempt) -> Option<u64> {
