@@ -67,19 +67,25 @@ pub enum CatalogError {
 }
 
 /// The fields of one model in a price list, as they stand there.
-struct Entry<'a>(HashMap<&'a str, &'a RawValue>);
+struct Entry<'a>(HashMap<String, &'a RawValue>);
+
+/// The list's own documentation, written as if it were a model.
+const SAMPLE: &str = "sample_spec";
 
 impl Catalog {
     /// Adds the models of a price list in the field's de-facto standard form: one object, model name → fields in US dollars.
-    /// A later list replaces models of an earlier one.
+    /// A later list replaces models of an earlier one. Gives how many of the list's models have a price.
     ///
     /// # Errors
-    /// When it is no such list, or a price in it is no amount.
-    pub fn extend_from_json(&mut self, json: &str) -> Result<(), CatalogError> {
-        let entries: BTreeMap<&str, &RawValue> = serde_json::from_str(json)?;
+    /// When it is no such list, or a price in it is no amount. The catalog stays as it was.
+    pub fn extend_from_json(&mut self, json: &str) -> Result<usize, CatalogError> {
+        let entries: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
         let mut list: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>> = HashMap::new();
-        for (name, raw) in entries {
+        let mut priced = 0;
+        for (name, raw) in entries.iter().filter(|(name, _)| *name != SAMPLE) {
+            let name = name.as_str();
             let mut model = Entry(serde_json::from_str(raw.get())?).model(name)?;
+            priced += usize::from(model.price.is_some());
             // The list writes some names with their vendor in front and some without; look-ups go without. Where it has
             // both, the dearer one counts: a free one may be a trial's.
             let vendor = vendor_of(&model.vendor);
@@ -93,7 +99,7 @@ impl Catalog {
         for (vendor, models) in list {
             self.by_vendor.entry(vendor).or_default().extend(models);
         }
-        Ok(())
+        Ok(priced)
     }
 
     /// The model of a vendor by its exact name.
@@ -162,17 +168,23 @@ fn base_name(name: &str) -> Option<&str> {
 
 impl<'a> Entry<'a> {
     fn field<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, CatalogError> {
-        self.0.get(name).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(CatalogError::from)
+        let written = self.0.get(name).filter(|raw| raw.get() != "null");
+        written.map(|raw| serde_json::from_str(raw.get())).transpose().map_err(CatalogError::from)
+    }
+
+    /// A number of tokens; what is written otherwise says nothing.
+    fn tokens(&self, name: &str) -> Option<u64> {
+        self.field(name).ok().flatten()
     }
 
     fn model(&self, name: &str) -> Result<Model, CatalogError> {
         let mut rates = Vec::new();
-        for (field, raw) in &self.0 {
+        for (field, raw) in self.0.iter().filter(|(_, raw)| raw.get() != "null") {
             if let Some((unit, tier, above_tokens)) = rate_of_field(field) {
                 let text = raw.get();
                 let price = PicoUsd::from_usd_text(text).ok_or_else(|| CatalogError::Price {
                     model: name.to_owned(),
-                    field: (*field).to_owned(),
+                    field: field.clone(),
                     value: text.to_owned(),
                 })?;
                 rates.push(Rate { unit, tier, above_tokens, price });
@@ -180,12 +192,14 @@ impl<'a> Entry<'a> {
         }
         rates.extend(self.search_rate()?);
         let price = ModelPrice::new(rates);
+        // Lists of the same form write either.
+        let vendor = self.field("litellm_provider")?.or(self.field("provider")?);
         Ok(Model {
             name: name.into(),
-            vendor: self.field::<&str>("litellm_provider")?.unwrap_or_default().into(),
-            mode: self.field::<&str>("mode")?.unwrap_or_default().into(),
-            context_window: self.field("max_input_tokens")?,
-            max_output: self.field("max_output_tokens")?,
+            vendor: vendor.unwrap_or_default(),
+            mode: self.field("mode")?.unwrap_or_default(),
+            context_window: self.tokens("max_input_tokens"),
+            max_output: self.tokens("max_output_tokens"),
             supports_assistant_prefill: self.field("supports_assistant_prefill")?.unwrap_or_default(),
             price: price.has_token_rates().then_some(price),
         })
@@ -193,7 +207,7 @@ impl<'a> Entry<'a> {
 
     /// Searches are listed by context size; calls do not report it, so the dearest is charged.
     fn search_rate(&self) -> Result<Option<Rate>, CatalogError> {
-        let sizes: Option<HashMap<&str, &RawValue>> = self.field("search_context_cost_per_query")?;
+        let sizes: Option<HashMap<String, &RawValue>> = self.field("search_context_cost_per_query")?;
         let price = sizes.iter().flat_map(HashMap::values).filter_map(|raw| PicoUsd::from_usd_text(raw.get())).max();
         Ok(price.map(|price| Rate { unit: Unit::Search, tier: ServiceTier::Standard, above_tokens: 0, price }))
     }
@@ -335,6 +349,37 @@ mod tests {
             assert_eq!(rate_of_field(field), Some(expected), "{field}");
         }
         assert_eq!(rate_of_field("input_cost_per_token_ultrafast"), None);
+    }
+
+    #[test]
+    fn what_lists_of_this_form_have_besides_models_is_passed_over() {
+        let json = r#"{
+            "sample_spec": {"litellm_provider": "one of …", "mode": "one of …", "max_input_tokens": "a number",
+                "input_cost_per_token": 0.0},
+            "a\/b": {"provider":"openai","mode":"chat","input_cost_per_token":1e-06,"max_input_tokens":"8k",
+                "output_cost_per_token":null,"max_output_tokens":null,"note":"\u00fc"},
+            "without": {"litellm_provider":"openai","mode":"chat"}
+        }"#;
+        let mut catalog = Catalog::default();
+        assert_eq!(catalog.extend_from_json(json).unwrap(), 1);
+        assert_eq!(catalog.len(), 2);
+        let model = catalog.exact("openai", "a/b").unwrap();
+        assert_eq!((model.context_window, model.max_output), (None, None));
+        assert!(model.price.is_some());
+    }
+
+    #[test]
+    fn a_list_that_is_refused_leaves_the_catalog_as_it_was() {
+        let mut catalog = Catalog::default();
+        let good = r#"{"m": {"litellm_provider":"openai","input_cost_per_token":1}}"#;
+        catalog.extend_from_json(good).unwrap();
+        for bad in
+            ["", "[]", r#"{"n": 1}"#, r#"{"a": {"litellm_provider":"openai"}, "n": {"input_cost_per_token":-1}}"#]
+        {
+            assert!(catalog.extend_from_json(bad).is_err(), "{bad}");
+        }
+        assert_eq!(catalog.len(), 1);
+        assert_eq!(catalog.extend_from_json("{}").unwrap(), 0);
     }
 
     #[test]
