@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(config, items):
 def config(fake):
     """A gateway's configuration that sends every vendor's traffic to the fake provider, marked."""
     network = {"base_url": fake.url, "extra_headers": {fake.MARK: fake.mark}}
+    # Each test fails a provider on purpose, and expects to hear of it at once.
+    network |= {"max_retries": 0, "circuit_breaker": False}
     providers = {
         name: {"keys": [{"name": f"{name}-main", "value": value}], "network_config": network}
         for name, value in VENDOR_KEYS.items()

@@ -26,6 +26,16 @@ pub use self::flight::Flight;
 /// More routes than this are not watched: names come from the configuration and the price list, so it takes a great many.
 const MAX_ROUTES: usize = 65_536;
 
+/// A credential's models that are neither configured nor in the price list share so many entries.
+const GROUPS_OF_UNKNOWN: u64 = 64;
+
+/// What of a credential is watched together.
+#[derive(Hash)]
+enum Watch<'a> {
+    Model(&'a ModelName),
+    Group(u64),
+}
+
 /// How all routes do.
 ///
 /// An entry is found by a keyed hash of its names alone. Two routes that share one would share their health: with 65,536
@@ -114,8 +124,14 @@ impl RouteHealth {
     }
 
     fn route_hash(&self, route: Route<'_>) -> u64 {
-        let model = route.is_known.then_some(route.model);
+        let model = if route.is_known { Watch::Model(route.model) } else { Watch::Group(self.group(route.model)) };
         self.hasher.hash_one((&route.provider.name, &route.credential.name, model))
+    }
+
+    /// Models that nobody names but the caller are watched in groups, so that they take no more room than so many; which
+    /// group one falls into, nobody outside can tell.
+    fn group(&self, model: &ModelName) -> u64 {
+        self.hasher.hash_one(model) % GROUPS_OF_UNKNOWN
     }
 
     fn credential_hash(&self, route: Route<'_>) -> u64 {

@@ -14,8 +14,8 @@ pub struct Route<'a> {
     pub credential: &'a Credential,
     /// The provider's name for the model.
     pub model: &'a ModelName,
-    /// Whether the price list or the configuration names the model. Any other name is the caller's invention: all of those
-    /// are watched together.
+    /// Whether the price list or the configuration names the model. Any other name is the caller's invention: of
+    /// those, many are watched together.
     pub is_known: bool,
 }
 
