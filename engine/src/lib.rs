@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod compile;
 pub mod dice;
+pub mod explain;
 pub mod health;
 pub mod hold;
 pub mod ledger;

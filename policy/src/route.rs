@@ -3,6 +3,7 @@
 pub mod balance;
 mod candidates;
 mod credentials;
+mod explain;
 pub mod expr;
 mod failure;
 pub mod health;
@@ -12,6 +13,7 @@ pub mod rule;
 mod ruled;
 mod walk;
 
+pub use candidates::named_provider;
 pub use credentials::usable_credentials;
 pub use failure::Failure;
 pub use walk::Walk;
@@ -253,6 +255,7 @@ pub fn plan(
     planner.put_marked_last();
     let Planner { mut targets, dropped, choice, pinned, .. } = planner;
     if targets.is_empty() {
+        now.seen.gave_up(&dropped);
         return Err(refusal::of(&same, rules.last(), &caller, request, &dropped, pinned.as_ref()));
     }
     if caller.own_credential.is_some() {

@@ -43,12 +43,10 @@ impl Wanted {
     /// Resolves a name as a client writes it. `provider/model` names a provider only if one of that name is configured;
     /// otherwise the slash belongs to the model.
     pub(super) fn named(snapshot: &Snapshot, asked: &str) -> Self {
-        if let Some((name, model)) = asked.split_once('/')
-            && let Some(provider) = snapshot.provider(name)
-        {
-            return Self::both(provider, model);
+        match named_provider(snapshot, asked) {
+            Some((provider, model)) => Self::both(provider, model),
+            None => Self { provider: None, model: asked.into(), naming: Naming::AnyModel },
         }
-        Self { provider: None, model: asked.into(), naming: Naming::AnyModel }
     }
 
     /// A provider and a model, taken as named.
@@ -80,6 +78,13 @@ impl Wanted {
         }
         snapshot.providers().filter(|provider| takes_any_model(provider)).cloned().collect()
     }
+}
+
+/// The provider that a name as a client writes it begins with, and what follows; `None` where it begins with none that is
+/// configured.
+pub fn named_provider<'a, 'b>(snapshot: &'a Snapshot, asked: &'b str) -> Option<(&'a Arc<Provider>, &'b str)> {
+    let (name, model) = asked.split_once('/')?;
+    Some((snapshot.provider(name)?, model))
 }
 
 /// What is known of a provider's model. A provider has the models of the vendor that it is named after; a custom one

@@ -9,10 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Caller;
-use super::Weight;
 use super::balance::Balance;
 use super::expr::{Condition, Content, Match};
+use super::{Caller, Dropped, Weight};
 use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, RuleId, TeamId, VirtualKeyId};
 use crate::key::VirtualKey;
 use crate::request::Operation;
@@ -144,10 +143,13 @@ pub struct Facts<'a, 'r> {
     pub content: &'a Content<'r>,
 }
 
-/// Sees which rules are considered.
+/// Sees how a plan is made.
 pub trait Observer {
     /// A rule was considered, with this result.
     fn considered(&mut self, rule: &Arc<Rule>, result: Match);
+
+    /// No target was left; these could not be used.
+    fn gave_up(&mut self, _dropped: &[Dropped]) {}
 }
 
 /// Looks away.

@@ -132,7 +132,9 @@ impl Walk {
         self.next_credential(now) || self.next_target(now)
     }
 
-    fn target(&self) -> Option<&Target> {
+    /// The target under way.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
         self.plan.targets.get(self.at)
     }
 
