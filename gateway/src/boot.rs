@@ -130,13 +130,18 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts) -> Edge {
         telemetry: Arc::clone(&parts.telemetry),
         life: Arc::clone(&parts.life),
         limits: EdgeLimits {
-            body: BodyLimits { max_bytes: client.max_request_body_bytes, time: client.request_body_timeout },
+            body: body_limits(file),
             drain_time: client.drain,
             drain_bytes: DRAIN_BYTES,
             max_header_bytes: file.server.max_header_bytes,
             max_header_count: file.server.max_header_count,
         },
     }
+}
+
+/// The limits on one body.
+pub(crate) fn body_limits(file: &File) -> BodyLimits {
+    BodyLimits { max_bytes: file.client.max_request_body_bytes, time: file.client.request_body_timeout }
 }
 
 fn server_conf(file: &File) -> ServerConf {

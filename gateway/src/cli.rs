@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::boot;
 use crate::config::{self, ConfigError, Loaded};
+use crate::explain::{self, Explained};
 use crate::keyring;
 
 /// An LLM governance gateway.
@@ -36,6 +37,9 @@ enum Command {
         #[arg(long, default_value = "./data")]
         data: PathBuf,
     },
+    /// Tell what would become of a request: who calls, which rules match, where it goes. Exits 0 if it would go ahead, 1 if it
+    /// would be refused.
+    Explain(Explain),
     /// Print the version.
     Version,
 }
@@ -54,6 +58,35 @@ pub(crate) struct Serve {
     pub(crate) listen: String,
 }
 
+/// What `explain` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The configuration file.
+    #[arg(long)]
+    pub(crate) config: PathBuf,
+    /// The virtual key, by its id or its token; without it the call is anonymous.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// The request's body; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: Option<PathBuf>,
+    /// The model, for a small request of no matter what.
+    #[arg(long, conflicts_with = "request")]
+    pub(crate) model: Option<String>,
+    /// The path that is called, perhaps with a query.
+    #[arg(long, default_value = "/v1/chat/completions")]
+    pub(crate) path: String,
+    /// A header of the request, as `name: value`; may be given more than once.
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The folder with the tokens of virtual keys that have no `value`.
+    #[arg(long, default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// Answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The exit code of a configuration that cannot be served.
 const BAD_CONFIGURATION: u8 = 2;
 
@@ -63,6 +96,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(arguments) => serve(&arguments),
         Command::Check { config } => check(&config),
         Command::Keys { config, data } => keys(&config, &data),
+        Command::Explain(arguments) => explain(&arguments),
         Command::Version => {
             say(&format!("tollgate {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -117,6 +151,19 @@ fn keys(path: &Path, data: &Path) -> ExitCode {
         say(&format!("{}\t{}", key.id, key.value.as_ref().map_or("", |token| token.reveal())));
     }
     ExitCode::SUCCESS
+}
+
+fn explain(arguments: &Explain) -> ExitCode {
+    match explain::explain(arguments) {
+        Ok(Explained { text, is_admitted }) => {
+            say(&text);
+            if is_admitted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+    }
 }
 
 fn report(loaded: &Loaded) {

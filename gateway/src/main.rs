@@ -3,6 +3,7 @@
 mod boot;
 mod cli;
 mod config;
+mod explain;
 mod first_bytes;
 mod keyring;
 mod life;

@@ -36,7 +36,7 @@ use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
 
 use self::admit::Stop;
-pub(crate) use self::body::{BodyBudget, BodyLimits};
+pub(crate) use self::body::{BodyBudget, BodyLimits, too_large};
 use self::ctx::{RequestCtx, Stage};
 use self::resume::Unsent;
 use self::route::Route;

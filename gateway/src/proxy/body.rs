@@ -174,7 +174,8 @@ async fn write_continue(session: &mut Session) -> pingora::Result<()> {
     }
 }
 
-fn too_large(limits: BodyLimits) -> Refusal {
+/// The refusal of a body that is larger than allowed.
+pub(crate) fn too_large(limits: BodyLimits) -> Refusal {
     let message = format!(
         "the request body is larger than the {} MiB that `client.max_request_body_size_mb` allows",
         limits.max_bytes / (1024 * 1024)

@@ -18,6 +18,7 @@ mod connections;
 mod credentials;
 mod crowd;
 mod evasion;
+mod explain;
 mod failover;
 mod framing;
 mod gate;
