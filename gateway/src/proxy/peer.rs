@@ -26,11 +26,11 @@ impl Edge {
                 return Err(fail::internal("a peer is chosen for a call that was not admitted"));
             };
             let wait = std::mem::take(&mut call.wait);
-            if !wait.is_zero() {
-                if let Err(error) = self.pause(session, ctx, wait).await {
-                    let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
-                    return Err(if client_left { error } else { self.last_word(ctx) });
-                }
+            if !wait.is_zero()
+                && let Err(error) = self.pause(session, ctx, wait).await
+            {
+                let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+                return Err(if client_left { error } else { self.last_word(ctx) });
             }
             let Stage::Admitted(mut call) = ctx.stage.take() else {
                 return Err(fail::internal("a call lost its stage while it waited"));
