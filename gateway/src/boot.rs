@@ -1,5 +1,6 @@
 //! From a configuration to a running gateway: what is started, in which order, and how it ends.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
 use crate::life::{Drainer, Life, Signals, end};
 use crate::listen::{Bound, OnBound};
-use crate::prices;
+use crate::prices::{self, Prices, Started};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
 use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
@@ -49,9 +50,17 @@ pub(crate) fn start_logging() {
 
 /// The policy that a configuration means.
 pub(crate) fn compile(loaded: &Loaded) -> std::result::Result<Snapshot, ConfigError> {
-    let failed = |message: String| ConfigError::other(&loaded.name, &message);
-    let catalog = prices::at_start(&loaded.file.framework.pricing.source).map_err(failed)?;
-    engine::compile::compile(&loaded.file, Arc::new(catalog)).map_err(|error| failed(error.to_string()))
+    compile_with(loaded, &start_prices(loaded, None)?)
+}
+
+fn start_prices(loaded: &Loaded, data: Option<&Path>) -> std::result::Result<Started, ConfigError> {
+    let source = &loaded.file.framework.pricing.source;
+    prices::at_start(source, data).map_err(|message| ConfigError::other(&loaded.name, &message))
+}
+
+fn compile_with(loaded: &Loaded, prices: &Started) -> std::result::Result<Snapshot, ConfigError> {
+    let compiled = engine::compile::compile(&loaded.file, Arc::clone(&prices.catalog));
+    compiled.map_err(|error| ConfigError::other(&loaded.name, &error.to_string()))
 }
 
 /// Runs the gateway until it is told to stop.
@@ -62,12 +71,15 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let bound = Bound::bind(&arguments.listen)
         .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
     crate::keyring::complete(&mut loaded.file, &arguments.data)?;
-    let snapshot = compile(&loaded)?;
+    let started = start_prices(&loaded, Some(&arguments.data))?;
+    let snapshot = compile_with(&loaded, &started)?;
     announce(&snapshot);
     let file = &loaded.file;
     let parts = Parts::new(file)?;
     let edge = edge(file, snapshot, &parts);
     let Parts { life, telemetry, resolver } = parts;
+    let (live, metrics) = (Arc::clone(&edge.live), Arc::clone(&telemetry.metrics));
+    let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
     server.bootstrap();
@@ -75,6 +87,9 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let address = bound.address();
     server.add_service(OnBound::new(service, bound));
     server.add_service(background_service("names", Names(resolver)));
+    if let Some(prices) = prices {
+        server.add_service(background_service("prices", prices));
+    }
     let drainer = Drainer { life: Arc::clone(&life), telemetry: Arc::clone(&telemetry) };
     server.add_service(background_service("drain", drainer));
     life.set_ready(true);

@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<Sealed, KeyringError> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), KeyringError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), KeyringError> {
     let draft = path.with_extension("new");
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(at(&draft))?;

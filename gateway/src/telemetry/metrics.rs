@@ -31,6 +31,9 @@ pub(crate) struct Metrics {
     pub(crate) log_lines_dropped: IntCounter,
     pub(crate) abandoned_attempts: IntCounter,
     pub(crate) policy_revision: IntGauge,
+    pub(crate) price_list_loads: IntCounterVec,
+    price_list_models: IntGauge,
+    price_list_seen: IntGauge,
 }
 
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -104,6 +107,16 @@ impl Metrics {
                 "Attempts charged in full because nobody saw their end.",
             )?,
             policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
+            price_list_loads: counter(
+                "tollgate_price_list_loads_total",
+                "Looks at the price list's source, by what they brought.",
+                &["outcome"],
+            )?,
+            price_list_models: gauge("tollgate_price_list_models", "Models in the price list in force.")?,
+            price_list_seen: gauge(
+                "tollgate_price_list_seen_timestamp_seconds",
+                "When the price list's source was last seen to say what is in force, in seconds since 1970 (0: never).",
+            )?,
             registry,
         })
     }
@@ -158,6 +171,12 @@ impl Metrics {
             self.tokens.with_label_values(&[provider, model, kind, source]).inc_by(count);
         }
         self.cost.with_label_values(&[provider, model]).inc_by(record.cost.0);
+    }
+
+    /// A price list of so many models is in force, as its source said at `seen_ms` (since 1970; 0: no source said it).
+    pub(crate) fn price_list(&self, models: usize, seen_ms: u64) {
+        self.price_list_models.set(i64::try_from(models).unwrap_or(i64::MAX));
+        self.price_list_seen.set(i64::try_from(seen_ms / 1_000).unwrap_or(i64::MAX));
     }
 
     /// Takes over what is counted elsewhere.
