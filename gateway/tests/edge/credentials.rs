@@ -83,7 +83,7 @@ async fn a_refused_credential_is_not_shown_again_by_any_call_while_another_is_th
 async fn a_credential_that_is_not_for_a_model_is_not_shown_for_it_again_but_for_others() {
     for api in APIS {
         let other = match api {
-            Api::Messages => "claude-opus-4-1",
+            Api::Messages => "claude-haiku-4-5",
             Api::Gemini => "gemini-2.5-pro",
             _ => "gpt-4.1",
         };
@@ -250,4 +250,17 @@ async fn a_credential_that_is_not_there_or_not_the_callers_cannot_be_named() {
         }
     }
     assert_eq!(targets.seen(), [0]);
+}
+
+#[tokio::test]
+async fn what_a_vendor_thinks_of_a_callers_own_credential_says_nothing_about_ours() {
+    let setup = Setup::of("openai", 2).retries(0).client("allow_direct_keys", json!(true));
+    let targets = setup.does(0, "~error=bad_key~badkey=callers-own").start().await;
+    let own = targets.client.post(targets.gateway.url("/v1/chat/completions")).header("x-bf-vk", KEY);
+    let own = own.bearer_auth("callers-own-credential").body(Api::Chat.body("gpt-4o", false, "hi").to_string());
+    let refused = reply(own).await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    assert!(refused.text().contains("Incorrect API key provided"), "it is theirs to know: {}", refused.text());
+    assert_eq!(targets.seen(), [1, 0], "another vendor is not shown it");
+    assert_served(&targets.asked(Api::Chat, false).await, 0, &[]);
 }

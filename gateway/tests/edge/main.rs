@@ -20,6 +20,7 @@ mod crowd;
 mod evasion;
 mod explain;
 mod failover;
+mod failover_costs;
 mod framing;
 mod gate;
 mod keys;

@@ -53,6 +53,15 @@ async fn who_asks_for_too_much_patience_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn nobody_waits_longer_than_the_call_may_take() {
+    let setup = Setup::of("openai", 1).network("retry_backoff_max", json!(LONG));
+    let setup = setup.network("default_request_timeout_in_seconds", json!(20));
+    let targets = setup.does(0, "~error=overloaded~retry_after=30").start().await;
+    let reply = targets.asked(Api::Chat, false).await;
+    assert_eq!((reply.status, reply.header("retry-after"), targets.seen()), (503, Some("30"), vec![1]));
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_throttled_target_while_another_one_is_there() {
     for api in APIS {
         for throttled in ["~error=rate_limit~retry_after=1", "~error=overloaded~retry_after=1"] {
@@ -69,8 +78,9 @@ async fn nobody_waits_for_a_throttled_target_while_another_one_is_there() {
 #[tokio::test]
 async fn a_target_that_is_throttled_for_ever_is_asked_so_often_and_has_the_last_word() {
     for api in APIS {
+        let targets = Setup::of(api.vendor(), 1).does(0, "~status=429").start().await;
         for stream in [false, true] {
-            let targets = Setup::of(api.vendor(), 1).does(0, "~status=429").start().await;
+            targets.forget();
             let reply = targets.asked(api, stream).await;
             assert_eq!(reply.status, 429, "{api:?}: {}", reply.text());
             assert!(reply.text().contains("failed with 429 on demand"), "{api:?}: {}", reply.text());
@@ -85,9 +95,11 @@ async fn a_target_that_is_throttled_for_ever_is_asked_so_often_and_has_the_last_
 #[tokio::test]
 async fn an_error_that_happens_once_is_not_seen_and_moves_nothing_elsewhere() {
     for api in APIS {
+        let targets = Setup::of(api.vendor(), 2).start().await;
         for (fault, outcome) in [("~error=server_error", "unavailable"), ("~reset_before_header", "broken")] {
             for stream in [false, true] {
-                let targets = Setup::of(api.vendor(), 2).does(0, &format!("{fault}~failfirst=1")).start().await;
+                targets.forget();
+                targets.let_do(0, &format!("{fault}~failfirst=1~close"));
                 assert_served(&targets.asked(api, stream).await, 0, &[("p0", outcome)]);
                 assert_eq!(targets.seen(), [2, 0], "{api:?}{fault}");
             }
@@ -98,8 +110,10 @@ async fn an_error_that_happens_once_is_not_seen_and_moves_nothing_elsewhere() {
 #[tokio::test]
 async fn a_target_that_is_out_of_service_is_asked_so_often_and_has_the_last_word() {
     for api in APIS {
+        let setup = Setup::of(api.vendor(), 1).network("circuit_breaker", json!(false));
+        let targets = setup.does(0, "~status=503").start().await;
         for stream in [false, true] {
-            let targets = Setup::of(api.vendor(), 1).does(0, "~status=503").start().await;
+            targets.forget();
             let reply = targets.asked(api, stream).await;
             assert_eq!(reply.status, 503);
             assert!(reply.text().contains("failed with 503 on demand"), "{api:?}: {}", reply.text());
@@ -131,7 +145,7 @@ async fn when_all_fail_the_caller_hears_the_first_target_and_the_trail_tells_of_
         ("~error=bad_key", "~status=500", 502, "upstream_credentials_exhausted"),
         ("", "~status=500", 502, "upstream_unreachable"),
     ] {
-        for api in APIS {
+        for api in [Api::Chat, Api::Messages] {
             let mut setup = Setup::of(api.vendor(), 2).retries(0).does(0, first).does(1, second);
             if first.is_empty() {
                 setup = setup.network_of(0, "base_url", json!(format!("http://{}", closed.addr())));
@@ -156,16 +170,20 @@ async fn retries_are_a_fifth_of_what_is_asked_however_much_fails() {
     const REQUESTS: usize = 200;
     /// Retries that a provider may be asked for before its first attempts have paid for any.
     const RESERVE: usize = 10;
-    // Each model has a circuit of its own, so that none opens: here it is the budget that bounds.
+    // No circuit may open: here it is the budget that bounds. Either there is none, or each model has its own.
     let models: Vec<_> = (0..REQUESTS).map(|n| format!("model-{n}")).collect();
-    let setup = Setup::of("openai", 1).does(0, "~status=503");
-    let targets = setup.with(|config| config["providers"]["p0"]["keys"][0]["models"] = json!(models)).start().await;
-    let asked = models.iter().map(|model| targets.asked_for(Api::Chat, model, false));
-    let replies: Vec<_> = futures::stream::iter(asked).buffer_unordered(20).collect().await;
-    assert!(replies.iter().all(|reply| reply.status == 503), "the vendor's own answer to each");
-    let attempts = targets.seen()[0];
-    assert!(attempts <= REQUESTS + REQUESTS / 5 + RESERVE, "{attempts} attempts");
-    assert!(attempts >= REQUESTS + REQUESTS / 5 - RESERVE, "{attempts} attempts: retries that are paid for are made");
+    let without = Setup::of("openai", 1).network("circuit_breaker", json!(false));
+    let many = Setup::of("openai", 1).with(|config| config["providers"]["p0"]["keys"][0]["models"] = json!(models));
+    for (what, setup) in [("without circuits", without), ("a circuit for each model", many)] {
+        let targets = setup.does(0, "~status=503").start().await;
+        let model = |n: usize| if what == "without circuits" { "gpt-4o" } else { &*models[n] };
+        let asked = (0..REQUESTS).map(|n| targets.asked_for(Api::Chat, model(n), false));
+        let replies: Vec<_> = futures::stream::iter(asked).buffer_unordered(20).collect().await;
+        assert!(replies.iter().all(|reply| reply.status == 503), "{what}: the vendor's own answer to each");
+        let (attempts, paid_for) = (targets.seen()[0], REQUESTS + REQUESTS / 5);
+        assert!(attempts <= paid_for + RESERVE, "{what}: {attempts} attempts");
+        assert!(attempts >= paid_for - RESERVE, "{what}: {attempts} attempts: retries that are paid for are made");
+    }
 }
 
 #[tokio::test]
@@ -206,27 +224,46 @@ async fn a_client_that_leaves_while_its_call_waits_ends_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_left_is_not_worked_for_by_another_target() {
+    let targets = Setup::of("openai", 2).does(0, "~status=500~header_stall_ms=400").start().await;
+    let asking = tokio::spawn(targets.ask(Api::Chat, false).header("x-request-id", "leaver").send());
+    let books = targets.fakes[0].books();
+    books.wait_for(|all| all.iter().any(|entry| entry.body_us.is_some()), PATIENCE).await.unwrap();
+    asking.abort();
+    let line = targets.gateway.access.wait_for("its line", |line| line["request.id"] == "leaver").await;
+    assert_eq!(
+        (&line["client.left"], &line["attempts"], line.get("cost_usd")),
+        (&json!(true), &json!(1), None),
+        "{line}"
+    );
+    targets.until_idle().await;
+    assert_eq!(targets.seen(), [1, 0]);
+}
+
+#[tokio::test]
 async fn an_input_that_is_too_long_is_for_another_model_only() {
     for api in APIS {
         let other = match api {
-            Api::Messages => "claude-opus-4-1",
+            Api::Messages => "claude-haiku-4-5",
             Api::Gemini => "gemini-2.5-pro",
             _ => "gpt-4.1",
         };
+        let targets = Setup::of(api.vendor(), 2).does(0, "~error=context_length").start().await;
+        let fallback = format!("p1/{other}");
+        let setup = Setup::of(api.vendor(), 2).does(0, "~error=context_length");
+        let with_fallback = setup.rule(rule("r", "", &[("p0", 1.0)], &["p1", &fallback])).start().await;
         for stream in [false, true] {
-            let targets = Setup::of(api.vendor(), 2).does(0, "~error=context_length").start().await;
+            targets.forget();
             let reply = targets.asked(api, stream).await;
             assert_eq!(reply.status, 400, "{api:?}: {}", reply.text());
             assert_eq!(targets.seen(), [1, 0], "{api:?}: the same model has the same window everywhere");
 
-            let fallback = format!("p1/{other}");
-            let setup = Setup::of(api.vendor(), 2).does(0, "~error=context_length");
-            let targets = setup.rule(rule("r", "", &[("p0", 1.0)], &["p1", &fallback])).start().await;
-            let reply = targets.asked(api, stream).await;
+            with_fallback.forget();
+            let reply = with_fallback.asked(api, stream).await;
             assert_served(&reply, 1, &[("p0", "context_length_exceeded")]);
             assert_eq!(reply.header("x-tollgate-model"), Some(other));
-            assert_eq!(targets.fakes[1].books().last().unwrap().model.as_deref(), Some(other));
-            assert_eq!(targets.seen(), [1, 1], "{api:?}: the same model is passed over");
+            assert_eq!(with_fallback.fakes[1].books().last().unwrap().model.as_deref(), Some(other));
+            assert_eq!(with_fallback.seen(), [1, 1], "{api:?}: the same model is passed over");
         }
     }
 }
@@ -234,9 +271,11 @@ async fn an_input_that_is_too_long_is_for_another_model_only() {
 #[tokio::test]
 async fn what_is_refused_for_what_it_says_is_refused_for_good() {
     for api in APIS {
+        let targets = Setup::of(api.vendor(), 2).start().await;
         for error in ["content_policy", "content_filter"] {
             for stream in [false, true] {
-                let targets = Setup::of(api.vendor(), 2).does(0, &format!("~error={error}")).start().await;
+                targets.forget();
+                targets.let_do(0, &format!("~error={error}"));
                 let reply = targets.asked(api, stream).await;
                 assert_eq!(reply.status, 400, "{api:?} {error}: {}", reply.text());
                 let own = targets.fakes[0].books().last().unwrap();
@@ -245,8 +284,9 @@ async fn what_is_refused_for_what_it_says_is_refused_for_good() {
             }
         }
     }
+    let targets = Setup::of("gemini", 2).does(0, "~error=prompt_blocked").start().await;
     for stream in [false, true] {
-        let targets = Setup::of("gemini", 2).does(0, "~error=prompt_blocked").start().await;
+        targets.forget();
         let reply = targets.asked(Api::Gemini, stream).await;
         assert_served(&reply, 0, &[]);
         assert!(reply.text().contains("blockReason"), "{}", reply.text());

@@ -164,7 +164,7 @@ async fn a_rule_with_an_empty_list_has_no_fallbacks() {
 async fn the_fallbacks_of_a_request_are_used_and_no_provider_sees_the_field() {
     for api in APIS {
         let other = match api {
-            Api::Messages => "claude-opus-4-1",
+            Api::Messages => "claude-haiku-4-5",
             Api::Gemini => "gemini-2.5-pro",
             _ => "gpt-4.1",
         };

@@ -121,6 +121,21 @@ async fn a_stream_without_its_end_mark_is_whole_only_where_it_said_why_it_ends()
 }
 
 #[tokio::test]
+async fn a_provider_whose_streams_keep_failing_in_their_middle_is_left_alone() {
+    for fault in ["~cut_after=40", "~goaway_after=40", "~garbage_after=40"] {
+        let targets = two(Api::Chat, "error").await;
+        for _ in 0..5 {
+            targets.forget();
+            behind_forty(&targets, Api::Chat, fault).await;
+            assert_eq!(targets.seen(), [1, 0], "{fault}");
+        }
+        targets.let_do(0, "");
+        assert_served(&targets.asked(Api::Chat, true).await, 1, &[]);
+        assert_eq!(targets.seen(), [1, 1], "{fault}: five in a row open the circuit");
+    }
+}
+
+#[tokio::test]
 async fn a_buffered_stream_that_fails_anywhere_is_asked_for_elsewhere() {
     for api in Api::ALL {
         let targets = two(api, "buffer").await;
