@@ -184,7 +184,8 @@ impl Queue {
 
 impl<'a> Line<'a> {
     fn of(record: &'a Record, request_id: &'a str) -> Self {
-        let usage = record.metered.as_ref().map(|metered| &metered.usage);
+        let metered = record.charged.as_ref().map(|charged| &charged.metered);
+        let usage = metered.map(|metered| &metered.usage);
         let some = |count: u64| (count > 0).then_some(count);
         let served = record.served.as_ref();
         Self {
@@ -218,8 +219,8 @@ impl<'a> Line<'a> {
             cache_write: usage.and_then(|usage| some(usage.cache_write + usage.cache_write_1h)),
             output: usage.map(policy::usage::Usage::output_total),
             reasoning: usage.and_then(|usage| some(usage.reasoning)),
-            source: record.metered.map(|metered| metered.source.as_str()),
-            cost_usd: (record.metered.is_some() && record.is_priced).then(|| record.cost.to_string()),
+            source: metered.map(|metered| metered.source.as_str()),
+            cost_usd: (metered.is_some() && record.is_priced).then(|| record.cost.to_string()),
             vendor_cost_usd: record.vendor_cost.map(|cost| cost.to_string()),
             body_bytes: record.body_bytes,
             answer_bytes: record.answer_bytes,

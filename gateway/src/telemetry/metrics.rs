@@ -8,7 +8,7 @@ use prometheus::{
     Counter, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
-use super::record::Record;
+use super::record::{Charged, Record};
 
 /// All metrics.
 #[derive(Debug)]
@@ -142,7 +142,9 @@ impl Metrics {
             self.rule_matches.with_label_values(&[rule.as_str()]).inc();
         }
         self.observe_attempts(record);
-        self.observe_usage(record);
+        for charged in record.charged_before.iter().chain(&record.charged) {
+            self.observe_usage(charged);
+        }
     }
 
     fn observe_attempts(&self, record: &Record) {
@@ -160,17 +162,14 @@ impl Metrics {
         }
     }
 
-    fn observe_usage(&self, record: &Record) {
-        let Some(served) = &record.served else { return };
-        let provider = served.provider.as_str();
-        let Some(metered) = &record.metered else { return };
-        let model = served.known.as_ref().map_or("other", |known| &*known.name);
-        let source = metered.source.as_str();
-        let kinds = [("input", metered.usage.input_total()), ("output", metered.usage.output_total())];
-        for (kind, count) in kinds {
+    fn observe_usage(&self, charged: &Charged) {
+        let provider = charged.to.provider.as_str();
+        let model = charged.to.known.as_ref().map_or("other", |known| &*known.name);
+        let (usage, source) = (&charged.metered.usage, charged.metered.source.as_str());
+        for (kind, count) in [("input", usage.input_total()), ("output", usage.output_total())] {
             self.tokens.with_label_values(&[provider, model, kind, source]).inc_by(count);
         }
-        self.cost.with_label_values(&[provider, model]).inc_by(record.cost.0);
+        self.cost.with_label_values(&[provider, model]).inc_by(charged.cost.0);
     }
 
     /// A price list of so many models is in force, as its source said at `seen_ms` (since 1970; 0: no source said it).

@@ -49,8 +49,10 @@ pub(crate) struct Record {
     pub(crate) reason_text: Option<String>,
     /// Whether the client left before it had its answer.
     pub(crate) client_left: bool,
-    /// What the last charged attempt used.
-    pub(crate) metered: Option<Metered>,
+    /// The last attempt that was charged.
+    pub(crate) charged: Option<Charged>,
+    /// Those before it.
+    pub(crate) charged_before: Vec<Charged>,
     /// What all attempts cost together.
     pub(crate) cost: NanoUsd,
     /// What the vendor of the last charged attempt says that it cost.
@@ -71,6 +73,17 @@ pub(crate) struct Record {
     /// The status of the error answer that the attempt under way got.
     error_status: Option<u16>,
     trail: String,
+}
+
+/// What an attempt was charged.
+#[derive(Clone, Debug)]
+pub(crate) struct Charged {
+    /// Where it went.
+    pub(crate) to: Served,
+    /// What it used.
+    pub(crate) metered: Metered,
+    /// What that cost.
+    pub(crate) cost: NanoUsd,
 }
 
 /// Where an attempt went.
@@ -154,8 +167,9 @@ impl Record {
             self.tried(attempt, outcome);
         }
         if let Some((metered, charge, is_priced)) = charge {
-            self.is_priced = is_priced && (self.is_priced || self.metered.is_none());
-            self.metered = Some(metered);
+            self.is_priced = is_priced && (self.is_priced || self.charged.is_none());
+            let charged = Charged { to: Served::of(attempt), metered, cost: charge.cost };
+            self.charged_before.extend(self.charged.replace(charged));
             self.cost = self.cost.saturating_add(charge.cost);
         }
     }
