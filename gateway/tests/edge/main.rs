@@ -29,6 +29,7 @@ mod life;
 mod metering;
 mod outage;
 mod outside;
+mod prices;
 mod privacy;
 mod resuming;
 mod retries;

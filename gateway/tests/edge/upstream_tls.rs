@@ -23,15 +23,15 @@ struct Handshake {
 }
 
 /// A TLS server in front of a plain one.
-struct Front {
+pub(super) struct Front {
     address: SocketAddr,
-    ca_pem: String,
+    pub(super) ca_pem: String,
     handshakes: Arc<Mutex<Vec<Handshake>>>,
 }
 
 impl Front {
     /// With a certificate for this name, signed by an authority of its own.
-    async fn start(name: &str, behind: SocketAddr) -> Self {
+    pub(super) async fn start(name: &str, behind: SocketAddr) -> Self {
         let (ca_pem, config) = certified(name);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -41,7 +41,7 @@ impl Front {
         Self { address, ca_pem, handshakes }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://localhost:{}", self.address.port())
     }
 
