@@ -189,3 +189,6 @@ fn is_same_way(one: &[(Arc<Rule>, Match)], other: &[(Arc<Rule>, Match)]) -> bool
     let names = |way: &(Arc<Rule>, Match)| (way.0.id.clone(), way.1);
     one.iter().map(names).eq(other.iter().map(names))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ pub(super) fn families(reports: &[RouteReport]) -> Vec<MetricFamily> {
     for RouteReport { provider, credential, model, reading } in reports {
         let model = model.as_ref().map_or("other", |model| model.as_str());
         let labels = [provider.as_str(), credential.as_str(), model];
-        circuits.with_label_values(&labels).set(circuit(reading.state));
+        let gauge = circuits.with_label_values(&labels);
+        // Models that nobody configured are watched in groups: the worst one is told.
+        gauge.set(gauge.get().max(circuit(reading.state)));
         if let State::Marked { mark, .. } = reading.state {
             let [provider, credential, model] = labels;
             marks.with_label_values(&[provider, credential, model, reason(mark)]).set(1);
@@ -84,6 +86,14 @@ mod tests {
             row("tollgate_route_marked", &["c", "other", "p", "throttled"], 1.0),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_routes_with_the_same_labels_the_worst_is_told() {
+        for states in [[State::Down { until_ms: 1 }, State::Up], [State::Up, State::Down { until_ms: 1 }]] {
+            let told = told(&states.map(|state| report(None, state)));
+            assert_eq!(told.iter().map(|row| row.2).collect::<Vec<_>>(), [2.0]);
+        }
     }
 
     #[test]
