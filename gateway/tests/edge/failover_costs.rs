@@ -192,7 +192,6 @@ async fn a_call_that_failed_everywhere_is_charged_for_what_it_may_have_used() {
 }
 
 #[tokio::test]
-#[ignore = "cost and tokens of failed attempts are counted for the provider that answered"]
 async fn each_provider_is_counted_for_its_own_attempts_and_costs() {
     let targets = two(Api::Chat, "~reset_before_header").start().await;
     let reply = targets.asked(Api::Chat, true).await;

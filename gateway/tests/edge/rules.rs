@@ -216,3 +216,33 @@ async fn a_call_that_no_target_is_left_for_is_refused_with_the_reason() {
         assert_eq!(targets.seen(), [0, 0, 0]);
     }
 }
+
+#[tokio::test]
+async fn fallbacks_that_lead_nowhere_or_in_circles_are_bounded() {
+    let targets = Setup::of("openai", 2).retries(0).network("circuit_breaker", json!(false)).start().await;
+    targets.let_do(0, "~status=500");
+    targets.let_do(1, "~status=503");
+    let circles = vec!["p0", "p0/gpt-4o", "p1", "p0", "p1/gpt-4o", "gpt-4o"];
+    let many: Vec<_> = (0..10_000).map(|n| format!("p{}/model-{n}", n % 2)).collect();
+    let nowhere: Vec<_> = (0..10_000).map(|n| format!("nowhere-{n}/gpt-4o")).collect();
+    for (fallbacks, at_most) in [(json!(circles), 2), (json!(nowhere), 1), (json!(many), 64)] {
+        targets.forget();
+        let answer = asked_with(&targets, &[("fallbacks", fallbacks)]).await;
+        assert_eq!(answer.status, 500, "the first target's: {}", answer.text());
+        let attempts: usize = targets.seen().iter().sum();
+        assert!((1..=at_most).contains(&attempts), "{attempts} attempts");
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_may_be_an_object_and_what_names_nothing_is_left_out() {
+    let targets = Setup::of("openai", 2).retries(0).network("circuit_breaker", json!(false)).start().await;
+    targets.let_do(0, "~status=500");
+    let object = json!([1, null, {}, {"provider": "p1", "model": "gpt-4.1"}]);
+    for (fallbacks, model) in [(object, "gpt-4.1"), (json!("default"), "gpt-4o"), (Value::Null, "gpt-4o")] {
+        let answer = asked_with(&targets, &[("fallbacks", fallbacks.clone())]).await;
+        assert_served(&answer, 1, &[("p0", "unavailable")]);
+        assert_eq!(answer.header("x-tollgate-model"), Some(model), "{fallbacks}");
+        assert_eq!(body_at(&targets, 1).get("fallbacks"), None, "{fallbacks}");
+    }
+}
