@@ -49,8 +49,9 @@ pub(crate) fn start_logging() {
 }
 
 /// The policy that a configuration means.
-pub(crate) fn compile(loaded: &Loaded) -> std::result::Result<Snapshot, ConfigError> {
-    compile_with(loaded, &start_prices(loaded, None)?)
+/// With a data folder, the last price list that came from a URL is in force.
+pub(crate) fn compile(loaded: &Loaded, data: Option<&Path>) -> std::result::Result<Snapshot, ConfigError> {
+    compile_with(loaded, &start_prices(loaded, data)?)
 }
 
 fn start_prices(loaded: &Loaded, data: Option<&Path>) -> std::result::Result<Started, ConfigError> {

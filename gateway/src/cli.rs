@@ -79,7 +79,7 @@ pub(crate) struct Explain {
     /// A header of the request, as `name: value`; may be given more than once.
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
-    /// The folder with the tokens of virtual keys that have no `value`.
+    /// The gateway's data folder: tokens of virtual keys that have no `value`, and the last price list from a URL.
     #[arg(long, default_value = "./data")]
     pub(crate) data: PathBuf,
     /// Answer as JSON.
@@ -120,7 +120,7 @@ fn serve(arguments: &Serve) -> ExitCode {
 }
 
 fn check(path: &Path) -> ExitCode {
-    match config::load(path).and_then(|loaded| boot::compile(&loaded).map(|snapshot| (loaded, snapshot))) {
+    match config::load(path).and_then(|loaded| boot::compile(&loaded, None).map(|snapshot| (loaded, snapshot))) {
         Ok((loaded, snapshot)) => {
             report(&loaded);
             say(&format!(

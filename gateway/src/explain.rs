@@ -97,7 +97,7 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
     if loaded.file.governance.virtual_keys.iter().any(|key| key.value.is_none()) {
         keyring::complete(&mut loaded.file, &arguments.data)?;
     }
-    let snapshot = boot::compile(&loaded)?;
+    let snapshot = boot::compile(&loaded, Some(&arguments.data))?;
     let limits = boot::body_limits(&loaded.file);
     let sent = Sent::of(arguments, &loaded.file, limits)?;
     let mut view = View::of_request(&sent);

@@ -112,7 +112,7 @@ fn edge(fake: &FakeProvider) -> Edge {
     });
     std::fs::write(&path, config.to_string()).unwrap();
     let loaded = load(&path).unwrap();
-    boot::edge(&loaded.file, boot::compile(&loaded).unwrap(), &boot::Parts::new(&loaded.file).unwrap())
+    boot::edge(&loaded.file, boot::compile(&loaded, None).unwrap(), &boot::Parts::new(&loaded.file).unwrap())
 }
 
 fn ask(address: SocketAddr, model: &str) -> String {
