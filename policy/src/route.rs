@@ -24,7 +24,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::catalog::Model;
-use crate::decision::Refusal;
+use crate::decision::{Reason, Refusal};
 use crate::id::{CredentialName, ModelName, PriceOverrideId, ProviderName, RuleId};
 use crate::key::{Access, VirtualKey};
 use crate::money::{NanoUsd, scaled_decimal};
@@ -227,6 +227,10 @@ pub fn plan(
     request: &Request<'_>,
     now: &mut Circumstances<'_>,
 ) -> Result<Plan, Refusal> {
+    if request.fallbacks.is_some_and(|fallbacks| fallbacks.len() > MAX_FALLBACKS) {
+        let message = format!("a request may name at most {MAX_FALLBACKS} fallbacks");
+        return Err(Refusal::new(Reason::InvalidRequest, message).about("fallbacks"));
+    }
     let asked = Wanted::named(snapshot, request.model);
     let choice = Choice { stick_to: stick(snapshot, &caller, request), ..Choice::default() };
     let mut planner = Planner {
@@ -241,26 +245,14 @@ pub fn plan(
         dropped: Vec::new(),
     };
     planner.choice.balance = planner.own_balance();
-    let ruled = planner.ask_rules(&asked, now);
-    let rule = ruled.as_ref().map(|ruled| Arc::clone(&ruled.rule));
-    let fallbacks = ruled::fallbacks(rule.as_deref(), request.fallbacks);
-    let (rules, routed) = planner.add_first(ruled, &asked, fallbacks.is_some(), now);
-    let same = SameModel { routed: &routed, asked: &asked.model };
-    match fallbacks {
-        Some(fallbacks) => planner.add_fallbacks(fallbacks, &same, now),
-        // Who names the provider wants that one.
-        None if asked.provider.is_none() && !rules.is_empty() => planner.add_same_model(None, &same, now.dice),
-        None => {}
-    }
+    let (rules, routed) =
+        if caller.own_credential.is_some() { planner.add_own(&asked) } else { planner.add_all(&asked, now) };
     planner.put_marked_last();
-    let Planner { mut targets, dropped, choice, pinned, .. } = planner;
+    let Planner { targets, dropped, choice, pinned, .. } = planner;
     if targets.is_empty() {
         now.seen.gave_up(&dropped);
+        let same = SameModel { routed: &routed, asked: &asked.model };
         return Err(refusal::of(&same, rules.last(), &caller, request, &dropped, pinned.as_ref()));
-    }
-    if caller.own_credential.is_some() {
-        // It is one vendor's: another provider must not see it.
-        targets.truncate(1);
     }
     let pricing = Pricing {
         catalog: Arc::clone(snapshot.catalog()),
@@ -278,6 +270,9 @@ fn pinned_by_caller(request: &Request<'_>) -> Option<CredentialName> {
     let name = ["x-bf-api-key-id", "x-bf-api-key"].iter().find_map(|name| request.headers.field(name))?;
     (!name.is_empty()).then(|| name.into())
 }
+
+/// A request names no more fallbacks.
+const MAX_FALLBACKS: usize = 100;
 
 /// A prompt is told by its first bytes; vendors cache none that is shorter than this.
 const PROMPT_PREFIX_BYTES: usize = 2_048;

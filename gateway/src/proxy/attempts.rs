@@ -10,7 +10,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
-use policy::route::{Circumstances, Failure};
+use policy::route::{Attempt, Circumstances, Failure};
 use providers::resume::Mode;
 use providers::verdict;
 
@@ -64,7 +64,7 @@ impl Edge {
         let brings_own = call.walk.plan().caller.own_credential.is_some();
         while let Some(attempt) = call.walk.attempt() {
             if let Some(flight) = self.health.begin(attempt.route(), now_us) {
-                if !call.walk.is_retry() {
+                if call.walk.is_first_of_target() {
                     self.health.count_first(&attempt.provider);
                 }
                 call.flight = Some(if brings_own { flight.with_callers_own_credential() } else { flight });
@@ -94,9 +94,9 @@ impl Edge {
         paused
     }
 
-    /// Decides on the error answer that has come whole, or as far as it is looked into. `Ok`: it is the answer, and these are
-    /// its bytes. `Err`: another attempt follows, or another error is told.
-    pub(super) fn judge_error(&self, ctx: &mut RequestCtx) -> Result<Bytes> {
+    /// Decides on the error answer that has come whole, or as far as it is looked into. `Ok`: it is what the client is told.
+    /// `Err`: another attempt follows, or another error is told.
+    pub(super) fn judge_error(&self, ctx: &mut RequestCtx) -> Result<ErrorAnswer> {
         let Stage::Answering(call, _, _) = &mut ctx.stage else {
             return Err(fail::internal("an error came to nothing that was sent"));
         };
@@ -109,36 +109,21 @@ impl Edge {
         };
         ctx.record.answered_with(error.status);
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
-        let brings_own = call.walk.plan().caller.own_credential.is_some();
-        let body = Bytes::from(error.body.clone());
-        let told = match failure {
-            // The vendor's text may quote the credential.
-            _ if !brings_own && !verdict::is_safe_to_show(failure, error.status) => {
-                let message =
-                    format!("provider `{}` refused every credential that it was shown", attempt.provider.name);
-                Told::Refusal(Refusal::new(Reason::CredentialsExhausted, message))
-            }
-            Failure::BadAnswer => {
-                let (name, status) = (&attempt.provider.name, error.status);
-                let message =
-                    format!("provider `{name}` answered {status}, which is no answer: is its base URL right?");
-                Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message))
-            }
-            _ => Told::Answer(error),
-        };
-        let is_own_word = matches!(told, Told::Answer(_));
+        let own_words = own_words(call, attempt, failure, &error);
+        let may_pass = own_words.is_none() && !is_out;
         let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
+        let told = own_words.map_or_else(|| Told::Answer(error.clone()), Told::Refusal);
         self.settle(ctx, failure.as_str());
         if self.another(ctx, failure, told) {
             return Err(next_attempt(ErrorType::HTTPStatus(ctx.record.vendor_status.unwrap_or_default())));
         }
         // What blames the request is told, whoever says it.
-        if is_own_word && !is_out && (was_first || failure == Failure::Final) {
+        if may_pass && (was_first || failure == Failure::Final) {
             ctx.first_error = None;
             if failure != Failure::Final {
                 ctx.amend_trail();
             }
-            return Ok(body);
+            return Ok(error);
         }
         Err(self.last_word(ctx))
     }
@@ -182,7 +167,35 @@ pub(super) fn next_attempt(kind: ErrorType) -> Box<Error> {
     error
 }
 
-fn time_left(call: &Call, elapsed_us: u64) -> Duration {
+/// What is told instead of an error answer that cannot be shown; `None`: it can.
+fn own_words(call: &Call, attempt: &Attempt, failure: Failure, error: &ErrorAnswer) -> Option<Refusal> {
+    let name = &attempt.provider.name;
+    if failure == Failure::BadAnswer {
+        let message =
+            format!("provider `{name}` answered {}, which is no answer: is its base URL right?", error.status);
+        return Some(Refusal::new(Reason::UpstreamUnreachable, message));
+    }
+    if call.walk.plan().caller.own_credential.is_some() {
+        return None;
+    }
+    if !verdict::is_safe_to_show(failure, error.status) {
+        let message = format!("provider `{name}` refused every credential that it was shown");
+        return Some(Refusal::new(Reason::CredentialsExhausted, message));
+    }
+    quotes_credential(attempt, &error.body).then(|| {
+        let message = format!("provider `{name}` answered {} with a text that cannot be shown", error.status);
+        Refusal::new(Reason::UpstreamUnreachable, message)
+    })
+}
+
+/// Whether a vendor's text quotes the credential that it was shown.
+pub(super) fn quotes_credential(attempt: &Attempt, text: &[u8]) -> bool {
+    let secret = attempt.credential.secret.reveal().as_bytes();
+    !secret.is_empty() && memchr::memmem::find(text, secret).is_some()
+}
+
+/// How much time a call has left at its present target.
+pub(super) fn time_left(call: &Call, elapsed_us: u64) -> Duration {
     let total = call.attempt().map(|attempt| attempt.provider.deadlines.total).unwrap_or_default();
     total.saturating_sub(Duration::from_micros(elapsed_us))
 }

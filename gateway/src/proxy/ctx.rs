@@ -117,12 +117,16 @@ pub(crate) struct Call {
     pub(crate) owners: Vec<Owner>,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
+    /// How many other addresses of its name the current attempt has tried.
+    pub(crate) addresses: u8,
     /// Where the current attempt is being connected to.
     pub(crate) address: Option<SocketAddr>,
     /// When the current attempt's request was sent, on the process's clock.
     pub(crate) sent_us: u64,
     /// How a streamed answer gets on.
     pub(crate) progress: Progress,
+    /// Whether the current answer is a stream.
+    pub(crate) is_stream: bool,
     /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.
     pub(crate) streams_array: bool,
     /// Microseconds from the start to the first content of the current answer.
@@ -170,7 +174,7 @@ pub(crate) enum Told {
 }
 
 /// A vendor's error answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ErrorAnswer {
     /// Its status.
     pub(crate) status: u16,

@@ -14,6 +14,7 @@ use policy::request::Dialect;
 use policy::route::Failure;
 use providers::error;
 
+use super::attempts::time_left;
 use super::ctx::{Call, RequestCtx, Stage, Told};
 use super::held::Cut;
 use super::{Edge, answer};
@@ -22,6 +23,8 @@ use super::{Edge, answer};
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How many more addresses of a name are tried in one attempt.
+const MAX_ADDRESSES: u8 = 2;
 /// How often an attempt is begun again because its pooled connection was already dead.
 const MAX_REPEATS: u8 = 4;
 /// A connection that was dead before shows it at once. One that breaks later may have carried the request to a vendor that
@@ -36,11 +39,13 @@ pub(super) fn internal(what: &'static str) -> Box<Error> {
 impl Edge {
     /// The connection to the provider failed: nothing was sent.
     pub(super) fn connect_failed(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
-        let Stage::Connecting(call, hold) = ctx.stage.take() else {
+        let Stage::Connecting(mut call, hold) = ctx.stage.take() else {
             return failed;
         };
         drop(hold);
-        if self.has_other_address(&call) {
+        let elapsed_us = self.clock.micros().saturating_sub(ctx.record.started_us);
+        if call.addresses < MAX_ADDRESSES && !time_left(&call, elapsed_us).is_zero() && self.has_other_address(&call) {
+            call.addresses += 1;
             failed.set_retry(true);
             ctx.stage = Stage::Admitted(call);
             return failed;
@@ -99,6 +104,12 @@ impl Edge {
         if is_dead_connection {
             return repeat(ctx, failed);
         }
+        if matches!(ctx.stage, Stage::Connecting(..)) && cut.is_none() {
+            return self.unsent(ctx, failed);
+        }
+        if cut != Some(Cut::ClientLeft) && matches!(ctx.stage.call(), Some(Call { error: Some(_), .. })) {
+            return self.judge_broken_error(ctx, failed);
+        }
         let reason = failure_reason(ctx, cut);
         let failure = self.failure_of_break(ctx, cut);
         if header_is_out && cut != Some(Cut::ClientLeft) {
@@ -117,6 +128,31 @@ impl Edge {
             drop(self.last_word(ctx));
         }
         failed.set_retry(goes_on);
+        failed
+    }
+
+    /// The request could not be made or written: that says nothing about the provider, and another one would fare no better.
+    fn unsent(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
+        self.settle(ctx, "unsent");
+        if let Stage::Admitted(call) = &mut ctx.stage {
+            call.flight = None;
+        }
+        let is_theirs = *failed.etype() == ErrorType::InvalidHTTPHeader;
+        ctx.failure.get_or_insert_with(|| match is_theirs {
+            true => Refusal::new(Reason::InvalidRequest, "the request's header cannot be passed on"),
+            false => unexplained(&failed),
+        });
+        failed.set_retry(false);
+        failed
+    }
+
+    /// An error answer broke off in its body: its status, and what came, say what it means.
+    fn judge_broken_error(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
+        let judged = self.judge_error(ctx);
+        failed.set_retry(judged.as_ref().is_err_and(|next| next.retry()));
+        if let Ok(answer) = judged {
+            ctx.first_error = Some(Told::Answer(answer));
+        }
         failed
     }
 

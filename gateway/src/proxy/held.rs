@@ -162,6 +162,11 @@ impl Held {
         timing.piece.store(within.map_or(u64::MAX, |within| timing.after(within)), Ordering::Relaxed);
     }
 
+    /// The first content came, whether or not it counts already.
+    pub(crate) fn content_came(&self) {
+        self.shared.timing.content.store(u64::MAX, Ordering::Relaxed);
+    }
+
     /// What the client has been sent counts from here on: the header goes out with the next bytes.
     pub(crate) fn let_out(&self) {
         self.shared.timing.content.store(u64::MAX, Ordering::Relaxed);
@@ -203,6 +208,15 @@ impl Held {
 impl Timing {
     fn after(&self, within: Duration) -> u64 {
         millis(self.base.elapsed()).saturating_add(millis(within))
+    }
+
+    /// Puts off what is expected of the vendor.
+    fn put_off(&self, by: Duration) {
+        let by = millis(by);
+        for at in [&self.piece, &self.content] {
+            let put_off = |at: u64| (at != u64::MAX).then(|| at.saturating_add(by));
+            let _ = at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, put_off);
+        }
     }
 
     /// The deadline that comes first, and what it means to miss it.

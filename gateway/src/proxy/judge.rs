@@ -37,9 +37,6 @@ impl Edge {
         let is_stream = call.stream && is_success && is_streamed(answer, asked.dialect);
         let streams_array = is_stream && !is_event_stream(answer);
         let hides_usage = is_stream && send::hides_usage(&call, asked);
-        if hides_usage {
-            answer.remove_header(&header::CONTENT_LENGTH);
-        }
         let idle = call.stream.then_some(attempt.provider.deadlines.stream_idle);
         let within = if is_success { idle } else { Some(ERROR_PIECE_TIME) };
         if let Some(held) = &ctx.held {
@@ -50,8 +47,11 @@ impl Edge {
         }
         let meter = Meter::new(attempt.provider.dialect, asked.operation, is_stream, hides_usage);
         call.streams_array = streams_array;
+        call.is_stream = is_stream;
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         if is_stream {
+            // A stream may end with an error of ours, or go on from another target: its length is not known.
+            answer.remove_header(&header::CONTENT_LENGTH);
             call.begin_script(asked, is_out);
         }
         if !is_success {
@@ -94,7 +94,7 @@ fn unusable(answer: &ResponseHeader) -> Option<&'static str> {
 
 fn is_empty(answer: &ResponseHeader) -> bool {
     let length = answer.headers.get(header::CONTENT_LENGTH);
-    answer.status.as_u16() == 204 || length.is_some_and(|length| length.as_bytes() == b"0")
+    matches!(answer.status.as_u16(), 204 | 304) || length.is_some_and(|length| length.as_bytes() == b"0")
 }
 
 /// Whether an answer that was to be streamed is. Gemini streams a JSON array to those who do not ask for events.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::proxy::Session;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, Result};
 use policy::decision::{Reason, Refusal};
 use policy::provider::Provider;
@@ -82,6 +82,8 @@ impl Edge {
         let mut peer = HttpPeer::new(address, provider.endpoint.tls, provider.endpoint.host.to_string());
         let options = &mut peer.options;
         options.alpn = ALPN::H1;
+        // The header is made from scratch for each attempt; nothing of the client's is forwarded that would need cleaning.
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
         options.connection_timeout = Some(provider.deadlines.connect);
         options.total_connection_timeout = Some(provider.deadlines.connect);
         options.write_timeout = Some(WRITE_TIMEOUT);

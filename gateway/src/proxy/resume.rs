@@ -42,6 +42,14 @@ impl Script {
         }
     }
 
+    /// What was kept from the client of a stream's own error.
+    pub(super) fn take_withheld(&mut self) -> Bytes {
+        match self {
+            Self::Transcript(transcript) => transcript.take_withheld(),
+            Self::Continuation(_) => Bytes::new(),
+        }
+    }
+
     fn into_transcript(self) -> Transcript {
         match self {
             Self::Transcript(transcript) => *transcript,
@@ -131,6 +139,11 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
+    /// Nothing was passed on yet; the session may have got something of an answer that did not count.
+    pub(super) fn beginning_at(received: u64) -> Self {
+        Self { passed: received, ..Self::default() }
+    }
+
     /// A piece is passed on, with what was lost before it. `received`: how much of the stream came as far as the session.
     pub(super) fn with(&mut self, piece: Bytes, received: u64) -> Bytes {
         let piece = join(std::mem::take(&mut self.lost), piece);
@@ -164,7 +177,8 @@ impl Unsent {
     }
 }
 
-fn join(first: Bytes, second: Bytes) -> Bytes {
+/// Two pieces, one after the other; not copied where one is empty.
+pub(super) fn join(first: Bytes, second: Bytes) -> Bytes {
     match (first.is_empty(), second.is_empty()) {
         (true, _) => second,
         (_, true) => first,

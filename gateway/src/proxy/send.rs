@@ -12,6 +12,7 @@ use providers::splice::{Edit, splice};
 use providers::vendor::{self, CredentialStyle};
 
 use super::ctx::{Call, RequestCtx, Stage};
+use super::resume::Unsent;
 use super::route::Asked;
 use super::{Edge, fail, query};
 
@@ -34,7 +35,10 @@ impl Edge {
         let mut body = body_of(&call, attempt, asked);
         if held.header_is_out() {
             body = call.continued(body, asked);
+        } else {
+            ctx.unsent = Unsent::beginning_at(held.received());
         }
+        call.error = None;
         let Some(attempt) = call.attempt() else {
             return Err(fail::internal("a request lost its attempt"));
         };

@@ -5,12 +5,14 @@ use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::Failure;
 use policy::settings::StreamRecovery;
+use providers::error::VendorError;
 use providers::verdict;
 
 use super::Edge;
-use super::attempts::next_attempt;
+use super::attempts::{next_attempt, quotes_credential};
 use super::ctx::{RequestCtx, Stage, Told};
 use super::judge::ERROR_PIECE_TIME;
+use super::resume::{Script, join};
 
 /// An error's body is looked into this far.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -32,6 +34,7 @@ impl Edge {
             None => Ok(piece),
         };
         if meter.has_content() {
+            held.content_came();
             let now_us = self.clock.micros();
             let elapsed = now_us.saturating_sub(ctx.record.started_us);
             if let Some(flight) = call.flight.as_mut().filter(|_| call.first_content_us.is_none()) {
@@ -50,14 +53,14 @@ impl Edge {
         let is_broken = end && !meter.is_complete();
         let has_error = meter.error_seen().is_some();
         if !is_out && (has_error || is_broken || meter.is_malformed()) {
-            return self.give_up_on_answer(ctx);
+            return self.give_up_on_answer(body, scripted.unwrap_or_default(), ctx);
         }
         let has_failed = call.script.as_ref().is_some_and(|script| script.transcript().has_failed());
         let length = scripted.as_ref().map_or(0, Bytes::len) as u64;
         let is_buffered = call.recovery == StreamRecovery::Buffer
             && !is_out
             && call.body.as_mut().is_some_and(|body| body.hold_more(length));
-        let is_let_out = call.stream && meter.has_content() && !is_buffered;
+        let is_let_out = call.is_stream && meter.has_content() && !is_buffered;
         let is_scripted = call.script.is_some();
         let piece = match scripted {
             Ok(piece) if !(is_scripted && (is_broken || has_failed)) => piece,
@@ -100,11 +103,12 @@ impl Edge {
         if !end && error.body.len() < MAX_ERROR_BYTES {
             return Ok(());
         }
-        let whole = self.judge_error(ctx)?;
+        let whole = Bytes::from(self.judge_error(ctx)?.body);
         ctx.record.answer_bytes = whole.len() as u64;
         *body = (!whole.is_empty()).then_some(whole);
         if let Some(held) = &ctx.held {
             held.let_out();
+            held.next_piece_within(None);
         }
         Ok(())
     }
@@ -115,19 +119,22 @@ impl Edge {
 
     /// An answer that failed before anything of it reached the client: the next attempt, or what there is to say. A stream's own
     /// error goes to the client as it is where it is the first target's.
-    fn give_up_on_answer(&self, ctx: &mut RequestCtx) -> Result<()> {
-        let (Stage::Answering(call, _, meter), Some(held)) = (&ctx.stage, &ctx.held) else {
+    fn give_up_on_answer(&self, body: &mut Option<Bytes>, piece: Bytes, ctx: &mut RequestCtx) -> Result<()> {
+        let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
             return Ok(());
         };
+        let withheld = call.script.as_mut().map(Script::take_withheld).unwrap_or_default();
+        let piece = join(piece, withheld);
         let Some(attempt) = call.attempt() else { return Ok(()) };
         let (vendor, dialect) = (attempt.provider.vendor, attempt.provider.dialect);
-        let (name, is_stream) = (&attempt.provider.name, call.stream);
+        let (name, is_stream) = (&attempt.provider.name, call.is_stream);
         let error = meter.error_seen();
         let (failure, status) = match &error {
             Some(error) => verdict::failure_in_body(vendor, dialect, error),
             None => (Failure::BadAnswer, 502),
         };
-        let is_shown = verdict::is_safe_to_show(failure, status);
+        let quotes = |error: &VendorError| quotes_credential(attempt, error.message.as_bytes());
+        let is_shown = verdict::is_safe_to_show(failure, status) && !error.as_ref().is_some_and(quotes);
         let message = match &error {
             Some(error) if is_shown => {
                 format!("provider `{name}` answered with an error: {}", error.message)
@@ -135,8 +142,9 @@ impl Edge {
             Some(_) => format!("provider `{name}` answered with an error about its credential"),
             None => format!("provider `{name}` ended its answer before it was complete"),
         };
-        if failure == Failure::Final {
+        if failure == Failure::Final && is_shown {
             held.let_out();
+            *body = Some(piece);
             return Ok(());
         }
         let may_pass = is_stream && error.is_some() && is_shown;
@@ -152,6 +160,7 @@ impl Edge {
             if let Some(held) = &ctx.held {
                 held.let_out();
             }
+            *body = Some(piece);
             return Ok(());
         }
         Err(self.last_word(ctx))

@@ -119,8 +119,8 @@ pub(super) fn obstacle(
 }
 
 fn allows(access: Access<'_>, model: &ModelName, provider: &Provider) -> bool {
-    let mut resolved = provider.enabled_credentials().map(|credential| credential.resolve(model));
-    access.allows_model(model, model) || resolved.any(|resolved| access.allows_model(model, resolved))
+    let mut fitting = provider.enabled_credentials().filter(|credential| credential.is_for(model));
+    fitting.any(|credential| access.allows_model(model, credential.resolve(model)))
 }
 
 fn may_have(snapshot: &Snapshot, wanted: &Wanted, provider: &Provider) -> bool {

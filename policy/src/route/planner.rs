@@ -52,6 +52,11 @@ impl Member {
         self.reading
     }
 
+    /// The target alone.
+    pub(super) fn into_target(self) -> Target {
+        self.target
+    }
+
     fn is_down(&self) -> bool {
         matches!(self.reading.state, State::Down { .. })
     }
@@ -101,9 +106,11 @@ impl Planner<'_> {
                 self.drop(target.provider.name.as_str(), target.model.as_str(), DropReason::Down { until_ms });
             }
         }
-        for member in up.into_iter().take(most) {
+        let mut added = 0;
+        for member in up {
             let is_there = self.targets.iter().any(|target| target.is_same(&member.target));
-            if !is_there && self.targets.len() < MAX_TARGETS {
+            if !is_there && added < most && self.targets.len() < MAX_TARGETS {
+                added += 1;
                 self.marked.push(matches!(member.reading.state, State::Marked { .. }));
                 self.targets.push(member.target);
             }
@@ -145,7 +152,7 @@ impl Planner<'_> {
     }
 
     /// 0: a vendor whose own model it is; 1: the vendor of the client's dialect; 2: any other.
-    fn kinship(&self, target: &Target) -> u8 {
+    pub(super) fn kinship(&self, target: &Target) -> u8 {
         let provider = &target.provider;
         let is_vendor = !provider.is_custom;
         if is_vendor && target.known.is_some() {

@@ -127,7 +127,7 @@ fn reading_of(group: &Group) -> Reading {
 }
 
 /// A rule's word on fallbacks, or the request's; `None`: nothing is said.
-pub(super) fn fallbacks<'a>(rule: Option<&'a Rule>, of_request: Option<&'a [String]>) -> Option<Fallbacks<'a>> {
+fn fallbacks<'a>(rule: Option<&'a Rule>, of_request: Option<&'a [String]>) -> Option<Fallbacks<'a>> {
     match rule.and_then(|rule| rule.fallbacks.as_deref()) {
         Some(of_rule) => Some(Fallbacks::OfRule(of_rule)),
         None => of_request.map(Fallbacks::OfRequest),
@@ -136,16 +136,50 @@ pub(super) fn fallbacks<'a>(rule: Option<&'a Rule>, of_request: Option<&'a [Stri
 
 /// Where a call goes when its targets fail, and who says so.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fallbacks<'a> {
+enum Fallbacks<'a> {
     OfRule(&'a [Box<str>]),
     /// These may also name a model alone.
     OfRequest(&'a [String]),
 }
 
 impl Planner<'_> {
+    /// Adds all targets of a call: those of the rules or of the model, then the fallbacks. Gives the rules that matched, and the
+    /// model that the call is now for.
+    pub(super) fn add_all(
+        &mut self,
+        asked: &Wanted,
+        now: &mut Circumstances<'_>,
+    ) -> (SmallVec<[RuleId; 2]>, ModelName) {
+        let ruled = self.ask_rules(asked, now);
+        let rule = ruled.as_ref().map(|ruled| Arc::clone(&ruled.rule));
+        let fallbacks = fallbacks(rule.as_deref(), self.request.fallbacks);
+        let (rules, routed) = self.add_first(ruled, asked, fallbacks.is_some(), now);
+        let same = SameModel { routed: &routed, asked: &asked.model };
+        match fallbacks {
+            Some(fallbacks) => self.add_fallbacks(fallbacks, &same, now),
+            // Who names the provider wants that one.
+            None if asked.provider.is_none() && !rules.is_empty() => self.add_same_model(None, &same, now.dice),
+            None => {}
+        }
+        (rules, routed)
+    }
+
+    /// Adds the one target of a caller who brings a credential of his own: that is one vendor's, so it goes where his SDK would
+    /// have sent it, whatever rules, weights and health say, and nowhere else.
+    pub(super) fn add_own(&mut self, asked: &Wanted) -> (SmallVec<[RuleId; 2]>, ModelName) {
+        let dialect = self.request.dialect.as_str();
+        let group = self.group(asked, None).into_iter().map(Member::into_target);
+        let own = group.min_by_key(|target| {
+            let provider = &target.provider;
+            (provider.is_custom || provider.vendor != dialect, self.kinship(target), provider.order)
+        });
+        self.targets.extend(own);
+        (SmallVec::new(), asked.model.clone())
+    }
+
     /// Adds the targets of the rule that decided, or those of what was asked for; gives the rules that matched, and the model
     /// that the call is now for. `only_first`: fallbacks are named, so that others of the same kind are not wanted.
-    pub(super) fn add_first(
+    fn add_first(
         &mut self,
         ruled: Option<Ruled>,
         asked: &Wanted,
@@ -165,12 +199,7 @@ impl Planner<'_> {
     }
 
     /// Adds the fallbacks in their order.
-    pub(super) fn add_fallbacks(
-        &mut self,
-        fallbacks: Fallbacks<'_>,
-        same: &SameModel<'_>,
-        now: &mut Circumstances<'_>,
-    ) {
+    fn add_fallbacks(&mut self, fallbacks: Fallbacks<'_>, same: &SameModel<'_>, now: &mut Circumstances<'_>) {
         match fallbacks {
             Fallbacks::OfRule(list) => list.iter().for_each(|text| self.add_fallback(text, false, same, now.dice)),
             Fallbacks::OfRequest(list) => list.iter().for_each(|text| self.add_fallback(text, true, same, now.dice)),

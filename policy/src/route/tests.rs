@@ -216,6 +216,49 @@ fn a_callers_own_credential_is_shown_to_one_provider_only() {
     assert_eq!(ask(own, "gpt-4o").unwrap(), ["openai:gpt-4o"]);
 }
 
+/// The routes of one provider are marked.
+#[derive(Debug)]
+struct Marked(&'static str);
+
+impl Health for Marked {
+    fn reading(&self, route: health::Route<'_>) -> health::Reading {
+        let mark = health::State::Marked { until_ms: 9, mark: health::Mark::Refused };
+        let is_marked = route.provider.name.as_str() == self.0;
+        health::Reading { state: if is_marked { mark } else { health::State::Up }, ..health::Reading::WELL }
+    }
+
+    fn take_retry(&self, _provider: &Provider) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_callers_own_credential_does_not_move_to_another_provider_when_ours_are_refused() {
+    let own = Caller { key: None, own_credential: Some(Secret::new("sk-proj-x")) };
+    let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o");
+    let mut now = Circumstances { health: &Marked("openai"), dice: &mut First, seen: &mut () };
+    let targets = |plan: Plan| plan.targets.iter().map(|one| one.provider.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(targets(plan(&world(), own, &request, &mut now).unwrap()), ["openai"]);
+    assert_eq!(targets(plan(&world(), Caller::default(), &request, &mut now).unwrap()), ["local", "openai"]);
+}
+
+#[test]
+fn an_alias_of_a_denied_model_is_a_denied_model() {
+    let access =
+        ProviderAccess { denied_models: AllowList::only(["gpt-4o"]), ..listed("openai", AllowList::All, Some("1")) };
+    assert_eq!(refused(key(vec![access]), "fast").0, Reason::ModelBlocked);
+}
+
+#[test]
+fn a_request_cannot_name_any_number_of_fallbacks() {
+    let many: Vec<_> = (0..101).map(|n| format!("m{n}")).collect();
+    let request =
+        Request { fallbacks: Some(&many), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
+    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+    let refusal = plan(&world(), Caller::default(), &request, &mut now).unwrap_err();
+    assert_eq!((refusal.reason, refusal.param), (Reason::InvalidRequest, Some("fallbacks")));
+}
+
 #[test]
 fn an_empty_list_denies_and_a_star_allows() {
     let denied = refused(key(vec![listed("openai", AllowList::nothing(), Some("1"))]), "gpt-4o");

@@ -82,6 +82,12 @@ impl Walk {
         self.retries > 0
     }
 
+    /// Whether it is the first attempt at its target.
+    #[must_use]
+    pub fn is_first_of_target(&self) -> bool {
+        self.retries == 0 && self.tried.len() < 2 && self.refused.is_empty()
+    }
+
     /// Whether the first target is still being tried.
     #[must_use]
     pub fn is_at_first_target(&self) -> bool {
@@ -147,9 +153,10 @@ impl Walk {
     ) -> Option<Duration> {
         let provider = self.target()?.provider.clone();
         let wait = self.pause(retry_after, now)?;
-        if self.retries >= provider.retries.max || wait >= left || !now.health.take_retry(&provider) {
+        if self.retries >= provider.retries.max || wait >= left {
             return None;
         }
+        let before = (self.attempt.clone(), self.made);
         let tried = std::mem::take(&mut self.tried);
         let keeps = self.attempt.as_ref().map(|attempt| attempt.credential.name.clone());
         self.tried.extend(keeps.filter(|_| retry_after.is_none()));
@@ -159,6 +166,11 @@ impl Walk {
                 self.tried = tried;
                 return None;
             }
+        }
+        if !now.health.take_retry(&provider) {
+            (self.attempt, self.made) = before;
+            self.tried = tried;
+            return None;
         }
         self.retries += 1;
         Some(wait)
@@ -217,6 +229,10 @@ impl Walk {
 
     /// Whether a credential was refused, or was tried since the last pause.
     fn is_spent(&self, credential: &Credential) -> bool {
+        if self.plan.caller.own_credential.is_some() {
+            // The caller's own is sent beside each of ours: another one of them changes nothing.
+            return !self.tried.is_empty() || !self.refused.is_empty();
+        }
         self.tried.contains(&credential.name) || self.refused.contains(&credential.name)
     }
 
@@ -227,6 +243,7 @@ impl Walk {
             self.at += 1;
             self.tried.clear();
             self.refused.clear();
+            self.prefill_refused = false;
             let is_too_small = self.target().is_some_and(|target| self.too_small.contains(&target.model));
             if !is_too_small && self.next_credential(now) {
                 return true;

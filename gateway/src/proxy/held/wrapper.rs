@@ -184,7 +184,11 @@ impl Wrapper {
         if out.is_empty() {
             return Ok(false);
         }
-        match self.inner.response_duplex_vec(out).await {
+        let began = Instant::now();
+        let written = self.inner.response_duplex_vec(out).await;
+        // Nobody listens to the vendor while the client takes its time: that is not the vendor's silence.
+        self.shared.timing.put_off(began.elapsed());
+        match written {
             Ok(finished) => Ok(finished),
             Err(_) => {
                 self.client_left();

@@ -169,9 +169,19 @@ fn what_blames_the_request_ends_the_walk() {
 }
 
 #[test]
-fn a_refused_prefill_is_left_out_once_and_then_the_next_target_comes() {
-    let seen = walked(&world(retries(3)), both(), &[Failure::PrefillRefused; 3], &weather(9));
-    assert_eq!(names(&seen), "bbc");
+fn a_refused_prefill_is_left_out_once_at_each_target() {
+    let seen = walked(&world(retries(3)), both(), &[Failure::PrefillRefused; 9], &weather(9));
+    assert_eq!(names(&seen), "bbcc");
+}
+
+#[test]
+fn a_callers_own_credential_is_sent_once_however_many_of_ours_there_are() {
+    let own = |key: Caller| Caller { own_credential: Some(crate::provider::Secret::new("sk-own")), ..key };
+    let throttled = Failure::Throttled { retry_after: Some(Duration::from_secs(9)) };
+    for failure in [REFUSED, throttled, Failure::Silent] {
+        assert_eq!(names(&walked(&world(retries(3)), own(both()), &[failure; 3], &weather(9))).len(), 1, "{failure:?}");
+    }
+    assert_eq!(names(&walked(&world(retries(2)), own(both()), &[UNAVAILABLE; 9], &weather(9))).len(), 3);
 }
 
 #[test]
@@ -224,8 +234,8 @@ proptest! {
             prop_assert!(wait <= Duration::from_secs(5));
             (at, made, waited) = (walk.at, made + 1, waited + wait);
         }
-        // Three targets, the first with two credentials; each retry may find both of them again; one prefill is left out.
-        prop_assert!(made <= 4 + 1 + 2 * 3 * u32::from(max), "{made} attempts");
+        // Three targets, the first with two credentials; each retry may find both of them again; prefills are left out.
+        prop_assert!(made <= 4 + 3 + 2 * 3 * u32::from(max), "{made} attempts");
         prop_assert!(waited <= Duration::from_secs(5) * budget);
     }
 }
