@@ -17,8 +17,8 @@ use super::ctx::{ErrorAnswer, RequestCtx, Stage, Told};
 use super::fields::HeaderFields;
 use super::{Edge, fail, send};
 
-/// How long each piece of an error's body may take.
-pub(super) const ERROR_PIECE_TIME: Duration = Duration::from_secs(5);
+/// How long an error's body may take: its status says most of what there is to know.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
 impl Edge {
     /// Judges an answer's header. `Err` sends the call on to its next attempt.
@@ -38,7 +38,7 @@ impl Edge {
         let streams_array = is_stream && !is_event_stream(answer);
         let hides_usage = is_stream && send::hides_usage(&call, asked);
         let idle = call.stream.then_some(attempt.provider.deadlines.stream_idle);
-        let within = if is_success { idle } else { Some(ERROR_PIECE_TIME) };
+        let within = if is_success { idle } else { Some(ERROR_BODY_TIME) };
         if let Some(held) = &ctx.held {
             held.next_piece_within(within);
         }

@@ -11,7 +11,6 @@ use providers::verdict;
 use super::Edge;
 use super::attempts::{next_attempt, quotes_credential};
 use super::ctx::{RequestCtx, Stage, Told};
-use super::judge::ERROR_PIECE_TIME;
 use super::resume::{Script, join};
 
 /// An error's body is looked into this far.
@@ -94,12 +93,9 @@ impl Edge {
 
     /// Keeps an error's body until it can be judged.
     fn pass_error(&self, body: &mut Option<Bytes>, piece: Bytes, end: bool, ctx: &mut RequestCtx) -> Result<()> {
-        let (Stage::Answering(call, _, _), Some(held)) = (&mut ctx.stage, &ctx.held) else {
-            return Ok(());
-        };
+        let Stage::Answering(call, _, _) = &mut ctx.stage else { return Ok(()) };
         let Some(error) = &mut call.error else { return Ok(()) };
         error.body.extend_from_slice(&piece);
-        held.next_piece_within(Some(ERROR_PIECE_TIME));
         if !end && error.body.len() < MAX_ERROR_BYTES {
             return Ok(());
         }
