@@ -23,6 +23,10 @@ run: system ## Start the gateway on 127.0.0.1:8080, with a fake provider for eve
 test: system-python ## Run all tests, the official Python clients' included
 	@scripts/test.py
 
+.PHONY: test-scripts
+test-scripts: ## Test the scripts alone
+	@scripts/test.py scripts
+
 .PHONY: test-rust
 test-rust: system-python ## Run the Rust tests alone
 	@scripts/test.py rust

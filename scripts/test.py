@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests and ends with one line: how many passed and how many failed, over all suites.
 
-test.py [rust] [sdk]        without arguments: all
+test.py [scripts] [rust] [sdk]        without arguments: all
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import unittest
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,16 @@ class Count:
 
 
 def main(arguments):
-    wanted = set(arguments) or {"rust", "sdk"}
-    unknown = wanted - {"rust", "sdk"}
+    suites = {"scripts", "rust", "sdk"}
+    wanted = set(arguments) or suites
+    unknown = wanted - suites
     if unknown:
         sys.exit(f"unknown suite: {', '.join(sorted(unknown))}")
     counts = []
+    if "scripts" in wanted:
+        counts.append(scripts())
+    if wanted == {"scripts"}:
+        return tell(counts)
     # One build of everything first, so that the clients' gateway is the one that the Rust tests saw.
     is_built = run([CARGO, "build", "--locked", "--workspace", "--bins", "--tests"]) == 0
     if not is_built:
@@ -44,6 +50,17 @@ def main(arguments):
     if is_built and "sdk" in wanted:
         counts.extend(sdk(name) for name in SDK_ENVIRONMENTS)
     return tell(counts)
+
+
+def scripts():
+    """Tests of the scripts themselves; they need nothing that is built."""
+    sys.stdout.flush()
+    found = unittest.defaultTestLoader.discover(str(ROOT / "scripts"), pattern="test_*.py")
+    result = unittest.TextTestRunner(stream=sys.stdout).run(found)
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    # A failed part of a test is counted for itself, so more can fail than were run.
+    passed = max(result.testsRun - failed - len(result.skipped), 0)
+    return Count("scripts", passed=passed, failed=failed)
 
 
 def rust():
