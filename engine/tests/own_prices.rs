@@ -1,0 +1,120 @@
+//! From an override in a configuration to the accounts: held and charged is what the override says, on each of them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use engine::ledger::{Balance, Ledger, Owner, caller_owners};
+use policy::catalog::Catalog;
+use policy::declare::{Vocabulary, read};
+use policy::demand::Demand;
+use policy::money::NanoUsd;
+use policy::request::{Dialect, Operation, Request};
+use policy::route::health::AllWell;
+use policy::route::{Caller, Circumstances, Dice, Walk, plan};
+use policy::snapshot::Snapshot;
+use policy::usage::{Metered, Usage, UsageSource};
+use serde_json::{Value, json};
+
+const LIST: &str = r#"{"m": {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 1000,
+    "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}}"#;
+
+struct First;
+
+impl Dice for First {
+    fn below(&mut self, _bound: u64) -> u64 {
+        0
+    }
+}
+
+/// A key of a team, openai with two keys, and these overrides.
+fn world(overrides: &Value) -> Snapshot {
+    let config = json!({
+        "providers": {"openai": {"keys": [{"name": "main", "value": "sk"}, {"name": "eu", "value": "sk", "weight": null}]}},
+        "governance": {
+            "teams": [{"id": "ml", "name": "ML"}],
+            "virtual_keys": [{"id": "vk", "name": "vk", "value": "t", "team_id": "ml", "allow_all_providers": true}],
+            "pricing_overrides": overrides,
+        },
+    });
+    let vocabulary = Vocabulary { vendors: &["openai"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+    let (file, warnings) =
+        read(&config.to_string(), |_| None, &vocabulary).unwrap_or_else(|error| panic!("{error:#?}"));
+    assert_eq!(warnings, []);
+    let mut catalog = Catalog::default();
+    catalog.extend_from_json(LIST).unwrap();
+    engine::compile::compile(&file, Arc::new(catalog)).unwrap()
+}
+
+/// The balance of each account that a call of the key touches: while it is under way, and after it was settled with ten tokens
+/// of input and five of output.
+fn balances(overrides: &Value) -> Vec<(Balance, Balance)> {
+    let world = world(overrides);
+    let caller = Caller { key: world.key("vk").cloned(), own_credential: None };
+    let demand = Demand { text_bytes: 5_000, max_output: Some(100), choices: 1, ..Demand::default() };
+    let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m") };
+    let mut owners = caller_owners(&world, &caller);
+    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+    let walk = Walk::begin(plan(&world, caller, &request, &mut now).unwrap(), &mut now);
+    let attempt = walk.attempt().unwrap();
+
+    let ledger = Ledger::default();
+    let hold = ledger.hold(&owners, attempt);
+    owners.extend([Owner::Provider("openai".into()), Owner::Model("openai".into(), "m".into())]);
+    let held: Vec<_> = owners.iter().map(|owner| ledger.balance(owner)).collect();
+    let usage = Usage { input: 10, output: 5, ..Usage::default() };
+    hold.dispatch().settle(&Metered { usage, source: UsageSource::Reported }, attempt.price());
+    let settled = owners.iter().map(|owner| ledger.balance(owner));
+    held.into_iter().zip(settled).collect()
+}
+
+/// An override of both prices, in thousandths of a millionth of a dollar.
+fn own(fields: &Value, input: u64, output: u64) -> Value {
+    let nano = |amount: u64| format!("{amount}e-9");
+    let patch = format!(r#"{{"input_cost_per_token": {}, "output_cost_per_token": {}}}"#, nano(input), nano(output));
+    let mut one = json!({"id": format!("{input}"), "name": "own", "pattern": "m", "pricing_patch": patch});
+    one.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    one
+}
+
+fn assert_priced(overrides: &Value, input: u64, output: u64) {
+    let accounts = balances(overrides);
+    assert_eq!(accounts.len(), 4, "key, team, provider, model");
+    for (held, settled) in accounts {
+        assert_eq!((held.held, held.spent), (NanoUsd(1_000 * input + 100 * output), NanoUsd::ZERO), "{overrides}");
+        assert_eq!((settled.held, settled.spent), (NanoUsd::ZERO, NanoUsd(10 * input + 5 * output)), "{overrides}");
+    }
+}
+
+#[test]
+fn each_scopes_price_is_held_and_charged_on_every_account() {
+    assert_priced(&json!([]), 1_000, 2_000);
+    let of_key = json!({"scope_kind": "virtual_key", "virtual_key_id": "vk"});
+    let scopes = [
+        json!({}),
+        json!({"scope_kind": "provider", "provider_id": "openai"}),
+        json!({"scope_kind": "provider_key", "provider_key_id": "main"}),
+        of_key,
+        json!({"scope_kind": "virtual_key_provider", "virtual_key_id": "vk", "provider_id": "openai"}),
+        json!({"scope_kind": "virtual_key_provider_key", "virtual_key_id": "vk", "provider_key_id": "main"}),
+    ];
+    let mut all = Vec::new();
+    for (scope, place) in scopes.iter().zip(1_u64..) {
+        let one = own(scope, place * 100, place * 1_000);
+        assert_priced(&json!([one]), place * 100, place * 1_000);
+        // With all that are less specific beside it, it still counts.
+        all.push(one);
+        assert_priced(&json!(all), place * 100, place * 1_000);
+    }
+}
+
+#[test]
+fn another_keys_price_is_not_charged() {
+    let of_other = own(&json!({"scope_kind": "provider_key", "provider_key_id": "eu"}), 1, 1);
+    assert_priced(&json!([of_other]), 1_000, 2_000);
+}
+
+#[test]
+fn free_is_free() {
+    assert_priced(&json!([own(&json!({}), 0, 0)]), 0, 0);
+}
