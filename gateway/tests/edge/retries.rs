@@ -284,6 +284,26 @@ async fn what_is_refused_for_what_it_says_is_refused_for_good() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_heard_whoever_says_it() {
+    for api in APIS {
+        let targets = Setup::of(api.vendor(), 3).retries(0).does(0, "~status=503").start().await;
+        targets.let_do(1, "~error=content_policy");
+        for stream in [false, true] {
+            targets.forget();
+            let reply = targets.asked(api, stream).await;
+            assert_eq!(reply.status, 400, "{api:?}: {}", reply.text());
+            assert!(!reply.text().contains("on demand"), "not what the first one said: {}", reply.text());
+            assert_trail(&reply, &[("p0", "unavailable")]);
+            assert_eq!(targets.seen(), [1, 1, 0], "{api:?}: to ask elsewhere would be to evade it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_that_the_prompt_was_blocked_is_an_answer() {
     let targets = Setup::of("gemini", 2).does(0, "~error=prompt_blocked").start().await;
     for stream in [false, true] {
         targets.forget();

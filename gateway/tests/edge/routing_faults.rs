@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::support::scene::Reply;
 use super::support::sse::{Api, reason};
-use super::support::targets::{Setup, Targets, assert_served, assert_trail};
+use super::support::stub::Stub;
+use super::support::targets::{Setup, Targets, assert_served, assert_trail, trail};
 use super::support::{PATIENCE, soon};
 
 /// One API of each dialect.
@@ -242,5 +243,80 @@ async fn one_error_in_a_hundred_is_never_seen_and_closes_no_way() {
             failed += usize::from(trail.is_some());
         }
         assert_eq!((failed, targets.seen()), (3, vec![303, 0]), "{api:?}: each is asked once more where it failed");
+    }
+}
+
+#[tokio::test]
+async fn an_error_answer_that_breaks_off_goes_on_elsewhere() {
+    for api in APIS {
+        for stream in [false, true] {
+            let targets = two(api).await;
+            for fault in ["~hangup_after=9", "~reset_after=9", "~length_over=9"] {
+                targets.forget();
+                targets.let_do(0, &format!("~status=503{fault}"));
+                let reply = targets.asked(api, stream).await;
+                let told = trail(&reply);
+                assert!(!told.is_empty() && told.iter().all(|step| step.starts_with("p0/")), "{fault}: {told:?}");
+                assert_whole_and_of_the_second(fault, api, stream, &reply);
+                assert_eq!(targets.seen(), [told.len(), 1], "{api:?}, stream: {stream}, {fault}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "Gemini's error document in place of a stream goes out when it comes in pieces"]
+async fn an_error_in_place_of_a_stream_goes_on_elsewhere_however_it_is_cut_up() {
+    for api in APIS {
+        let targets = two(api).await;
+        for cut_up in ["", "~chunk_bytes=10", "~chunk_bytes=1~nocontentlength", "~trickle_ms=1"] {
+            let fault = format!("~error_200~error=overloaded{cut_up}");
+            assert_goes_on(&targets, api, true, &fault, 2, "unavailable").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_answer_that_comes_byte_by_byte_is_not_read_to_its_end() {
+    let each = APIS.map(async |api| {
+        let setup = Setup::of(api.vendor(), 2).retries(0).does(0, "~status=503~trickle_ms=1000");
+        let targets = setup.does(1, "~words_seed=7").start().await;
+        let reply = targets.asked(api, true).await;
+        assert_eq!((reply.status, targets.seen()), (200, vec![1, 1]), "{}", reply.text());
+        assert_whole_and_of_the_second("trickled", api, true, &reply);
+        let walked = targets.walked();
+        let (first, second) = (&walked[0].1, &walked[1].1);
+        assert!(!first.finished || second.received_us < first.ended_us.unwrap(), "{api:?}: its end was waited for");
+    });
+    join_all(each).await;
+}
+
+/// What no vendor's API says, and what is made of it.
+const NO_ANSWERS: [(&str, &str); 12] = [
+    ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "bad_answer"),
+    ("HTTP/1.1 204 No Content\r\n\r\n", "bad_answer"),
+    ("HTTP/1.1 302 Found\r\nlocation: http://elsewhere.invalid/\r\ncontent-length: 0\r\n\r\n", "bad_answer"),
+    ("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 18\r\n\r\n<html>Hello</html>", "bad_answer"),
+    ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n", "bad_answer"),
+    ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\nnull", "bad_answer"),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a length\r\n", "broken"),
+    ("SSH-2.0-OpenSSH_9.9\r\n\r\n", "broken"),
+    ("HTTP/1.1 503 Down\r\ncontent-length: 0\r\n\r\n", "unavailable"),
+    ("HTTP/1.1 503 Down\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "unavailable"),
+    ("HTTP/1.1 503 Down\r\nconnection: close\r\n\r\n", "unavailable"),
+    ("HTTP/1.1 304 Not Modified\r\n\r\n", "bad_answer"),
+];
+
+#[tokio::test]
+async fn what_is_no_answer_goes_on_elsewhere() {
+    for (text, outcome) in NO_ANSWERS {
+        let stub = Stub::answering(|_| text.to_owned()).await;
+        let setup = Setup::of("openai", 2).retries(0).does(1, "~words_seed=7");
+        let targets = setup.network_of(0, "base_url", json!(stub.url())).start().await;
+        for stream in [false, true] {
+            let reply = targets.asked(Api::Chat, stream).await;
+            assert_served(&reply, 1, &[("p0", outcome)]);
+            assert_whole_and_of_the_second(text, Api::Chat, stream, &reply);
+        }
     }
 }

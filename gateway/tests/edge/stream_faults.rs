@@ -162,3 +162,35 @@ async fn a_buffered_stream_that_fails_anywhere_is_asked_for_elsewhere() {
         }
     }
 }
+
+#[tokio::test]
+#[ignore = "an error event behind the first content is passed on as it is, whatever it tells of the credential"]
+async fn an_error_in_the_middle_of_a_stream_tells_nothing_of_the_credential() {
+    for api in [Api::Chat, Api::Messages, Api::Gemini] {
+        let targets = two(api, "error").await;
+        for error in ["bad_key", "forbidden"] {
+            targets.forget();
+            let answer = behind_forty(&targets, api, &format!("~error_after=40~error={error}")).await;
+            let text = answer.text();
+            assert!(text.contains("w39") && !text.contains("w40"), "{text}");
+            assert!(!text.contains(api.end_mark()), "looks complete: {text}");
+            for telling in ["canary", "api-key", "API key", "API Key", "proj_fake"] {
+                assert!(!text.contains(telling), "{api:?} {error} tells of `{telling}`: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_comes_in_pieces_is_understood() {
+    for api in Api::ALL {
+        let targets = two(api, "error").await;
+        for point in [0, api.preludes()] {
+            targets.forget();
+            targets.let_do(0, &format!("~error_after={point}~error=bad_key~chunk_bytes=3"));
+            let answer = targets.asked(api, true).await;
+            assert_eq!(answer.header("x-tollgate-provider"), Some("p1"), "{api:?}: {}", answer.text());
+            assert!(answer.text().contains("v7_59"), "{api:?}: {}", answer.text());
+        }
+    }
+}
