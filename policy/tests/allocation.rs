@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use policy::admit::{Presented, enter};
+use policy::id::{CredentialName, ProviderName, VirtualKeyId};
 use policy::key::{TokenHash, VirtualKey};
 use policy::list::AllowList;
+use policy::price::overrides::{ModelPattern, PriceOverride, PriceOverrides, PriceScope, Priced};
 use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, TlsTrust};
 use policy::request::{Dialect, Operation, OperationSet, Request};
 use policy::route::health::AllWell;
@@ -106,4 +108,36 @@ fn a_first_attempt_allocates_nothing_for_those_that_are_not_made() {
     let alone = allocations(1);
     assert!(alone <= 3, "the model's name, as it was asked for: {alone}");
     assert_eq!([allocations(2), allocations(3), allocations(4)], [alone; 3]);
+}
+
+#[test]
+fn looking_for_an_override_of_prices_allocates_nothing_with_and_without_any() {
+    let mut overrides = PriceOverrides::default();
+    let (key, provider, credential) =
+        (VirtualKeyId::from("vk"), ProviderName::from("openai"), CredentialName::from("main"));
+    let attempt = Priced {
+        key: Some(&key),
+        provider: &provider,
+        credential: &credential,
+        models: [Some("gpt-4o"), Some("fast"), None],
+        operation: Operation::ChatCompletion,
+    };
+    for pattern in [None, Some("other"), Some("gpt-4o")] {
+        if let Some(model) = pattern {
+            let new = PriceOverride {
+                id: model.into(),
+                name: model.into(),
+                scope: PriceScope::Global,
+                pattern: ModelPattern::Exact(model.into()),
+                operations: OperationSet::ALL,
+                order: 0,
+                rates: Vec::new(),
+            };
+            overrides.put(Arc::new(new)).unwrap();
+        }
+        let measured = allocation_counter::measure(|| {
+            assert_eq!(overrides.find(&attempt).is_some(), pattern == Some("gpt-4o"));
+        });
+        assert_eq!(measured.count_total, 0, "{pattern:?}");
+    }
 }
