@@ -18,6 +18,7 @@ mod resume;
 pub(crate) mod route;
 mod send;
 mod stream;
+mod whole_events;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -151,6 +151,12 @@ impl Meter {
         self.tracker.tally.error.clone()
     }
 
+    /// Whether the answer is one document, whatever it was to be.
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        matches!(self.framing, Framing::Document(_))
+    }
+
     /// Whether an event of the stream could not be read: no client can either.
     #[must_use]
     pub fn is_malformed(&self) -> bool {

@@ -18,6 +18,7 @@ use super::fields::HeaderFields;
 use super::gate::{self, Wish};
 use super::held::{Drain, Held};
 use super::route::Asked;
+use super::whole_events::WholeEvents;
 
 /// Why a request goes no further.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Edge {
             addresses: 0,
             address: None,
             sent_us: 0,
+            whole_events: WholeEvents::default(),
             progress: Progress::default(),
             is_stream: false,
             streams_array: false,

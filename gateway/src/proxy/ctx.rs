@@ -23,6 +23,7 @@ use super::fields::HeaderFields;
 use super::held::Held;
 use super::resume::{Script, Unsent};
 use super::route::Asked;
+use super::whole_events::WholeEvents;
 use crate::life::InFlight;
 use crate::telemetry::record::Record;
 
@@ -123,6 +124,8 @@ pub(crate) struct Call {
     pub(crate) address: Option<SocketAddr>,
     /// When the current attempt's request was sent, on the process's clock.
     pub(crate) sent_us: u64,
+    /// What came of an event that is not whole yet.
+    pub(crate) whole_events: WholeEvents,
     /// How a streamed answer gets on.
     pub(crate) progress: Progress,
     /// Whether the current answer is a stream.

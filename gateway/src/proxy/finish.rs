@@ -95,10 +95,11 @@ impl Edge {
             Stage::Answering(_, _, meter) => Some(meter.is_complete()),
             _ => None,
         };
+        let failure = ctx.stage.failure_told().unwrap_or(Failure::BadAnswer);
         self.settle(ctx, outcome);
         match is_whole {
             Some(true) => self.note_success(ctx),
-            Some(false) if !ctx.record.client_left => self.note_failure(ctx, Failure::BadAnswer),
+            Some(false) if !ctx.record.client_left => self.note_failure(ctx, failure),
             _ => {}
         }
         ctx.stage = Stage::Done;

@@ -15,6 +15,7 @@ use providers::verdict;
 use super::attempts::next_attempt;
 use super::ctx::{ErrorAnswer, RequestCtx, Stage, Told};
 use super::fields::HeaderFields;
+use super::whole_events::WholeEvents;
 use super::{Edge, fail, send};
 
 /// How long an error's body may take: its status says most of what there is to know.
@@ -48,6 +49,7 @@ impl Edge {
         let meter = Meter::new(attempt.provider.dialect, asked.operation, is_stream, hides_usage);
         call.streams_array = streams_array;
         call.is_stream = is_stream;
+        call.whole_events = WholeEvents::default();
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         if is_stream {
             // A stream may end with an error of ours, or go on from another target: its length is not known.

@@ -6,11 +6,12 @@ use policy::decision::{Reason, Refusal};
 use policy::route::Failure;
 use policy::settings::StreamRecovery;
 use providers::error::VendorError;
+use providers::meter::Meter;
 use providers::verdict;
 
 use super::Edge;
 use super::attempts::{next_attempt, quotes_credential};
-use super::ctx::{RequestCtx, Stage, Told};
+use super::ctx::{Call, RequestCtx, Stage, Told};
 use super::resume::{Script, join};
 
 /// An error's body is looked into this far.
@@ -59,20 +60,25 @@ impl Edge {
         let is_buffered = call.recovery == StreamRecovery::Buffer
             && !is_out
             && call.body.as_mut().is_some_and(|body| body.hold_more(length));
-        let is_let_out = call.is_stream && meter.has_content() && !is_buffered;
+        let is_let_out = call.is_stream && meter.has_content() && !meter.is_document() && !is_buffered;
         let is_scripted = call.script.is_some();
         let piece = match scripted {
             Ok(piece) if !(is_scripted && (is_broken || has_failed)) => piece,
             Ok(piece) => return Err(self.stop_stream(ctx, piece, is_broken)),
             Err(_) => return Err(self.stop_stream(ctx, Bytes::new(), is_broken)),
         };
-        if is_out && meter.is_malformed() {
+        if is_out && (meter.is_malformed() || tells_of_credential(call, meter)) {
             return Err(self.stop_stream(ctx, Bytes::new(), is_broken));
         }
         if is_let_out {
             held.let_out();
         }
-        let piece = if is_scripted { ctx.unsent.with(piece, held.received()) } else { piece };
+        let piece = match call.is_stream && !call.streams_array {
+            _ if is_scripted => ctx.unsent.with(piece, held.received()),
+            true if end && (has_error || !is_broken) => join(call.whole_events.rest(), piece),
+            true => call.whole_events.pass(piece),
+            false => piece,
+        };
         ctx.record.answer_bytes += piece.len() as u64;
         *body = (!piece.is_empty()).then_some(piece);
         if is_broken && !has_error {
@@ -88,7 +94,8 @@ impl Edge {
         let what =
             if is_broken { "ended its answer before it was complete" } else { "failed in the middle of its answer" };
         let reason = Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` {what}"));
-        self.break_off(ctx, unsent, Failure::BadAnswer, reason)
+        let failure = ctx.stage.failure_told().unwrap_or(Failure::BadAnswer);
+        self.break_off(ctx, unsent, failure, reason)
     }
 
     /// Keeps an error's body until it can be judged.
@@ -120,7 +127,7 @@ impl Edge {
             return Ok(());
         };
         let withheld = call.script.as_mut().map(Script::take_withheld).unwrap_or_default();
-        let piece = join(piece, withheld);
+        let piece = join(call.whole_events.rest(), join(piece, withheld));
         let Some(attempt) = call.attempt() else { return Ok(()) };
         let (vendor, dialect) = (attempt.provider.vendor, attempt.provider.dialect);
         let (name, is_stream) = (&attempt.provider.name, call.is_stream);
@@ -172,5 +179,22 @@ impl Edge {
         *body = Some(Bytes::from(whole));
         ctx.record.refused_in_stream(&refusal);
         ctx.failure = Some(refusal);
+    }
+}
+
+/// Whether a stream's own error says of the credential what the client is not to know.
+fn tells_of_credential(call: &Call, meter: &Meter) -> bool {
+    let (Some(error), Some(attempt)) = (meter.error_seen(), call.attempt()) else { return false };
+    let (failure, status) = verdict::failure_in_body(attempt.provider.vendor, attempt.provider.dialect, &error);
+    let is_own = call.walk.plan().caller.own_credential.is_some();
+    !is_own && (!verdict::is_safe_to_show(failure, status) || quotes_credential(attempt, error.message.as_bytes()))
+}
+
+impl Stage {
+    /// What the answer under way says that it failed for.
+    pub(super) fn failure_told(&self) -> Option<Failure> {
+        let Self::Answering(call, _, meter) = self else { return None };
+        let (error, attempt) = meter.error_seen().zip(call.attempt())?;
+        Some(verdict::failure_in_body(attempt.provider.vendor, attempt.provider.dialect, &error).0)
     }
 }

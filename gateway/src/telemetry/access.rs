@@ -105,6 +105,8 @@ struct Line<'a> {
     source: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<String>,
+    #[serde(rename = "price.override", skip_serializing_if = "Option::is_none")]
+    price_override: Option<&'a str>,
     #[serde(rename = "vendor.cost_usd", skip_serializing_if = "Option::is_none")]
     vendor_cost_usd: Option<String>,
     #[serde(rename = "bytes.in")]
@@ -221,6 +223,7 @@ impl<'a> Line<'a> {
             reasoning: usage.and_then(|usage| some(usage.reasoning)),
             source: metered.map(|metered| metered.source.as_str()),
             cost_usd: (metered.is_some() && record.is_priced).then(|| record.cost.to_string()),
+            price_override: served.and_then(|served| Some(served.price_set_by.as_ref()?.as_str())),
             vendor_cost_usd: record.vendor_cost.map(|cost| cost.to_string()),
             body_bytes: record.body_bytes,
             answer_bytes: record.answer_bytes,

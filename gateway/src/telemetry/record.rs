@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::hold::Charge;
 use policy::catalog::Model;
 use policy::decision::Refusal;
-use policy::id::{CredentialName, CustomerId, ModelName, ProviderName, RuleId, TeamId, VirtualKeyId};
+use policy::id::{CredentialName, CustomerId, ModelName, PriceOverrideId, ProviderName, RuleId, TeamId, VirtualKeyId};
 use policy::money::NanoUsd;
 use policy::request::{Dialect, Operation};
 use policy::route::{Attempt, Caller};
@@ -94,6 +94,8 @@ pub(crate) struct Served {
     pub(crate) model: ModelName,
     /// The model in the price list, if it is there; only its name is a metric's label.
     pub(crate) known: Option<Arc<Model>>,
+    /// The override that sets its price.
+    pub(crate) price_set_by: Option<PriceOverrideId>,
 }
 
 impl Record {
@@ -194,6 +196,7 @@ impl Served {
             credential: attempt.credential.name.clone(),
             model: attempt.model.clone(),
             known: attempt.known.clone(),
+            price_set_by: attempt.own_price.as_ref().map(|own| own.set_by.clone()),
         }
     }
 }
