@@ -299,7 +299,11 @@ async fn a_call_is_charged_at_the_override_of_its_most_specific_scope() {
     let cost = async |scene: &Scene, token: &str, model: &str| {
         let request = scene.client.post(scene.gateway.url("/v1/chat/completions")).bearer_auth(token);
         let answer = reply(request.body(Api::Chat.body(model, false, "12345678").to_string())).await;
-        of_line(&scene.logged(&answer).await)
+        let line = scene.logged(&answer).await;
+        let price = of_line(&line);
+        let set_by = price.map(|price| &overrides[usize::try_from(price).unwrap() - 1]["id"]);
+        assert_eq!(line.get("price.override"), set_by, "{line}");
+        price
     };
     for count in 0..=overrides.len() {
         let scene = Scene::with(|config| {
