@@ -265,7 +265,6 @@ async fn an_error_answer_that_breaks_off_goes_on_elsewhere() {
 }
 
 #[tokio::test]
-#[ignore = "Gemini's error document in place of a stream goes out when it comes in pieces"]
 async fn an_error_in_place_of_a_stream_goes_on_elsewhere_however_it_is_cut_up() {
     for api in APIS {
         let targets = two(api).await;
