@@ -70,7 +70,9 @@ pub fn failure_in_body(vendor: &str, dialect: Dialect, error: &VendorError) -> (
     match failure {
         Failure::Final if !case.says(Class::Policy) => (Failure::BadAnswer, 502),
         Failure::CredentialRefused => (failure, 401),
-        Failure::NotForCredential => (failure, 404),
+        // Where nobody says that the model is not there, the text may be about the account.
+        Failure::NotForCredential if case.says(Class::NoModel) => (failure, 404),
+        Failure::NotForCredential => (failure, 403),
         Failure::Throttled { .. } => (failure, 429),
         Failure::Unavailable { .. } => (failure, 503),
         _ => (failure, 400),

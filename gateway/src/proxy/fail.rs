@@ -181,8 +181,10 @@ impl Edge {
         if let Some(held) = ctx.held.take() {
             ctx.was_cut |= held.cut().is_some();
             held.restore(session);
-            // Pingora closes the connection after a failed exchange, so the client must not count on it.
-            session.downstream_session.set_keepalive(None);
+            if ctx.closing.is_none() {
+                // Pingora closes the connection after a failed exchange, so the client must not count on it.
+                session.downstream_session.set_keepalive(None);
+            }
         }
         if let Some(closing) = ctx.closing.take().filter(|_| !client_left) {
             let rest = [ctx.unsent.take(), closing].concat();

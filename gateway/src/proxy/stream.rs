@@ -67,7 +67,7 @@ impl Edge {
             Ok(piece) => return Err(self.stop_stream(ctx, piece, is_broken)),
             Err(_) => return Err(self.stop_stream(ctx, Bytes::new(), is_broken)),
         };
-        if is_out && (meter.is_malformed() || tells_of_credential(call, meter)) {
+        if is_out && (meter.is_malformed() || tells_of_credential(call, meter, &piece)) {
             return Err(self.stop_stream(ctx, Bytes::new(), is_broken));
         }
         if is_let_out {
@@ -136,8 +136,12 @@ impl Edge {
             Some(error) => verdict::failure_in_body(vendor, dialect, error),
             None => (Failure::BadAnswer, 502),
         };
-        let quotes = |error: &VendorError| quotes_credential(attempt, error.message.as_bytes());
-        let is_shown = verdict::is_safe_to_show(failure, status) && !error.as_ref().is_some_and(quotes);
+        let brings_own = call.walk.plan().caller.own_credential.is_some();
+        let quotes = |error: &VendorError| {
+            quotes_credential(attempt, error.message.as_bytes()) || quotes_credential(attempt, &piece)
+        };
+        let is_safe = verdict::is_safe_to_show(failure, status) && !error.as_ref().is_some_and(quotes);
+        let is_shown = brings_own || is_safe;
         let message = match &error {
             Some(error) if is_shown => {
                 format!("provider `{name}` answered with an error: {}", error.message)
@@ -183,11 +187,12 @@ impl Edge {
 }
 
 /// Whether a stream's own error says of the credential what the client is not to know.
-fn tells_of_credential(call: &Call, meter: &Meter) -> bool {
+fn tells_of_credential(call: &Call, meter: &Meter, piece: &[u8]) -> bool {
     let (Some(error), Some(attempt)) = (meter.error_seen(), call.attempt()) else { return false };
     let (failure, status) = verdict::failure_in_body(attempt.provider.vendor, attempt.provider.dialect, &error);
     let is_own = call.walk.plan().caller.own_credential.is_some();
-    !is_own && (!verdict::is_safe_to_show(failure, status) || quotes_credential(attempt, error.message.as_bytes()))
+    let quotes = || quotes_credential(attempt, error.message.as_bytes()) || quotes_credential(attempt, piece);
+    !is_own && (!verdict::is_safe_to_show(failure, status) || quotes())
 }
 
 impl Stage {

@@ -16,7 +16,7 @@ use crate::provider::Provider;
 use crate::request::Request;
 use crate::snapshot::Snapshot;
 
-/// No plan has more targets; a request may name any number of fallbacks.
+/// No plan has more targets, however many fallbacks are named.
 const MAX_TARGETS: usize = 32;
 
 /// Collects the targets of one call.
