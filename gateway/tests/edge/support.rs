@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod lines;
 pub(crate) mod prices;
 pub(crate) mod process;
+pub(crate) mod raw;
 pub(crate) mod scene;
 pub(crate) mod sse;
 pub(crate) mod stub;
