@@ -141,14 +141,16 @@ async fn without_another_target_the_stream_ends_with_an_error() {
 
 #[tokio::test]
 async fn each_attempt_is_charged_for_what_it_used() {
-    let pair = pair(Api::Chat, "~words=60~cut_after=40~by_tokens", "~words=60").await;
-    let answer = asked(&pair, Api::Chat).await;
-    let line = pair.logged(&answer).await;
-    // gpt-4o: 10 µ$ an output token, 2.5 µ$ an input token; the first was cut after 40 of its 60.
-    let output = 40 + 60;
-    let cost: f64 = line["cost_usd"].as_str().unwrap_or_else(|| panic!("no cost: {line}")).parse().unwrap();
-    let of_output = f64::from(output) * 1e-5;
-    assert!(cost > of_output && cost < of_output + 20.0 * 2.5e-6, "{cost}: {line}");
+    // Dollars for an output token: of gpt-4o, claude-sonnet-4-5 and gemini-2.5-flash.
+    for (api, price) in [(Api::Chat, 1e-5), (Api::Responses, 1e-5), (Api::Messages, 1.5e-5), (Api::Gemini, 2.5e-6)] {
+        let pair = pair(api, "~words=60~cut_after=40~by_tokens", "~words=60~noprefill").await;
+        let answer = asked(&pair, api).await;
+        let line = pair.logged(&answer).await;
+        let cost: f64 = line["cost_usd"].as_str().unwrap_or_else(|| panic!("no cost: {line}")).parse().unwrap();
+        // The first was cut after 40 of its words, the second gave all 60; what they read was a few tokens each time.
+        let tokens = cost / price;
+        assert!(tokens > 98.0 && tokens < 112.0, "{api:?}: {tokens} output tokens' worth: {line}");
+    }
 }
 
 #[tokio::test]
