@@ -21,7 +21,7 @@ impl Edge {
     /// Lets a piece of the answer through. `Err` before anything reached the client sends the call on to its next attempt.
     pub(super) fn pass(&self, body: &mut Option<Bytes>, end: bool, ctx: &mut RequestCtx) -> Result<()> {
         let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
-            return Ok(());
+            return pass_rest(body.as_deref().unwrap_or_default(), &ctx.stage);
         };
         let piece = body.take().unwrap_or_default();
         let is_progress = call.stream && call.progress.is_made_by(&piece);
@@ -140,7 +140,7 @@ impl Edge {
         let quotes = |error: &VendorError| {
             quotes_credential(attempt, error.message.as_bytes()) || quotes_credential(attempt, &piece)
         };
-        let is_safe = verdict::is_safe_to_show(failure, status) && !error.as_ref().is_some_and(quotes);
+        let is_safe = may_be_shown(failure, status) && !error.as_ref().is_some_and(quotes);
         let is_shown = brings_own || is_safe;
         let message = match &error {
             Some(error) if is_shown => {
@@ -154,7 +154,7 @@ impl Edge {
             *body = Some(piece);
             return Ok(());
         }
-        let may_pass = is_stream && error.is_some() && is_shown;
+        let may_pass = is_stream && !meter.is_document() && error.is_some() && is_shown;
         let told = Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message));
         let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
         self.settle(ctx, failure.as_str());
@@ -192,7 +192,22 @@ fn tells_of_credential(call: &Call, meter: &Meter, piece: &[u8]) -> bool {
     let (failure, status) = verdict::failure_in_body(attempt.provider.vendor, attempt.provider.dialect, &error);
     let is_own = call.walk.plan().caller.own_credential.is_some();
     let quotes = || quotes_credential(attempt, error.message.as_bytes()) || quotes_credential(attempt, piece);
-    !is_own && (!verdict::is_safe_to_show(failure, status) || quotes())
+    !is_own && (!may_be_shown(failure, status) || quotes())
+}
+
+/// Whether an error that came without a status of its own may be shown. That a model is not there, or only not for this
+/// account, is then a guess.
+fn may_be_shown(failure: Failure, status: u16) -> bool {
+    failure != Failure::NotForCredential && verdict::is_safe_to_show(failure, status)
+}
+
+/// What comes of an error answer behind the part that was judged: it must not quote the credential either.
+fn pass_rest(piece: &[u8], stage: &Stage) -> Result<()> {
+    let Some((call, attempt)) = stage.call().and_then(|call| Some((call, call.attempt()?))) else { return Ok(()) };
+    if call.walk.plan().caller.own_credential.is_none() && quotes_credential(attempt, piece) {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an error quotes a credential").into_up());
+    }
+    Ok(())
 }
 
 impl Stage {
