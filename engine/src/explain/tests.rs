@@ -1,3 +1,5 @@
+mod walk;
+
 use policy::decision::Reason;
 use policy::declare::{Vocabulary, read};
 use policy::request::{Dialect, Operation};

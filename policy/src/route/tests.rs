@@ -1,6 +1,8 @@
 //! Whole plans: who serves a model, who may use it, in which order.
 
+mod balanced;
 mod prices;
+mod seeds;
 
 use std::time::Duration;
 
@@ -27,6 +29,19 @@ struct First;
 impl Dice for First {
     fn below(&mut self, _bound: u64) -> u64 {
         0
+    }
+}
+
+/// Numbers from a seed (xorshift64*).
+pub(super) struct Seeded(pub(super) u64);
+
+impl Dice for Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = u128::from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D));
+        u64::try_from((number * u128::from(bound)) >> 64).unwrap()
     }
 }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::super::health::{AllWell, Health, Reading, Route, State};
 use super::super::rule::{Failures, RuleScope};
-use super::super::tests::{credential, listed, provider};
-use super::super::{Caller, Dice, Failure, Plan, Walk, plan};
+use super::super::tests::{Seeded, credential, listed, provider};
+use super::super::{Caller, Failure, Plan, Walk, plan};
 use super::*;
 use crate::decision::{Reason, Refusal};
 use crate::key::VirtualKey;
@@ -17,19 +17,6 @@ use crate::request::{Dialect, Operation, OperationSet, Request};
 use crate::route::expr::Condition;
 use crate::settings::Settings;
 use crate::snapshot::{Change, Snapshot, Team};
-
-/// Numbers from a seed (xorshift64*).
-struct Seeded(u64);
-
-impl Dice for Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = u128::from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D));
-        u64::try_from((number * u128::from(bound)) >> 64).unwrap()
-    }
-}
 
 fn target(provider: &str, model: &str, weight: &str) -> RuleTarget {
     RuleTarget {
