@@ -74,6 +74,7 @@ async fn an_error_as_the_first_event_reaches_the_client_where_there_is_no_other_
                     let what = format!("{recovery} {api:?} {error} at {point}: {} {}", reply.status, reply.text());
                     assert_tells_error(&what, api, error, &reply);
                     assert!(!reply.text().contains(api.end_mark()), "looks complete: {what}");
+                    assert!(!reply.text().contains("before it was complete"), "two errors: {what}");
                 }
             }
         }
