@@ -36,6 +36,8 @@ fn any_reading() -> impl Strategy<Value = Reading> {
         State::Up,
         State::Up,
         State::Up,
+        State::Up,
+        State::Up,
         State::Probe,
         State::Marked { until_ms: 5, mark: Mark::Throttled },
         State::Marked { until_ms: 3, mark: Mark::Refused },
@@ -47,8 +49,8 @@ fn any_reading() -> impl Strategy<Value = Reading> {
 
 fn any_provider(name: &'static str) -> impl Strategy<Value = Value> {
     let credential = move |credential: &'static str| {
-        let models = subsequence(MODELS.to_vec(), 1..=3);
-        (models, select(vec![json!(1), json!(3), json!(0), Value::Null])).prop_map(move |(models, weight)| {
+        let models = subsequence(MODELS.to_vec(), 2..=3);
+        (models, select(vec![json!(1), json!(1), json!(3), json!(0), Value::Null])).prop_map(move |(models, weight)| {
             json!({"name": format!("{name}-{credential}"), "value": "sk", "models": models, "weight": weight})
         })
     };
@@ -63,7 +65,7 @@ fn any_balance() -> impl Strategy<Value = &'static str> {
 }
 
 fn any_target() -> impl Strategy<Value = Value> {
-    let credential = prop::option::weighted(0.3, select(CREDENTIALS.to_vec()));
+    let credential = prop::option::weighted(0.2, select(CREDENTIALS.to_vec()));
     (prop::option::of(select(PROVIDERS.to_vec())), prop::option::of(select(MODELS.to_vec())), credential).prop_map(
         |(provider, model, credential)| {
             let mut target = json!({"provider": provider.unwrap_or(""), "model": model.unwrap_or("")});
@@ -81,7 +83,7 @@ fn any_rule() -> impl Strategy<Value = Value> {
     let weights = select(vec![[json!(0.5), json!(0.3), json!(0.2)], [json!(1), json!(0), json!(0)]]);
     let fallbacks = prop::option::of(subsequence(vec!["b", "c", "a/n", "c/own"], 0..=2));
     let expression = select(vec!["", "model == 'm'", "provider == ''", "model != 'own'"]);
-    let scope = select(vec![("global", ""), ("team", "t"), ("virtual_key", "k"), ("customer", "u")]);
+    let scope = select(vec![("global", ""), ("global", ""), ("team", "t"), ("virtual_key", "k"), ("customer", "u")]);
     let rest = (0..3, any::<bool>(), prop::option::of(any_balance()));
     (targets, weights, fallbacks, expression, scope, rest).prop_map(
         |(mut targets, weights, fallbacks, expression, (scope, scope_id), (priority, is_chained, balance))| {
@@ -109,9 +111,9 @@ fn any_rule() -> impl Strategy<Value = Value> {
 }
 
 fn any_key() -> impl Strategy<Value = Value> {
-    let access = (select(vec![json!(1), json!(2), json!(0), Value::Null]), any::<bool>());
+    let access = (select(vec![json!(1), json!(1), json!(2), json!(0), Value::Null]), any::<bool>());
     let accesses = prop::collection::vec(access, 3);
-    (subsequence(vec![0, 1, 2], 1..=3), accesses, prop::option::of(any_balance())).prop_map(
+    (subsequence(vec![0, 1, 2], 2..=3), accesses, prop::option::of(any_balance())).prop_map(
         |(allowed, accesses, balance)| {
             let configs: Vec<_> = allowed
                 .into_iter()
@@ -168,7 +170,7 @@ struct Asked {
 fn any_asked() -> impl Strategy<Value = Asked> {
     let fallbacks = prop::option::weighted(0.3, subsequence(vec!["b".to_owned(), "own".into(), "c/m".into()], 0..=2));
     let body = select(vec![Vec::new(), vec![b'x'; 3_000]]);
-    (select(vec!["m", "n", "own", "a/m", "b/own", "other"]), fallbacks, body, prop::bool::weighted(0.3))
+    (select(vec!["m", "m", "n", "n", "own", "a/m", "b/own", "other"]), fallbacks, body, prop::bool::weighted(0.3))
         .prop_map(|(model, fallbacks, body, is_anonymous)| Asked { model, fallbacks, body, is_anonymous })
 }
 
@@ -223,7 +225,7 @@ fn targets(plan: &Plan) -> Vec<(String, String, Option<CredentialName>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     /// Replayed with the dice of the explanation, the same plan and as many of each first attempt come out; with other
     /// dice, the same first attempts, but for rare ones.
