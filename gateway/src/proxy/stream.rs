@@ -152,6 +152,8 @@ impl Edge {
         if failure == Failure::Final && is_shown {
             held.let_out();
             *body = Some(piece);
+            // Nobody is to go on with it.
+            call.script = None;
             return Ok(());
         }
         let may_pass = is_stream && !meter.is_document() && error.is_some() && is_shown;
