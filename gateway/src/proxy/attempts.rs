@@ -39,7 +39,7 @@ impl Edge {
         let retries = call.walk.retries();
         let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
         if let Some(attempt) = call.attempt().filter(|_| call.walk.retries() > retries) {
-            ctx.record.retries(&attempt.provider.name);
+            ctx.record.retries(attempt);
         }
         // A target that gives a call less time than it has taken already cannot answer it.
         while time_left(call, now_us.saturating_sub(ctx.record.started_us)).is_zero() {

@@ -38,6 +38,9 @@ pub(crate) struct Metrics {
 
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
+/// What attempts are told apart by.
+const ATTEMPT: [&str; 3] = ["provider", "model", "outcome"];
+
 impl Metrics {
     /// Registers all metrics.
     pub(crate) fn new() -> prometheus::Result<Self> {
@@ -76,12 +79,8 @@ impl Metrics {
                 "Cost charged, in billionths of a US dollar.",
                 &["provider", "model"],
             )?,
-            attempts: counter(
-                "tollgate_attempts_total",
-                "Attempts made upstream, by how they ended.",
-                &["provider", "outcome"],
-            )?,
-            retries: counter("tollgate_retries_total", "Attempts made once more after a pause.", &["provider"])?,
+            attempts: counter("tollgate_attempts_total", "Attempts upstream, by how they ended.", &ATTEMPT)?,
+            retries: counter("tollgate_retries_total", "Attempts made again after a pause.", &["provider", "model"])?,
             paused: register(
                 &registry,
                 Counter::new("tollgate_paused_seconds_total", "Time that calls waited between attempts.")?,
@@ -148,14 +147,12 @@ impl Metrics {
     }
 
     fn observe_attempts(&self, record: &Record) {
-        for (provider, outcome) in &record.failed {
-            self.attempts.with_label_values(&[provider.as_str(), outcome]).inc();
+        let ended = record.served.as_ref().zip(record.outcome);
+        for (target, outcome) in record.failed.iter().map(|(target, outcome)| (target, *outcome)).chain(ended) {
+            self.attempts.with_label_values(&[target.provider.as_str(), target.label(), outcome]).inc();
         }
-        if let Some((served, outcome)) = record.served.as_ref().zip(record.outcome) {
-            self.attempts.with_label_values(&[served.provider.as_str(), outcome]).inc();
-        }
-        for provider in &record.retried {
-            self.retries.with_label_values(&[provider.as_str()]).inc();
+        for target in &record.retried {
+            self.retries.with_label_values(&[target.provider.as_str(), target.label()]).inc();
         }
         if record.paused_us > 0 {
             self.paused.inc_by(seconds(record.paused_us));
@@ -164,7 +161,7 @@ impl Metrics {
 
     fn observe_usage(&self, charged: &Charged) {
         let provider = charged.to.provider.as_str();
-        let model = charged.to.known.as_ref().map_or("other", |known| &*known.name);
+        let model = charged.to.label();
         let (usage, source) = (&charged.metered.usage, charged.metered.source.as_str());
         for (kind, count) in [("input", usage.input_total()), ("output", usage.output_total())] {
             self.tokens.with_label_values(&[provider, model, kind, source]).inc_by(count);

@@ -63,9 +63,9 @@ pub(crate) struct Record {
     /// How the last attempt ended, if it did not fail.
     pub(crate) outcome: Option<&'static str>,
     /// The attempts that failed: where, and how.
-    pub(crate) failed: Vec<(ProviderName, &'static str)>,
+    pub(crate) failed: Vec<(Served, &'static str)>,
     /// Who was asked once more after a pause, each time.
-    pub(crate) retried: Vec<ProviderName>,
+    pub(crate) retried: Vec<Served>,
     /// How long it waited between attempts.
     pub(crate) paused_us: u64,
     pub(crate) first_content_us: Option<u64>,
@@ -129,9 +129,9 @@ impl Record {
         self.error_status = Some(error_status);
     }
 
-    /// A provider is asked once more after a pause.
-    pub(crate) fn retries(&mut self, provider: &ProviderName) {
-        self.retried.push(provider.clone());
+    /// A target is asked once more after a pause.
+    pub(crate) fn retries(&mut self, attempt: &Attempt) {
+        self.retried.push(Served::of(attempt));
     }
 
     /// An attempt that failed.
@@ -144,7 +144,7 @@ impl Record {
         if let Some(status) = self.error_status.take() {
             let _ = write!(self.trail, ":{status}");
         }
-        self.failed.push((provider.clone(), outcome));
+        self.failed.push((Served::of(attempt), outcome));
         self.outcome = None;
         self.served = Some(Served::of(attempt));
     }
@@ -190,6 +190,11 @@ impl Record {
 }
 
 impl Served {
+    /// The model as a metric's label: its name in the price list, so that callers cannot make up labels.
+    pub(crate) fn label(&self) -> &str {
+        self.known.as_ref().map_or("other", |known| &*known.name)
+    }
+
     fn of(attempt: &Attempt) -> Self {
         Self {
             provider: attempt.provider.name.clone(),

@@ -198,8 +198,11 @@ async fn each_provider_is_counted_for_its_own_attempts_and_costs() {
     let failure = of_the_failure(&targets, Api::Chat, &reply, "broken").await;
     let counted = async |name: &str| metric(&targets.client, &targets.gateway, name).await;
     let attempts = "tollgate_attempts_total";
-    assert_eq!(counted(&format!("{attempts}{{outcome=\"broken\",provider=\"p0\"}} ")).await, Some(1));
-    assert_eq!(counted(&format!("{attempts}{{outcome=\"answered\",provider=\"p1\"}} ")).await, Some(1));
+    assert_eq!(counted(&format!("{attempts}{{model=\"gpt-4o\",outcome=\"broken\",provider=\"p0\"}} ")).await, Some(1));
+    assert_eq!(
+        counted(&format!("{attempts}{{model=\"gpt-4o\",outcome=\"answered\",provider=\"p1\"}} ")).await,
+        Some(1)
+    );
     for (provider, cost) in [("p0", failure), ("p1", of_the_answer(&targets, Api::Chat))] {
         let name = format!("tollgate_cost_nanodollars_total{{model=\"gpt-4o\",provider=\"{provider}\"}} ");
         assert_eq!(counted(&name).await, Some(cost), "{provider}");

@@ -209,7 +209,7 @@ async fn metrics_count_what_the_log_says() {
     assert_eq!(get(&format!("tollgate_requests_total{{{served},status=\"200\"}}")), 3.0);
     assert_eq!(get(&format!("tollgate_request_duration_seconds_count{{{served}}}")), 3.0);
     assert_eq!(get(&format!("tollgate_first_content_seconds_count{{{served}}}")), 3.0);
-    assert_eq!(get("tollgate_attempts_total{outcome=\"answered\",provider=\"openai\"}"), 3.0);
+    assert_eq!(get("tollgate_attempts_total{model=\"gpt-4o\",outcome=\"answered\",provider=\"openai\"}"), 3.0);
     assert_eq!(get("tollgate_refusals_total{reason=\"virtual_key_required\"}"), 1.0);
     assert_eq!(get("tollgate_cost_nanodollars_total{model=\"gpt-4o\",provider=\"openai\"}"), (cost * 1e9).round());
     for (kind, count) in [("input", input), ("output", output)] {
@@ -272,7 +272,7 @@ async fn metrics_tell_how_each_attempt_ended_and_what_rules_did() {
     assert_eq!(attempts("unavailable", "p0"), tried.to_string());
     assert_eq!(attempts("answered", "p1"), calls.to_string());
     assert!(!page.contains_key(&attempts_of("answered", "p0")));
-    assert_eq!(get("tollgate_retries_total{provider=\"p0\"}"), retried.to_string());
+    assert_eq!(get("tollgate_retries_total{model=\"gpt-4o\",provider=\"p0\"}"), retried.to_string());
     assert_eq!(get("tollgate_rule_matches_total{rule=\"usual\"}"), calls.to_string());
     assert_eq!(get("tollgate_rule_failures_total{rule=\"odd\"}"), calls.to_string());
     assert_eq!(get("tollgate_rule_failures_total{rule=\"usual\"}"), "0");
@@ -284,7 +284,7 @@ async fn metrics_tell_how_each_attempt_ended_and_what_rules_did() {
 }
 
 fn attempts_of(outcome: &str, provider: &str) -> String {
-    format!("tollgate_attempts_total{{outcome=\"{outcome}\",provider=\"{provider}\"}}")
+    format!("tollgate_attempts_total{{model=\"gpt-4o\",outcome=\"{outcome}\",provider=\"{provider}\"}}")
 }
 
 #[tokio::test]
