@@ -35,13 +35,7 @@ impl Edge {
         };
         if meter.has_content() {
             held.content_came();
-            let now_us = self.clock.micros();
-            let elapsed = now_us.saturating_sub(ctx.record.started_us);
-            if let Some(flight) = call.flight.as_mut().filter(|_| call.first_content_us.is_none()) {
-                flight.first_content(now_us);
-            }
-            call.first_content_us.get_or_insert(elapsed);
-            call.last_content_us = Some(elapsed);
+            call.content_came(self.clock.micros(), ctx.record.started_us);
         }
         if is_progress {
             held.next_piece_within(Some(self.stream_idle(call.attempt())));
@@ -56,10 +50,7 @@ impl Edge {
             return self.give_up_on_answer(body, scripted.unwrap_or_default(), ctx);
         }
         let has_failed = call.script.as_ref().is_some_and(|script| script.transcript().has_failed());
-        let length = scripted.as_ref().map_or(0, Bytes::len) as u64;
-        let is_buffered = call.recovery == StreamRecovery::Buffer
-            && !is_out
-            && call.body.as_mut().is_some_and(|body| body.hold_more(length));
+        let is_buffered = !is_out && call.buffers(scripted.as_ref().map_or(0, Bytes::len));
         let is_let_out = call.is_stream && meter.has_content() && !meter.is_document() && !is_buffered;
         let is_scripted = call.script.is_some();
         let piece = match scripted {
@@ -185,6 +176,23 @@ impl Edge {
         *body = Some(Bytes::from(whole));
         ctx.record.refused_in_stream(&refusal);
         ctx.failure = Some(refusal);
+    }
+}
+
+impl Call {
+    /// Content of the current answer came; times are on the process's clock.
+    fn content_came(&mut self, now_us: u64, started_us: u64) {
+        if let Some(flight) = self.flight.as_mut().filter(|_| self.first_content_us.is_none()) {
+            flight.first_content(now_us);
+        }
+        let elapsed = now_us.saturating_sub(started_us);
+        self.first_content_us.get_or_insert(elapsed);
+        self.last_content_us = Some(elapsed);
+    }
+
+    /// Whether these bytes of the answer wait until it is whole, as far as there is room for them.
+    fn buffers(&mut self, bytes: usize) -> bool {
+        self.recovery == StreamRecovery::Buffer && self.body.as_mut().is_some_and(|body| body.hold_more(bytes as u64))
     }
 }
 
