@@ -48,7 +48,7 @@ impl Edge {
             }
         }
         call.wait = wait;
-        call.repeats = 0;
+        (call.repeats, call.addresses) = (0, 0);
         call.refused_prefill = failure == Failure::PrefillRefused;
         true
     }
