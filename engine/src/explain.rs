@@ -77,7 +77,7 @@ pub fn explain(snapshot: &Snapshot, caller: &Caller, request: &Request<'_>, heal
     let mut dice = SeededDice::new(0);
     while explanation.plans < PLANS {
         let mut seen = Seen::default();
-        let mut now = Circumstances { health, dice: &mut dice, seen: &mut seen };
+        let mut now = Circumstances { health, accounts: &(), dice: &mut dice, seen: &mut seen };
         explanation.plans += 1;
         match admit(snapshot, caller.clone(), request, &mut now) {
             Decision::Admit(plan) => explanation.count(&Walk::begin(plan, &mut now)),

@@ -50,7 +50,12 @@ mod tests {
     use super::*;
 
     fn team(id: &str, customer: Option<&str>) -> Change {
-        Change::PutTeam(Arc::new(Team { id: id.into(), name: id.into(), customer: customer.map(Into::into) }))
+        Change::PutTeam(Arc::new(Team {
+            id: id.into(),
+            name: id.into(),
+            customer: customer.map(Into::into),
+            limits: policy::limit::Limits::default(),
+        }))
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn balances(overrides: &Value) -> Vec<(Balance, Balance)> {
     let demand = Demand { text_bytes: 5_000, max_output: Some(100), choices: 1, ..Demand::default() };
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m") };
     let mut owners = caller_owners(&world, &caller);
-    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
     let walk = Walk::begin(plan(&world, caller, &request, &mut now).unwrap(), &mut now);
     let attempt = walk.attempt().unwrap();
 

@@ -62,6 +62,7 @@ fn key(number: usize) -> Change {
         denied_models: AllowList::nothing(),
         credentials: AllowList::All,
         weight: Some(Weight::ONE),
+        limits: policy::limit::Limits::default(),
     };
     Change::PutVirtualKey(Arc::new(VirtualKey {
         id: format!("vk-{number}").into(),
@@ -75,6 +76,7 @@ fn key(number: usize) -> Change {
         unlisted_providers: false,
         operations: OperationSet::ALL,
         balance: None,
+        limits: policy::limit::Limits::default(),
     }))
 }
 
@@ -98,7 +100,7 @@ fn admission(criterion: &mut Criterion) {
         let demand = Demand { text_bytes: 1_000, max_output: Some(500), choices: 1, ..Demand::default() };
         let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
         let caller = enter(&snapshot, &presented, Operation::ChatCompletion, now).expect("the key is known");
-        let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+        let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
         criterion.bench_function(&format!("plan over two providers, {keys} keys"), |bencher| {
             bencher.iter_batched(
                 || caller.clone(),

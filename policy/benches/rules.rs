@@ -48,10 +48,20 @@ fn world(expression: impl Fn(u32) -> String) -> Snapshot {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        limits: policy::limit::Limits::default(),
     };
     let changes = [
-        Change::PutCustomer(Arc::new(Customer { id: "acme".into(), name: "Acme".into() })),
-        Change::PutTeam(Arc::new(Team { id: "ml".into(), name: "ML".into(), customer: Some("acme".into()) })),
+        Change::PutCustomer(Arc::new(Customer {
+            id: "acme".into(),
+            name: "Acme".into(),
+            limits: policy::limit::Limits::default(),
+        })),
+        Change::PutTeam(Arc::new(Team {
+            id: "ml".into(),
+            name: "ML".into(),
+            customer: Some("acme".into()),
+            limits: policy::limit::Limits::default(),
+        })),
         Change::PutVirtualKey(Arc::new(key)),
     ];
     let changes = changes.into_iter().chain((0..10).map(|index| rule(index, &expression(index))));

@@ -1,9 +1,11 @@
 //! The outcome of the gate: a plan, or a refusal that says what, why, and when to come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::id::RateLimitId;
 use crate::route::Plan;
 
 /// What the gate decided.
@@ -70,6 +72,22 @@ reasons! {
     ModelBlocked = "model_blocked", 403;
     /// The operation is not allowed to this key.
     OperationBlocked = "operation_blocked", 403;
+    /// A budget is spent, or what is left of it does not pay for the call.
+    BudgetExceeded = "budget_exceeded", 402;
+    /// What is left of a budget would pay for the call, but calls in flight reserved it.
+    BudgetReserved = "budget_reserved", 429;
+    /// A limit on requests is reached.
+    RequestLimited = "request_limited", 429;
+    /// A limit on tokens is reached.
+    TokenLimited = "token_limited", 429;
+    /// Limits on requests and on tokens are reached.
+    RateLimited = "rate_limited", 429;
+    /// As many calls are in flight as may be.
+    ConcurrencyLimited = "concurrency_limited", 429;
+    /// A budget that cannot be overspent applies, and the model has no price.
+    ModelUnpriced = "model_unpriced", 403;
+    /// What is spent cannot be written down at present, so nothing is spent.
+    LedgerUnavailable = "ledger_unavailable", 503;
     /// Nobody serves the model.
     ModelNotFound = "model_not_found", 404;
     /// The provider's every credential refused, or none may be used.
@@ -96,13 +114,39 @@ pub struct Refusal {
     pub param: Option<&'static str>,
     /// When to come back, if that is known.
     pub retry_after: Option<Duration>,
+    /// The limits that it is about.
+    pub limits: Option<Arc<LimitsLeft>>,
+}
+
+/// What is left of the tightest limits of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitsLeft {
+    /// On requests.
+    pub requests: Option<QuotaLeft>,
+    /// On tokens.
+    pub tokens: Option<QuotaLeft>,
+}
+
+/// What is left of one quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaLeft {
+    /// Its rate limit.
+    pub id: RateLimitId,
+    /// How many there are in a window.
+    pub most: u64,
+    /// How many are left.
+    pub left: u64,
+    /// The length of the window.
+    pub window_ms: u64,
+    /// How long until more are left.
+    pub frees_in_ms: u64,
 }
 
 impl Refusal {
     /// A refusal for this reason.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), param: None, retry_after: None }
+        Self { reason, message: message.into(), param: None, retry_after: None, limits: None }
     }
 
     /// Names the field of the request that it is about.

@@ -82,3 +82,11 @@ name! {
     /// Identifies an override of prices.
     PriceOverrideId
 }
+name! {
+    /// Identifies a budget. Entities that share a budget share one account.
+    BudgetId
+}
+name! {
+    /// Identifies a rate limit. Entities that share one share its account.
+    RateLimitId
+}

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
+use crate::limit::Limits;
 use crate::list::AllowList;
 use crate::request::OperationSet;
 use crate::route::Weight;
@@ -69,6 +70,8 @@ pub struct VirtualKey {
     pub operations: OperationSet,
     /// How its traffic is spread; `None`: as the settings say.
     pub balance: Option<Balance>,
+    /// Its budgets and its rate limit.
+    pub limits: Limits,
 }
 
 /// What a virtual key may do with one provider.
@@ -86,6 +89,8 @@ pub struct ProviderAccess {
     pub credentials: AllowList,
     /// Its share of traffic that names no provider; `None`: reached only by name.
     pub weight: Option<Weight>,
+    /// What the key may spend and use there.
+    pub limits: Limits,
 }
 
 /// What a key may do with one provider, looked up.
@@ -193,10 +198,12 @@ mod tests {
                 denied_models: AllowList::only(["gpt-4"]),
                 credentials: AllowList::All,
                 weight: None,
+                limits: Limits::default(),
             }],
             unlisted_providers: false,
             operations: OperationSet::ALL,
             balance: None,
+            limits: Limits::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod account;
 pub mod admit;
 pub mod catalog;
 pub mod decision;
@@ -12,6 +13,7 @@ pub mod demand;
 pub mod headers;
 pub mod id;
 pub mod key;
+pub mod limit;
 pub mod list;
 pub mod money;
 mod nearest;

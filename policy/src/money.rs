@@ -69,6 +69,13 @@ impl Tally {
         self.0 = self.0.saturating_add(u128::from(units) * u128::from(price.0));
     }
 
+    /// How many more units at `pico` each an amount pays for, beside what is tallied; any number of those that cost nothing.
+    #[must_use]
+    pub fn pays_for(self, amount: NanoUsd, pico: u64) -> u64 {
+        let left = (u128::from(amount.0) * PICO_PER_NANO).saturating_sub(self.0);
+        left.checked_div(u128::from(pico)).map_or(u64::MAX, |units| u64::try_from(units).unwrap_or(u64::MAX))
+    }
+
     /// The amount, rounded up: the one rounding that an attempt's cost sees.
     #[must_use]
     pub fn round_up(self) -> NanoUsd {

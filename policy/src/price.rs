@@ -120,13 +120,17 @@ impl ModelPrice {
 
     /// The most that a demand can cost on a model with this context window and output maximum.
     #[must_use]
-    pub fn worst_case(&self, demand: &Demand, context_window: Option<u64>, max_output: u64) -> NanoUsd {
+    pub fn worst_case(&self, demand: &Demand, context_window: Option<u64>, max_output: u64) -> WorstCase {
         let input = demand.input_bound(context_window);
         let tiers: &[ServiceTier] = if demand.tier_is_open { &ServiceTier::ALL } else { &[ServiceTier::Standard] };
-        let mut tally = Tally::default();
-        tally.add(input, self.dearest(&Unit::INPUT, tiers, input));
-        tally.add(demand.output_bound(max_output), self.dearest(&Unit::OUTPUT, tiers, input));
-        tally.round_up()
+        let mut fixed = Tally::default();
+        fixed.add(input, self.dearest(&Unit::INPUT, tiers, input));
+        WorstCase {
+            fixed,
+            output_rate: self.dearest(&Unit::OUTPUT, tiers, input),
+            choices: u64::from(demand.choices.max(1)),
+            output_limit: demand.max_output.unwrap_or(max_output),
+        }
     }
 
     /// The highest rate that any of these units can be charged at. A unit without a rate is charged at that of its stand-in,
@@ -161,6 +165,47 @@ impl ModelPrice {
             .filter(|rate| rate.unit == unit && rate.tier == tier)
             .filter(|rate| rate.above_tokens == 0 || step > rate.above_tokens)
             .max_by_key(|rate| rate.above_tokens)
+    }
+}
+
+/// The most that an attempt can cost, and how that depends on its output limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorstCase {
+    /// What it costs at most before a token of output.
+    fixed: Tally,
+    /// The dearest token of output.
+    output_rate: PicoUsd,
+    choices: u64,
+    /// The most output tokens of one answer.
+    output_limit: u64,
+}
+
+impl WorstCase {
+    /// The amount.
+    #[must_use]
+    pub fn amount(&self) -> NanoUsd {
+        self.amount_at(self.output_limit)
+    }
+
+    /// The amount, if each answer had at most so many output tokens.
+    #[must_use]
+    pub fn amount_at(&self, output_limit: u64) -> NanoUsd {
+        let mut tally = self.fixed;
+        tally.add(output_limit.saturating_mul(self.choices), self.output_rate);
+        tally.round_up()
+    }
+
+    /// The most output tokens of one answer.
+    #[must_use]
+    pub fn output_limit(&self) -> u64 {
+        self.output_limit
+    }
+
+    /// The most output tokens of each answer that an amount pays for, its input paid; no more than its limit.
+    #[must_use]
+    pub fn affordable(&self, amount: NanoUsd) -> u64 {
+        let price = self.output_rate.0.saturating_mul(self.choices);
+        self.fixed.pays_for(amount, price).min(self.output_limit)
     }
 }
 
@@ -231,7 +276,7 @@ mod tests {
                 ..Usage::default()
             };
             let price = tiered();
-            prop_assert!(price.cost(&usage) <= price.worst_case(&demand, None, 4_096));
+            prop_assert!(price.cost(&usage) <= price.worst_case(&demand, None, 4_096).amount());
         }
     }
 }

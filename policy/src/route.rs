@@ -27,8 +27,9 @@ use crate::catalog::Model;
 use crate::decision::{Reason, Refusal};
 use crate::id::{CredentialName, ModelName, PriceOverrideId, ProviderName, RuleId};
 use crate::key::{Access, VirtualKey};
-use crate::money::{NanoUsd, scaled_decimal};
-use crate::price::ModelPrice;
+use crate::limit::Accounts;
+use crate::money::scaled_decimal;
+use crate::price::{ModelPrice, WorstCase};
 use crate::provider::{Credential, Provider, Secret};
 use crate::request::{Dialect, Request};
 use crate::snapshot::Snapshot;
@@ -119,7 +120,9 @@ pub struct Attempt {
     /// The operator's own price for it, where an override applies.
     pub own_price: Option<OwnPrice>,
     /// The most that it can cost; `None` where the model has no price.
-    pub worst_case: Option<NanoUsd>,
+    pub worst_case: Option<WorstCase>,
+    /// The tokens that it is likely to use, input and output: rate limits hold so many until it is known.
+    pub likely_tokens: u64,
 }
 
 /// A price that the operator has set.
@@ -211,6 +214,8 @@ pub enum DropReason {
 pub struct Circumstances<'a> {
     /// How routes do.
     pub health: &'a dyn Health,
+    /// What was used of limits; `()` where no traffic came before.
+    pub accounts: &'a dyn Accounts,
     /// Chance.
     pub dice: &'a mut dyn Dice,
     /// Who looks on; `()` where nobody does.

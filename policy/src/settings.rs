@@ -49,6 +49,10 @@ pub struct Settings {
     pub prompt_cache_affinity: bool,
     /// How many rules a call may go through, one after the other; at least 1.
     pub chain_depth: u8,
+    /// Whether a model without a price is refused where a budget that cannot be overspent applies.
+    pub refuse_unpriced: bool,
+    /// An output limit that is lowered to what a budget affords is lowered no further than this, in tokens.
+    pub min_clamped_tokens: u64,
 }
 
 impl Default for Settings {
@@ -64,6 +68,8 @@ impl Default for Settings {
             stream_recovery: StreamRecovery::Error,
             prompt_cache_affinity: false,
             chain_depth: 10,
+            refuse_unpriced: true,
+            min_clamped_tokens: 256,
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Everything compiled, immutable, with a revision. Entities hold ids of each other, so one of them changes alone.
 
+mod limits;
+
 use std::sync::Arc;
 
 use imbl::HashMap;
 use thiserror::Error;
 
 use crate::catalog::Catalog;
-use crate::id::{CustomerId, PriceOverrideId, ProviderName, RuleId, TeamId, VirtualKeyId};
+use crate::id::{BudgetId, CustomerId, PriceOverrideId, ProviderName, RateLimitId, RuleId, TeamId, VirtualKeyId};
 use crate::key::{TokenHash, VirtualKey};
+use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
 use crate::price::overrides::{PriceOverride, PriceOverrides, TooManyOverrides};
 use crate::provider::Provider;
 use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
@@ -22,6 +25,8 @@ pub struct Team {
     pub name: Box<str>,
     /// The customer it belongs to.
     pub customer: Option<CustomerId>,
+    /// Its budgets and its rate limit.
+    pub limits: Limits,
 }
 
 /// A customer.
@@ -31,6 +36,8 @@ pub struct Customer {
     pub id: CustomerId,
     /// Its name for people.
     pub name: Box<str>,
+    /// Its budgets and its rate limit.
+    pub limits: Limits,
 }
 
 /// One change of the policy.
@@ -64,6 +71,18 @@ pub enum Change {
     PutPriceOverride(Arc<PriceOverride>),
     /// An override of prices is gone.
     RemovePriceOverride(PriceOverrideId),
+    /// A budget is new or different.
+    PutBudget(Arc<Budget>),
+    /// A budget is gone.
+    RemoveBudget(BudgetId),
+    /// A rate limit is new or different.
+    PutRateLimit(Arc<RateLimit>),
+    /// A rate limit is gone.
+    RemoveRateLimit(RateLimitId),
+    /// A provider's limits, whoever uses it; empty ones: it has none.
+    LimitProvider(ProviderName, Limits),
+    /// A model's limits, whoever uses it; empty ones: it has none.
+    LimitModel(ModelLimits),
 }
 
 /// Why a change cannot be applied. The snapshot stays as it was.
@@ -78,6 +97,12 @@ pub enum ApplyError {
     /// The entity names a virtual key that does not exist.
     #[error("virtual key `{0}` does not exist")]
     NoSuchVirtualKey(VirtualKeyId),
+    /// The entity names a budget that does not exist.
+    #[error("budget `{0}` does not exist")]
+    NoSuchBudget(BudgetId),
+    /// The entity names a rate limit that does not exist.
+    #[error("rate limit `{0}` does not exist")]
+    NoSuchRateLimit(RateLimitId),
     /// Another key has the same token.
     #[error("virtual key `{0}` has the same value")]
     TokenTaken(VirtualKeyId),
@@ -107,6 +132,7 @@ pub struct Snapshot {
     key_of_token: HashMap<TokenHash, VirtualKeyId>,
     rules: RuleSet,
     price_overrides: Arc<PriceOverrides>,
+    limits: limits::LimitSet,
 }
 
 impl Snapshot {
@@ -181,6 +207,46 @@ impl Snapshot {
         &self.price_overrides
     }
 
+    /// The budget of that id.
+    #[must_use]
+    pub fn budget(&self, id: &BudgetId) -> Option<&Arc<Budget>> {
+        self.limits.budget(id)
+    }
+
+    /// The rate limit of that id.
+    #[must_use]
+    pub fn rate_limit(&self, id: &RateLimitId) -> Option<&Arc<RateLimit>> {
+        self.limits.rate_limit(id)
+    }
+
+    /// All budgets, in no order.
+    pub fn budgets(&self) -> impl Iterator<Item = &Arc<Budget>> {
+        self.limits.budgets()
+    }
+
+    /// All rate limits, in no order.
+    pub fn rate_limits(&self) -> impl Iterator<Item = &Arc<RateLimit>> {
+        self.limits.rate_limits()
+    }
+
+    /// The limits of a provider, whoever uses it.
+    #[must_use]
+    pub fn limits_of_provider(&self, name: &ProviderName) -> Option<&Limits> {
+        self.limits.of_provider(name)
+    }
+
+    /// The limits of a model of a provider (`None`: of whichever serves it), whoever uses it.
+    #[must_use]
+    pub fn limits_of_model(&self, provider: Option<&ProviderName>, model: &str) -> Option<&ModelLimits> {
+        self.limits.of_model(provider, model)
+    }
+
+    /// Whether any model has limits.
+    #[must_use]
+    pub fn has_model_limits(&self) -> bool {
+        self.limits.has_models()
+    }
+
     /// The customer that a key's calls are for: its own, or its team's.
     #[must_use]
     pub fn customer_of(&self, key: &VirtualKey) -> Option<CustomerId> {
@@ -200,6 +266,7 @@ impl Snapshot {
             Change::PutProvider(provider) => next.put_provider(provider),
             Change::RemoveProvider(name) => next.remove_provider(&name),
             Change::PutCustomer(customer) => {
+                next.limits.check(&customer.limits)?;
                 next.customers.insert(customer.id.clone(), customer);
             }
             Change::RemoveCustomer(id) => next.remove_customer(&id)?,
@@ -215,6 +282,18 @@ impl Snapshot {
             Change::RemoveRule(id) => next.rules.remove(&id),
             Change::PutPriceOverride(new) => next.put_price_override(new)?,
             Change::RemovePriceOverride(id) => Arc::make_mut(&mut next.price_overrides).remove(&id),
+            Change::PutBudget(budget) => next.limits.put_budget(budget),
+            Change::RemoveBudget(id) => next.remove_budget(&id)?,
+            Change::PutRateLimit(limit) => next.limits.put_rate_limit(limit),
+            Change::RemoveRateLimit(id) => next.remove_rate_limit(&id)?,
+            Change::LimitProvider(name, limits) => {
+                next.limits.check(&limits)?;
+                next.limits.limit_provider(name, limits);
+            }
+            Change::LimitModel(model) => {
+                next.limits.check(&model.limits)?;
+                next.limits.limit_model(model);
+            }
         }
         Ok(next)
     }
@@ -237,6 +316,7 @@ impl Snapshot {
 
     fn put_team(&mut self, team: Arc<Team>) -> Result<(), ApplyError> {
         self.check_customer(team.customer.as_ref())?;
+        self.limits.check(&team.limits)?;
         self.teams.insert(team.id.clone(), team);
         Ok(())
     }
@@ -264,6 +344,8 @@ impl Snapshot {
 
     fn put_key(&mut self, key: Arc<VirtualKey>) -> Result<(), ApplyError> {
         self.check_customer(key.customer.as_ref())?;
+        self.limits.check(&key.limits)?;
+        key.providers.iter().try_for_each(|access| self.limits.check(&access.limits))?;
         if let Some(team) = key.team.as_ref().filter(|team| !self.teams.contains_key(*team)) {
             return Err(ApplyError::NoSuchTeam(team.clone()));
         }
@@ -349,6 +431,7 @@ mod tests {
             unlisted_providers: false,
             operations: OperationSet::ALL,
             balance: None,
+            limits: Limits::default(),
         })
     }
 
@@ -414,7 +497,7 @@ mod tests {
         let error = empty.apply(Change::PutVirtualKey(orphan.clone())).unwrap_err();
         assert_eq!(error, ApplyError::NoSuchTeam("ml".into()));
 
-        let team = Arc::new(Team { id: "ml".into(), name: "ML".into(), customer: None });
+        let team = Arc::new(Team { id: "ml".into(), name: "ML".into(), customer: None, limits: Limits::default() });
         let whole = empty.apply(Change::PutTeam(team)).unwrap().apply(Change::PutVirtualKey(orphan)).unwrap();
         let error = whole.apply(Change::RemoveTeam("ml".into())).unwrap_err();
         assert_eq!(error, ApplyError::InUse("virtual key `a`".into()));

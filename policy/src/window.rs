@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
 /// The time of a decision. Given by the caller, never asked for.
@@ -10,7 +11,8 @@ use thiserror::Error;
 pub struct Now {
     /// Milliseconds since 1970-01-01T00:00:00Z; may jump when the clock is set.
     pub wall_ms: u64,
-    /// Milliseconds since some fixed moment of this process; never goes back.
+    /// The same for the moment at which the process started, and from then on counted steadily: never goes back, whatever is
+    /// done to the clock.
     pub mono_ms: u64,
 }
 
@@ -86,6 +88,83 @@ impl fmt::Display for ResetDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = UNITS.iter().find(|(_, unit)| *unit == self.unit).map_or('?', |(letter, _)| *letter);
         write!(f, "{}{letter}", self.count)
+    }
+}
+
+impl ResetDuration {
+    /// Its length where every day has 24 hours: a month counts as 30 days, a quarter as 90, a year as 365.
+    #[must_use]
+    pub fn nominal_ms(self) -> u64 {
+        const DAY: u64 = 24 * 3_600_000;
+        let unit = match self.unit {
+            ResetUnit::Second => 1_000,
+            ResetUnit::Minute => 60_000,
+            ResetUnit::Hour => 3_600_000,
+            ResetUnit::Day => DAY,
+            ResetUnit::Week => 7 * DAY,
+            ResetUnit::Month => 30 * DAY,
+            ResetUnit::Quarter => 90 * DAY,
+            ResetUnit::Year => 365 * DAY,
+        };
+        u64::from(self.count).saturating_mul(unit)
+    }
+}
+
+/// How the windows of a budget follow each other, without a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetWindow {
+    /// How long each of them is. Months, quarters and years are civil ones.
+    pub every: ResetDuration,
+    /// Whether they begin where the calendar says (the first of a month, a Monday, midnight) rather than where the budget began.
+    pub calendar_aligned: bool,
+    /// Whose calendar and midnight.
+    pub zone: TimeZone,
+}
+
+/// One window: from `start_ms` up to and without `end_ms`, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Its first millisecond.
+    pub start_ms: u64,
+    /// The first one of the next.
+    pub end_ms: u64,
+}
+
+impl Period {
+    /// Whether a moment is in it.
+    #[must_use]
+    pub fn contains(self, moment_ms: u64) -> bool {
+        (self.start_ms..self.end_ms).contains(&moment_ms)
+    }
+}
+
+impl BudgetWindow {
+    /// One that tiles from the budget's beginning.
+    #[must_use]
+    pub fn tiled(every: ResetDuration) -> Self {
+        Self { every, calendar_aligned: false, zone: TimeZone::UTC }
+    }
+
+    /// The window that a moment is in. `began_ms`: when the budget was made; windows that are not aligned tile from there.
+    /// A moment before that is in the first window.
+    #[must_use]
+    pub fn at(&self, began_ms: u64, moment_ms: u64) -> Period {
+        // TODO(helper): months and calendars
+        let length = self.every.nominal_ms().max(1);
+        let start_ms = began_ms + (moment_ms.saturating_sub(began_ms) / length) * length;
+        Period { start_ms, end_ms: start_ms + length }
+    }
+}
+
+/// The form in which it is kept: another text is another window. `1M`, `1M aligned in Europe/Berlin`.
+impl fmt::Display for BudgetWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let zone = self.zone.iana_name().unwrap_or("UTC");
+        match (self.calendar_aligned, zone) {
+            (false, "UTC") => write!(f, "{}", self.every),
+            (false, zone) => write!(f, "{} in {zone}", self.every),
+            (true, zone) => write!(f, "{} aligned in {zone}", self.every),
+        }
     }
 }
 

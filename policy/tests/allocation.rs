@@ -29,6 +29,7 @@ fn world() -> Snapshot {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        limits: policy::limit::Limits::default(),
     };
     Snapshot::default().apply(Change::PutVirtualKey(Arc::new(key))).unwrap()
 }
@@ -97,7 +98,7 @@ fn a_first_attempt_allocates_nothing_for_those_that_are_not_made() {
     let allocations = |providers: u32| {
         let world = serving(providers);
         let measured = allocation_counter::measure(|| {
-            let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+            let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
             let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m");
             let walk = Walk::begin(plan(&world, Caller::default(), &request, &mut now).unwrap(), &mut now);
             assert_eq!(walk.plan().targets.len(), providers as usize);

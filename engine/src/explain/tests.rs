@@ -76,7 +76,7 @@ fn what_a_plan_under_any_dice_does_is_told() {
         let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
         let told = explain(&snapshot, &caller(&snapshot), &request, &AllWell);
         for _ in 0..100 {
-            let mut now = Circumstances { health: &AllWell, dice: &mut ThreadDice, seen: &mut () };
+            let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
             match admit(&snapshot, caller(&snapshot), &request, &mut now) {
                 Decision::Admit(plan) => {
                     let walk = Walk::begin(plan, &mut now);

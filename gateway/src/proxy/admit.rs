@@ -52,7 +52,7 @@ impl Edge {
         let request = wish.request(asked, &headers, session.req_header().uri.query(), body.bytes());
         let owners = caller_owners(&snapshot, &caller);
         let view = self.health.at(self.clock.micros());
-        let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
+        let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
         let plan = match admit(&snapshot, caller, &request, &mut now) {
             Decision::Admit(plan) => plan,
             Decision::Refuse(refusal) => return Err(refusal.into()),

@@ -35,7 +35,7 @@ impl Edge {
         }
         let left = time_left(call, now_us.saturating_sub(ctx.record.started_us));
         let view = self.health.at(now_us);
-        let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
+        let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
         let retries = call.walk.retries();
         let Some(wait) = call.walk.after(failure, left, &mut now) else { return false };
         if let Some(attempt) = call.attempt().filter(|_| call.walk.retries() > retries) {
@@ -60,7 +60,7 @@ impl Edge {
         }
         let now_us = self.clock.micros();
         let view = self.health.at(now_us);
-        let mut now = Circumstances { health: &view, dice: &mut ThreadDice, seen: &mut () };
+        let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
         let brings_own = call.walk.plan().caller.own_credential.is_some();
         while let Some(attempt) = call.walk.attempt() {
             if let Some(flight) = self.health.begin(attempt.route(), now_us) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::id::{CustomerId, TeamId, VirtualKeyId};
 use crate::key::{ProviderAccess, TokenHash, VirtualKey};
+use crate::limit::Limits;
 use crate::provider::{Credential, Secret};
 use crate::route::Weight;
 use crate::route::expr::Condition;
@@ -32,6 +33,7 @@ impl File {
             stream_recovery: self.client.stream_recovery,
             prompt_cache_affinity: self.client.prompt_cache_affinity,
             chain_depth: self.client.chain_depth,
+            ..Settings::default()
         }
     }
 
@@ -81,6 +83,7 @@ impl VirtualKeyShape {
             unlisted_providers: self.allow_all_providers.unwrap_or(absent_means_all),
             operations: self.operations,
             balance: self.balance,
+            limits: Limits::default(),
         }
     }
 }
@@ -94,6 +97,7 @@ impl ProviderConfigShape {
             denied_models: self.denied_models.clone(),
             credentials: self.credentials.clone(),
             weight: self.weight,
+            limits: Limits::default(),
         }
     }
 }
@@ -102,7 +106,12 @@ impl TeamShape {
     /// The team as decisions see it.
     #[must_use]
     pub fn to_policy(&self) -> Team {
-        Team { id: self.id.clone(), name: self.name.clone(), customer: self.customer.clone() }
+        Team {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            customer: self.customer.clone(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -110,7 +119,7 @@ impl CustomerShape {
     /// The customer as decisions see it.
     #[must_use]
     pub fn to_policy(&self) -> Customer {
-        Customer { id: self.id.clone(), name: self.name.clone() }
+        Customer { id: self.id.clone(), name: self.name.clone(), limits: Limits::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Attempt, Caller, OwnPrice, Target, Weight, candidates};
 use crate::catalog::{Catalog, Model};
 use crate::demand::Demand;
 use crate::id::{CredentialName, ModelName, VirtualKeyId};
-use crate::money::NanoUsd;
+use crate::price::WorstCase;
 use crate::price::overrides::{PriceOverrides, Priced};
 use crate::provider::{Credential, Provider};
 use crate::request::Operation;
@@ -80,12 +80,27 @@ pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Crede
     let is_known = known.is_some() || credential.names(asked);
     let own_price = own_price(pricing, target, credential, &model, known.as_deref());
     let (provider, credential) = (Arc::clone(provider), Arc::clone(credential));
-    let mut attempt = Attempt { provider, credential, model, known, is_known, own_price, worst_case: None };
+    let mut attempt =
+        Attempt { provider, credential, model, known, is_known, own_price, worst_case: None, likely_tokens: 0 };
     attempt.worst_case = worst_case(pricing, &attempt);
+    attempt.likely_tokens = likely_tokens(pricing, &attempt);
     attempt
 }
 
-fn worst_case(pricing: &Pricing, attempt: &Attempt) -> Option<NanoUsd> {
+/// Where nothing limits the output, no more of it is expected than the default limit: a model's own is far beyond most answers.
+fn likely_tokens(pricing: &Pricing, attempt: &Attempt) -> u64 {
+    let known = attempt.known.as_ref().and_then(|known| known.max_output);
+    let output = match pricing.operation {
+        Operation::Embedding | Operation::CountTokens | Operation::ListModels => 0,
+        Operation::ChatCompletion | Operation::TextCompletion | Operation::Responses => {
+            let default = known.map_or(pricing.default_max_output, |known| known.min(pricing.default_max_output));
+            pricing.demand.output_bound(default)
+        }
+    };
+    pricing.demand.input_estimate().saturating_add(output)
+}
+
+fn worst_case(pricing: &Pricing, attempt: &Attempt) -> Option<WorstCase> {
     let known = attempt.known.as_deref();
     let max_output = known.and_then(|known| known.max_output).unwrap_or(pricing.default_max_output);
     let context_window = known.and_then(|known| known.context_window);

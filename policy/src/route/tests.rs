@@ -99,6 +99,7 @@ pub(super) fn listed(provider: &str, models: AllowList, weight: Option<&str>) ->
         denied_models: AllowList::nothing(),
         credentials: AllowList::All,
         weight: weight.map(|text| Weight::from_text(text).unwrap()),
+        limits: crate::limit::Limits::default(),
     }
 }
 
@@ -115,6 +116,7 @@ pub(super) fn key(providers: Vec<ProviderAccess>) -> Caller {
         unlisted_providers: false,
         operations: OperationSet::ALL,
         balance: None,
+        limits: crate::limit::Limits::default(),
     };
     Caller { key: Some(Arc::new(key)), own_credential: None }
 }
@@ -131,12 +133,18 @@ pub(super) fn ask_plan(world: &Snapshot, caller: Caller, model: &str, fallbacks:
     let fallbacks: Vec<_> = fallbacks.iter().map(|text| (*text).to_owned()).collect();
     let named = (!fallbacks.is_empty()).then_some(fallbacks.as_slice());
     let request = Request { fallbacks: named, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
-    plan(world, caller, &request, &mut Circumstances { health: &AllWell, dice: &mut First, seen: &mut () }).unwrap()
+    plan(
+        world,
+        caller,
+        &request,
+        &mut Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () },
+    )
+    .unwrap()
 }
 
 /// All attempts that a call can make when each credential is refused.
 fn attempts(world: &Snapshot, caller: Caller, request: &Request<'_>) -> Result<Vec<Attempt>, Refusal> {
-    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
     let mut walk = Walk::begin(plan(world, caller, request, &mut now)?, &mut now);
     let mut attempts = vec![walk.attempt().unwrap().clone()];
     while walk.after(Failure::CredentialRefused, Duration::from_secs(1), &mut now).is_some() {
@@ -251,7 +259,7 @@ impl Health for Marked {
 fn a_callers_own_credential_does_not_move_to_another_provider_when_ours_are_refused() {
     let own = Caller { key: None, own_credential: Some(Secret::new("sk-proj-x")) };
     let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o");
-    let mut now = Circumstances { health: &Marked("openai"), dice: &mut First, seen: &mut () };
+    let mut now = Circumstances { health: &Marked("openai"), accounts: &(), dice: &mut First, seen: &mut () };
     let targets = |plan: Plan| plan.targets.iter().map(|one| one.provider.name.to_string()).collect::<Vec<_>>();
     assert_eq!(targets(plan(&world(), own, &request, &mut now).unwrap()), ["openai"]);
     assert_eq!(targets(plan(&world(), Caller::default(), &request, &mut now).unwrap()), ["local", "openai"]);
@@ -269,7 +277,7 @@ fn a_request_cannot_name_any_number_of_fallbacks() {
     let many: Vec<_> = (0..101).map(|n| format!("m{n}")).collect();
     let request =
         Request { fallbacks: Some(&many), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
-    let mut now = Circumstances { health: &AllWell, dice: &mut First, seen: &mut () };
+    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
     let refusal = plan(&world(), Caller::default(), &request, &mut now).unwrap_err();
     assert_eq!((refusal.reason, refusal.param), (Reason::InvalidRequest, Some("fallbacks")));
 }
@@ -288,5 +296,5 @@ fn each_attempt_carries_its_own_worst_case() {
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "openai/gpt-4o") };
     let attempts = attempts(&world(), Caller::default(), &request).unwrap();
     // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
-    assert_eq!(attempts[0].worst_case, Some(NanoUsd(1_044_000)));
+    assert_eq!(attempts[0].worst_case.map(|worst| worst.amount()), Some(crate::money::NanoUsd(1_044_000)));
 }

@@ -192,7 +192,7 @@ fn once(
     health: &Readings,
     dice: &mut SeededDice,
 ) -> Outcome {
-    let mut now = Circumstances { health, dice, seen: &mut () };
+    let mut now = Circumstances { health, accounts: &(), dice, seen: &mut () };
     match admit(snapshot, caller.clone(), request, &mut now) {
         Decision::Refuse(refusal) => Err(refusal),
         Decision::Admit(plan) => {

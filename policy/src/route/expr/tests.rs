@@ -50,9 +50,10 @@ fn ask_about(expression: &str, request: &Request<'_>, provider: &str) -> Match {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        limits: crate::limit::Limits::default(),
     };
-    let team = Team { id: "ml".into(), name: "ML".into(), customer: None };
-    let customer = Customer { id: "acme".into(), name: "Acme".into() };
+    let team = Team { id: "ml".into(), name: "ML".into(), customer: None, limits: crate::limit::Limits::default() };
+    let customer = Customer { id: "acme".into(), name: "Acme".into(), limits: crate::limit::Limits::default() };
     let who = Who { key: Some(&key), team: Some(&team), customer: Some(&customer) };
     let facts = Facts { model: request.model, provider, operation: request.operation, content: &content };
     condition.evaluate(&who, &facts)

@@ -33,13 +33,25 @@ fn key(id: &str, name: &str, team: Option<&str>, customer: Option<&str>) -> Arc<
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        limits: crate::limit::Limits::default(),
     })
 }
 
 /// Key `a` is of team `ml` of customer `acme`; key `b` is of customer `other`; key `c` is of nobody.
 fn world(rules: impl IntoIterator<Item = Rule>) -> Snapshot {
-    let customer = |id: &str| Change::PutCustomer(Arc::new(Customer { id: id.into(), name: id.to_uppercase().into() }));
-    let team = Team { id: "ml".into(), name: "ML".into(), customer: Some("acme".into()) };
+    let customer = |id: &str| {
+        Change::PutCustomer(Arc::new(Customer {
+            id: id.into(),
+            name: id.to_uppercase().into(),
+            limits: crate::limit::Limits::default(),
+        }))
+    };
+    let team = Team {
+        id: "ml".into(),
+        name: "ML".into(),
+        customer: Some("acme".into()),
+        limits: crate::limit::Limits::default(),
+    };
     let changes = [
         customer("acme"),
         customer("other"),

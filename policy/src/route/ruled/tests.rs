@@ -52,7 +52,12 @@ fn world(rules: Vec<Rule>) -> Snapshot {
         provider(name, "openai", order, vec![credential("main", AllowList::only(models.iter().copied()), &[])])
     };
     let names = ["openai", "anthropic", "azure", "groq", "bedrock"];
-    let team = Change::PutTeam(Arc::new(Team { id: "team-ml".into(), name: "ML".into(), customer: None }));
+    let team = Change::PutTeam(Arc::new(Team {
+        id: "team-ml".into(),
+        name: "ML".into(),
+        customer: None,
+        limits: crate::limit::Limits::default(),
+    }));
     let changes = names.iter().zip(0..).map(|(name, order)| serves(name, order)).chain([team]);
     let rules = rules.into_iter().map(|rule| Change::PutRule(Arc::new(rule)));
     changes.chain(rules).fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
@@ -64,7 +69,7 @@ fn request<'a>(model: &'a str, body: &'a str) -> Request<'a> {
 
 fn planned(world: &Snapshot, caller: Caller, request: &Request<'_>, seed: u64) -> Result<Plan, Refusal> {
     let mut dice = Seeded(seed);
-    plan(world, caller, request, &mut Circumstances { health: &AllWell, dice: &mut dice, seen: &mut () })
+    plan(world, caller, request, &mut Circumstances { health: &AllWell, accounts: &(), dice: &mut dice, seen: &mut () })
 }
 
 fn targets(plan: &Plan) -> Vec<String> {
@@ -91,6 +96,7 @@ fn caller(team: Option<&str>, providers: &[(&str, &str)]) -> Caller {
             providers,
             operations: OperationSet::ALL,
             balance: None,
+            limits: crate::limit::Limits::default(),
         })),
         own_credential: None,
     }
@@ -115,7 +121,7 @@ fn traffic_is_split_70_to_30() {
     let mut firsts = BTreeMap::<String, u32>::new();
     let mut dice = Seeded(1);
     for _ in 0..10_000 {
-        let mut now = Circumstances { health: &AllWell, dice: &mut dice, seen: &mut () };
+        let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut dice, seen: &mut () };
         let plan = plan(&world, Caller::default(), &request("gpt-4o", "{}"), &mut now).unwrap();
         *firsts.entry(plan.targets[0].provider.name.to_string()).or_default() += 1;
         assert_eq!(plan.targets.len(), 4, "the rule's other target, and the others that serve the model, follow");
@@ -206,7 +212,7 @@ fn a_pinned_credential_is_the_only_one() {
     let world = world.apply(provider("openai", "openai", 0, two)).unwrap();
     let plan = planned(&world, Caller::default(), &request("gpt-4o", "{}"), 3).unwrap();
     let mut dice = Seeded(3);
-    let mut now = Circumstances { health: &AllWell, dice: &mut dice, seen: &mut () };
+    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut dice, seen: &mut () };
     let mut walk = Walk::begin(plan, &mut now);
     assert_eq!(walk.attempt().unwrap().credential.name.as_str(), "spare");
     assert_eq!(walk.after(Failure::CredentialRefused, std::time::Duration::MAX, &mut now), None);
@@ -282,7 +288,7 @@ fn what_is_down_is_dropped_and_what_is_marked_comes_last() {
     let mark = State::Marked { until_ms: 9, mark: crate::route::health::Mark::Throttled };
     let weather = Weather([("azure".to_owned(), mark), ("openai".to_owned(), State::Down { until_ms: 9 })].into());
     let mut dice = Seeded(1);
-    let mut now = Circumstances { health: &weather, dice: &mut dice, seen: &mut () };
+    let mut now = Circumstances { health: &weather, accounts: &(), dice: &mut dice, seen: &mut () };
     let plan = plan(&world, Caller::default(), &request("gpt-4o", "{}"), &mut now).unwrap();
     assert_eq!(targets(&plan), ["bedrock/gpt-4o", "azure/gpt-4o"]);
     assert_eq!(plan.dropped.last().unwrap().reason, DropReason::Down { until_ms: 9 });
@@ -293,7 +299,7 @@ fn where_all_is_down_the_refusal_says_so() {
     let world = world(vec![rule("r", "true", vec![target("azure", "", "1")], Some(&[]))]);
     let weather = Weather([("azure".to_owned(), State::Down { until_ms: 9 })].into());
     let mut dice = Seeded(1);
-    let mut now = Circumstances { health: &weather, dice: &mut dice, seen: &mut () };
+    let mut now = Circumstances { health: &weather, accounts: &(), dice: &mut dice, seen: &mut () };
     let refusal = plan(&world, Caller::default(), &request("gpt-4o", "{}"), &mut now).unwrap_err();
     assert_eq!(refusal.reason, Reason::UpstreamUnreachable);
 }

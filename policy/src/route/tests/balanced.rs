@@ -99,7 +99,7 @@ fn planned(
     seed: u64,
 ) -> (Balance, String, String) {
     let mut dice = dice(seed);
-    let mut now = Circumstances { health, dice: &mut dice, seen: &mut () };
+    let mut now = Circumstances { health, accounts: &(), dice: &mut dice, seen: &mut () };
     let plan = plan(world, caller.clone(), request, &mut now).unwrap();
     let (balance, first) = (plan.choice.balance, plan.targets[0].provider.name.to_string());
     let walk = Walk::begin(plan, &mut now);

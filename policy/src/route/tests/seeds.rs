@@ -35,7 +35,12 @@ fn world(rules: Vec<Rule>) -> Snapshot {
         let models: &[&str] = if name == "groq" { &[LARGE] } else { &["gpt-4o", "gpt-4o-mini", "claude-x"] };
         provider(name, "openai", order, vec![credential("main", AllowList::only(models.iter().copied()), &[])])
     };
-    let team = Change::PutTeam(Arc::new(Team { id: "team-ml".into(), name: "ML Team".into(), customer: None }));
+    let team = Change::PutTeam(Arc::new(Team {
+        id: "team-ml".into(),
+        name: "ML Team".into(),
+        customer: None,
+        limits: crate::limit::Limits::default(),
+    }));
     let changes = NAMES.iter().zip(0..).map(|(name, order)| serves(name, order)).chain([team]);
     let rules = rules.into_iter().map(|rule| Change::PutRule(Arc::new(rule)));
     changes.chain(rules).fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
@@ -56,7 +61,7 @@ fn caller(is_of_team: bool) -> Caller {
 /// The rules that decided, and the targets.
 fn planned(world: &Snapshot, caller: Caller, model: &str, body: &str, seed: u64) -> (Vec<String>, Vec<String>) {
     let request = Request { body: body.as_bytes(), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
-    let mut now = Circumstances { health: &AllWell, dice: &mut Seeded(seed), seen: &mut () };
+    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut Seeded(seed), seen: &mut () };
     let plan = plan(world, caller, &request, &mut now).unwrap();
     let targets = plan.targets.iter().map(|target| format!("{}/{}", target.provider.name, target.model)).collect();
     (plan.rules.iter().map(ToString::to_string).collect(), targets)

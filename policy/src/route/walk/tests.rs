@@ -76,7 +76,7 @@ fn only(provider: &str) -> Caller {
 
 /// The credentials of the attempts, and the pauses before them, in milliseconds.
 fn walked(world: &Snapshot, caller: Caller, failures: &[Failure], health: &dyn Health) -> Vec<(String, u128)> {
-    let mut now = Circumstances { health, dice: &mut Last, seen: &mut () };
+    let mut now = Circumstances { health, accounts: &(), dice: &mut Last, seen: &mut () };
     let mut walk = Walk::begin(ask_plan(world, caller, "m", &["two/larger"]), &mut now);
     let name = |walk: &Walk| walk.attempt().map_or("-".to_owned(), |attempt| attempt.credential.name.to_string());
     let mut seen = vec![(name(&walk), 0)];
@@ -148,7 +148,7 @@ fn a_silent_or_broken_route_is_not_asked_again() {
 #[test]
 fn what_is_too_long_for_a_model_goes_to_another_model_only() {
     let world = world(retries(3));
-    let mut now = Circumstances { health: &weather(9), dice: &mut Last, seen: &mut () };
+    let mut now = Circumstances { health: &weather(9), accounts: &(), dice: &mut Last, seen: &mut () };
     let plan = ask_plan(&world, both(), "m", &["two", "two/larger"]);
     let mut walk = Walk::begin(plan, &mut now);
     assert_eq!(walk.after(Failure::TooLong, LONG, &mut now), Some(Duration::ZERO));
@@ -187,7 +187,7 @@ fn a_callers_own_credential_is_sent_once_however_many_of_ours_there_are() {
 #[test]
 fn nobody_waits_beyond_the_time_that_is_left() {
     let world = world(retries(3));
-    let mut now = Circumstances { health: &weather(9), dice: &mut Last, seen: &mut () };
+    let mut now = Circumstances { health: &weather(9), accounts: &(), dice: &mut Last, seen: &mut () };
     let mut walk = Walk::begin(ask_plan(&world, only("two"), "m", &[]), &mut now);
     assert_eq!(walk.after(UNAVAILABLE, Duration::from_millis(499), &mut now), None);
     assert!(walk.after(UNAVAILABLE, Duration::from_millis(500), &mut now).is_some());
@@ -221,7 +221,7 @@ proptest! {
     fn every_walk_ends(failures in prop::collection::vec(any_failure(), 64), max in 0..4_u8, budget in 0..20_u32) {
         let world = world(retries(max));
         let health = weather(budget);
-        let mut now = Circumstances { health: &health, dice: &mut Last, seen: &mut () };
+        let mut now = Circumstances { health: &health, accounts: &(), dice: &mut Last, seen: &mut () };
         let mut walk = Walk::begin(ask_plan(&world, both(), "m", &["two/larger"]), &mut now);
         let (mut made, mut at, mut waited) = (1_u32, walk.at, Duration::ZERO);
         for failure in failures {

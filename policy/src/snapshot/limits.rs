@@ -1,0 +1,127 @@
+//! Budgets and rate limits of a snapshot, and those that hang on providers and models.
+
+use std::sync::Arc;
+
+use imbl::HashMap;
+
+use super::{ApplyError, Snapshot};
+use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
+use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
+
+/// The limits of a snapshot.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LimitSet {
+    budgets: HashMap<BudgetId, Arc<Budget>>,
+    rate_limits: HashMap<RateLimitId, Arc<RateLimit>>,
+    providers: HashMap<ProviderName, Arc<Limits>>,
+    /// By model; few have more than one.
+    models: HashMap<ModelName, Arc<[ModelLimits]>>,
+}
+
+impl LimitSet {
+    pub(super) fn budget(&self, id: &BudgetId) -> Option<&Arc<Budget>> {
+        self.budgets.get(id)
+    }
+
+    pub(super) fn rate_limit(&self, id: &RateLimitId) -> Option<&Arc<RateLimit>> {
+        self.rate_limits.get(id)
+    }
+
+    pub(super) fn budgets(&self) -> impl Iterator<Item = &Arc<Budget>> {
+        self.budgets.values()
+    }
+
+    pub(super) fn rate_limits(&self) -> impl Iterator<Item = &Arc<RateLimit>> {
+        self.rate_limits.values()
+    }
+
+    pub(super) fn of_provider(&self, name: &ProviderName) -> Option<&Limits> {
+        self.providers.get(name).map(|limits| &**limits)
+    }
+
+    pub(super) fn of_model(&self, provider: Option<&ProviderName>, model: &str) -> Option<&ModelLimits> {
+        self.models.get(model)?.iter().find(|one| one.provider.as_ref() == provider)
+    }
+
+    pub(super) fn has_models(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    pub(super) fn put_budget(&mut self, budget: Arc<Budget>) {
+        self.budgets.insert(budget.id.clone(), budget);
+    }
+
+    pub(super) fn put_rate_limit(&mut self, limit: Arc<RateLimit>) {
+        self.rate_limits.insert(limit.id.clone(), limit);
+    }
+
+    pub(super) fn limit_provider(&mut self, name: ProviderName, limits: Limits) {
+        if limits.is_empty() {
+            self.providers.remove(&name);
+        } else {
+            self.providers.insert(name, Arc::new(limits));
+        }
+    }
+
+    pub(super) fn limit_model(&mut self, new: ModelLimits) {
+        let before = self.models.get(&new.model).map(|old| &**old).unwrap_or_default();
+        let model = new.model.clone();
+        let mut all: Vec<_> = before.iter().filter(|old| old.provider != new.provider).cloned().collect();
+        all.extend((!new.limits.is_empty()).then_some(new));
+        if all.is_empty() {
+            self.models.remove(&model);
+        } else {
+            self.models.insert(model, all.into());
+        }
+    }
+
+    /// Whether the limits that an entity names are there.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), ApplyError> {
+        if let Some(id) = limits.budgets.iter().find(|id| !self.budgets.contains_key(*id)) {
+            return Err(ApplyError::NoSuchBudget(id.clone()));
+        }
+        match limits.rate_limit.as_ref().filter(|id| !self.rate_limits.contains_key(*id)) {
+            Some(id) => Err(ApplyError::NoSuchRateLimit(id.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn remove_budget(&mut self, id: &BudgetId) -> Result<(), ApplyError> {
+        match self.named_by(|limits| limits.budgets.contains(id)) {
+            Some(who) => Err(ApplyError::InUse(who)),
+            None => {
+                self.limits.budgets.remove(id);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn remove_rate_limit(&mut self, id: &RateLimitId) -> Result<(), ApplyError> {
+        match self.named_by(|limits| limits.rate_limit.as_ref() == Some(id)) {
+            Some(who) => Err(ApplyError::InUse(who)),
+            None => {
+                self.limits.rate_limits.remove(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// An entity whose limits are such.
+    fn named_by(&self, is_such: impl Fn(&Limits) -> bool) -> Option<String> {
+        let keys = self
+            .keys
+            .values()
+            .find(|key| is_such(&key.limits) || key.providers.iter().any(|access| is_such(&access.limits)));
+        let teams = || self.teams.values().find(|team| is_such(&team.limits));
+        let customers = || self.customers.values().find(|customer| is_such(&customer.limits));
+        let providers = || self.limits.providers.iter().find(|(_, limits)| is_such(limits));
+        let models = || self.limits.models.values().flat_map(|all| all.iter()).find(|one| is_such(&one.limits));
+        keys.map(|key| format!("virtual key `{}`", key.id))
+            .or_else(|| teams().map(|team| format!("team `{}`", team.id)))
+            .or_else(|| customers().map(|customer| format!("customer `{}`", customer.id)))
+            .or_else(|| providers().map(|(name, _)| format!("provider `{name}`")))
+            .or_else(|| models().map(|one| format!("model `{}`", one.model)))
+    }
+}
