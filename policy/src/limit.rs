@@ -1,7 +1,6 @@
 //! Budgets and rate limits as configured, and what they hang on. What was used of them lies in accounts, outside the snapshot.
 
 use std::fmt;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -228,10 +227,10 @@ impl Accounts for () {
 }
 
 /// A budget or a rate limit.
-#[derive(Clone, Debug)]
-pub enum Limit {
+#[derive(Clone, Copy, Debug)]
+pub enum Limit<'a> {
     /// A budget.
-    Budget(Arc<Budget>),
+    Budget(&'a Budget),
     /// A rate limit.
-    Rate(Arc<RateLimit>),
+    Rate(&'a RateLimit),
 }
