@@ -1,6 +1,6 @@
 //! The only place that asks what time it is.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy::window::Now;
 
@@ -8,23 +8,22 @@ use policy::window::Now;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: Instant,
+    /// Milliseconds since 1970 at that moment.
+    started_ms: u64,
 }
 
 impl Clock {
-    /// A clock whose monotonic time begins now.
+    /// A clock whose steady time begins now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), started_ms: wall_ms() }
     }
 
     /// The time.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Now { wall_ms: millis(wall), mono_ms: millis(self.started.elapsed()) }
+        Now { wall_ms: wall_ms(), mono_ms: self.started_ms.saturating_add(millis(self.started.elapsed())) }
     }
 
     /// Microseconds since the clock was started.
@@ -32,4 +31,13 @@ impl Clock {
     pub fn micros(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn wall_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

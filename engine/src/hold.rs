@@ -1,19 +1,28 @@
-//! The typed life of a reservation: `Hold` → `dispatch` → `Sent` → `settle`. Nothing is sent without a `Sent`.
+//! The typed life of a reservation: `Hold` → `dispatch` → `Sent` → `settle`. Nothing is sent without a `Sent`, and nothing that
+//! is limited is sent before it is written down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use policy::account::{PaceMark, SpendingMark};
+use policy::decision::{LimitsLeft, Reason, Refusal};
 use policy::money::NanoUsd;
 use policy::price::ModelPrice;
+use policy::route::{Attempt, Caller};
 use policy::usage::{Metered, UsageSource};
+use smallvec::SmallVec;
+use store::{AttemptId, Closed, Entry, Kind, Opened, Outcome};
 
-use crate::ledger::Account;
+use crate::ledger::commit::Lock;
+use crate::ledger::{Account, AccountId, Meters, Shared, Terms};
 
 /// An attempt's worst case, reserved on all its accounts. Dropping it releases it: nothing was sent.
 #[must_use = "dropping a hold releases it"]
 #[derive(Debug)]
 pub struct Hold {
     reserved: Option<Reserved>,
+    clamped: Option<u64>,
+    left: LimitsLeft,
 }
 
 /// A reservation whose request is on its way. Dropping it charges the whole hold as abandoned: nobody saw the end.
@@ -21,6 +30,17 @@ pub struct Hold {
 #[derive(Debug)]
 pub struct Sent {
     reserved: Option<Reserved>,
+    /// Whether it is in the journal.
+    is_written: bool,
+    clamped: Option<u64>,
+    left: LimitsLeft,
+}
+
+/// A call that counts as a request, and as one in flight, on the limits of its caller. Dropping it says that it is over.
+#[must_use = "dropping an admission says that the call is over"]
+#[derive(Debug)]
+pub struct Admission {
+    accounts: SmallVec<[Arc<Account>; 2]>,
 }
 
 /// What an attempt was charged.
@@ -34,57 +54,156 @@ pub struct Charge {
 
 #[derive(Debug)]
 struct Reserved {
-    accounts: Vec<Arc<Account>>,
+    held: SmallVec<[Held; 8]>,
     amount: NanoUsd,
-    abandoned: Arc<AtomicU64>,
+    tokens: u64,
+    is_hard: bool,
+    attempt: AttemptId,
+    shared: Arc<Shared>,
+}
+
+/// What is reserved on one account.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) account: Arc<Account>,
+    pub(crate) mark: Mark,
+    /// Whether it is the caller's side.
+    pub(crate) is_callers: bool,
+}
+
+/// Where it is reserved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mark {
+    /// On a budget.
+    Budget(SpendingMark),
+    /// On a rate limit.
+    Rate {
+        /// The slices.
+        mark: PaceMark,
+        /// Whether it counts as a request and as one in flight.
+        is_counted: bool,
+    },
+    /// Nowhere.
+    None,
+}
+
+/// Whom an attempt is for, and when it is sent: for the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The attempt.
+    pub attempt: &'a Attempt,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl Admission {
+    pub(crate) fn of(held: &[Held]) -> Self {
+        let counted = |held: &&Held| held.is_callers && matches!(held.mark, Mark::Rate { is_counted: true, .. });
+        Self { accounts: held.iter().filter(counted).map(|held| Arc::clone(&held.account)).collect() }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        for account in &self.accounts {
+            leave(account);
+        }
+    }
 }
 
 impl Hold {
-    pub(crate) fn new(accounts: Vec<Arc<Account>>, amount: NanoUsd, abandoned: Arc<AtomicU64>) -> Self {
-        Self { reserved: Some(Reserved { accounts, amount, abandoned }) }
+    pub(crate) fn new(held: SmallVec<[Held; 8]>, terms: &Terms, left: LimitsLeft, shared: Arc<Shared>) -> Self {
+        let (amount, tokens, is_hard) = (terms.amount, terms.tokens, terms.is_hard);
+        let attempt = shared.next_attempt();
+        let reserved = Reserved { held, amount, tokens, is_hard, attempt, shared };
+        Self { reserved: Some(reserved), clamped: terms.clamped, left }
     }
 
-    /// What is reserved on each account.
+    /// One of an operation that costs nothing: it touches no account.
+    pub fn free() -> Self {
+        Self { reserved: None, clamped: None, left: LimitsLeft::default() }
+    }
+
+    /// What is reserved on each budget.
     #[must_use]
     pub fn amount(&self) -> NanoUsd {
         self.reserved.as_ref().map_or(NanoUsd::ZERO, |reserved| reserved.amount)
     }
 
-    /// Says that the request is being sent now.
-    pub fn dispatch(mut self) -> Sent {
-        Sent { reserved: self.reserved.take() }
+    /// The output limit that it is to be sent with, where the client set none and the model's own costs more than is left.
+    #[must_use]
+    pub fn clamped(&self) -> Option<u64> {
+        self.clamped
+    }
+
+    /// Says that the request is being sent now, and has it written down first.
+    ///
+    /// # Errors
+    /// When it cannot be written down, and a budget applies that cannot be overspent; then it is released.
+    pub fn dispatch(mut self, sending: &Sending<'_>) -> Result<Sent, Refusal> {
+        let is_written = match self.reserved.as_ref().map(|reserved| reserved.write(sending)) {
+            None | Some(Ok(false)) => false,
+            Some(Ok(true)) => true,
+            Some(Err(refusal)) => return Err(refusal),
+        };
+        let left = std::mem::take(&mut self.left);
+        Ok(Sent { reserved: self.reserved.take(), is_written, clamped: self.clamped, left })
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
-            for account in &reserved.accounts {
-                account.release(reserved.amount);
-            }
+            reserved.release();
         }
     }
 }
 
 impl Sent {
-    /// Charges what was used at its price and frees the rest. A usage that was abandoned is charged the full hold.
-    pub fn settle(mut self, metered: &Metered, price: Option<&ModelPrice>) -> Charge {
-        let Some(reserved) = self.reserved.take() else {
-            return Charge { cost: NanoUsd::ZERO, source: metered.source };
-        };
-        let cost = match metered.source {
-            UsageSource::Abandoned => reserved.amount,
-            _ => price.map_or(NanoUsd::ZERO, |price| price.cost(&metered.usage)),
-        };
-        reserved.charge(cost, Some(metered));
-        Charge { cost, source: metered.source }
+    /// The output limit that it was sent with, where that was lowered.
+    #[must_use]
+    pub fn clamped(&self) -> Option<u64> {
+        self.clamped
     }
 
-    /// Frees the hold at no cost: the vendor refused, or the request never reached it.
-    pub fn settle_free(mut self) {
+    /// What was left of the tightest limits when it was reserved.
+    #[must_use]
+    pub fn left(&self) -> &LimitsLeft {
+        &self.left
+    }
+
+    /// Charges what was used at its price and frees the rest. A usage that was abandoned is charged the full hold.
+    pub fn settle(mut self, metered: &Metered, price: Option<&ModelPrice>, at_ms: u64) -> Charge {
+        let source = metered.source;
+        let Some(reserved) = self.reserved.take() else {
+            return Charge { cost: NanoUsd::ZERO, source };
+        };
+        if source == UsageSource::Abandoned {
+            let cost = reserved.amount;
+            reserved.abandon(self.is_written, at_ms);
+            return Charge { cost, source };
+        }
+        let cost = price.map_or(NanoUsd::ZERO, |price| price.cost(&metered.usage));
+        let tokens = metered.usage.input_total().saturating_add(metered.usage.output_total());
+        reserved.shared.counts.note_settled(source);
+        reserved.charge(cost, tokens, self.is_written, at_ms);
+        Charge { cost, source }
+    }
+
+    /// Frees the hold at no cost: the vendor refused. It was a request all the same.
+    pub fn settle_free(mut self, at_ms: u64) {
         if let Some(reserved) = self.reserved.take() {
-            let nothing = Metered { usage: policy::usage::Usage::default(), source: UsageSource::Reported };
-            reserved.charge(NanoUsd::ZERO, Some(&nothing));
+            reserved.charge(NanoUsd::ZERO, 0, self.is_written, at_ms);
+        }
+    }
+
+    /// Takes it back: the request never reached anybody.
+    pub fn take_back(mut self, at_ms: u64) {
+        if let Some(reserved) = self.reserved.take() {
+            reserved.close(self.is_written, at_ms, Outcome::Unsent);
+            reserved.release();
         }
     }
 }
@@ -92,18 +211,121 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
-            reserved.abandoned.fetch_add(1, Ordering::Relaxed);
-            reserved.charge(reserved.amount, None);
+            reserved.abandon(self.is_written, 0);
         }
     }
 }
 
 impl Reserved {
-    fn charge(&self, cost: NanoUsd, metered: Option<&Metered>) {
-        for account in &self.accounts {
-            account.charge(self.amount, cost, metered);
+    /// Writes it down. `false`: there is nothing to write, or nowhere, or it could not be and no budget forbids to go on.
+    fn write(&self, sending: &Sending<'_>) -> Result<bool, Refusal> {
+        let Some(journal) = self.shared.journal.as_ref().filter(|_| !self.held.is_empty()) else { return Ok(false) };
+        let mut entries: SmallVec<[Entry<'_>; 16]> = SmallVec::new();
+        self.held.iter().for_each(|held| held.entries(self.amount, &mut |entry| entries.push(entry)));
+        let Sending { caller, attempt, at_ms } = sending;
+        let opened = Opened {
+            attempt: self.attempt,
+            at_ms: *at_ms,
+            key: caller.key.as_ref().map_or("", |key| key.id.as_str()),
+            provider: attempt.provider.name.as_str(),
+            model: attempt.model.as_str(),
+            entries: &entries,
+        };
+        match journal.open(&opened) {
+            Ok(()) => Ok(true),
+            Err(_) => {
+                self.shared.counts.unwritten.fetch_add(1, Ordering::Relaxed);
+                if self.is_hard { Err(unwritten()) } else { Ok(false) }
+            }
         }
     }
+
+    /// Nothing was sent.
+    fn release(&self) {
+        for held in &self.held {
+            match (&mut *held.account.lock(), held.mark) {
+                (Meters::Budget(spending), Mark::Budget(mark)) => spending.release(mark, self.amount),
+                (Meters::Rate(pace), Mark::Rate { mark, is_counted }) => {
+                    pace.settle(mark, Some(0));
+                    // The call was counted on its caller's limits, whatever becomes of this attempt.
+                    if is_counted && !held.is_callers {
+                        pace.take_back_request(mark);
+                        pace.leave();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn abandon(&self, is_written: bool, at_ms: u64) {
+        let counts = &self.shared.counts;
+        counts.note_settled(UsageSource::Abandoned);
+        counts.abandoned_nano.fetch_add(self.amount.0, Ordering::Relaxed);
+        self.close(is_written, at_ms, Outcome::Abandoned);
+        self.settle(self.amount, None);
+    }
+
+    fn charge(&self, cost: NanoUsd, tokens: u64, is_written: bool, at_ms: u64) {
+        if cost > self.amount {
+            self.shared.counts.exceeded.fetch_add(1, Ordering::Relaxed);
+        }
+        self.close(is_written, at_ms, Outcome::Charged { nano: cost.0, tokens });
+        self.settle(cost, Some(tokens));
+    }
+
+    fn close(&self, is_written: bool, at_ms: u64, outcome: Outcome) {
+        if let Some(journal) = self.shared.journal.as_ref().filter(|_| is_written) {
+            journal.close(Closed { attempt: self.attempt, at_ms, outcome });
+        }
+    }
+
+    fn settle(&self, cost: NanoUsd, tokens: Option<u64>) {
+        for held in &self.held {
+            match (&mut *held.account.lock(), held.mark) {
+                (Meters::Budget(spending), Mark::Budget(mark)) => spending.settle(mark, self.amount, cost),
+                (Meters::Rate(pace), Mark::Rate { mark, is_counted }) => {
+                    pace.settle(mark, tokens);
+                    if is_counted && !held.is_callers {
+                        pace.leave();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Held {
+    /// What the journal keeps of it.
+    fn entries<'a>(&'a self, amount: NanoUsd, write: &mut dyn FnMut(Entry<'a>)) {
+        let id = self.account.id.as_str();
+        let entry = |kind, start_ms, length_ms, amount| Entry { kind, id, start_ms, length_ms, amount };
+        match (&self.account.id, self.mark) {
+            (AccountId::Budget(_), Mark::Budget(mark)) => write(entry(Kind::Budget, mark.window_ms, 0, amount.0)),
+            (AccountId::Rate(_), Mark::Rate { mark, .. }) => {
+                if let Some((start_ms, length_ms)) = mark.request {
+                    write(entry(Kind::Requests, start_ms, length_ms, 1));
+                }
+                if let Some((start_ms, length_ms, held)) = mark.tokens {
+                    write(entry(Kind::Tokens, start_ms, length_ms, held));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn leave(account: &Account) {
+    if let Meters::Rate(pace) = &mut *account.lock() {
+        pace.leave();
+    }
+}
+
+fn unwritten() -> Refusal {
+    let message = "what this call may spend cannot be written down at present, so it is not sent: the gateway's data folder \
+                   cannot be written (is the disk full?)";
+    Refusal::new(Reason::LedgerUnavailable, message).retry_after(std::time::Duration::from_secs(1))
 }
 
 #[cfg(test)]

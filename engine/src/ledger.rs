@@ -1,175 +1,264 @@
-//! Who used and owes what: one account for each owner, outside the snapshot, so that accounts survive every swap.
+//! Who used and owes what: one account for each budget and each rate limit, outside the snapshot, so that accounts survive every
+//! swap. Limits come from the snapshot as arguments; here are the amounts.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash};
+mod account;
+pub mod commit;
+mod counts;
+mod lines;
+mod report;
+mod restore;
+
+pub(crate) use account::{Account, AccountId, Meters};
+pub use counts::Counts;
+pub(crate) use counts::Shared;
+pub use report::{BudgetReport, Reported};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-use policy::id::{CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
+use policy::account::{Short, Slot};
+use policy::decision::Refusal;
+use policy::id::ModelName;
+use policy::limit::{Budget, Limit, Mode};
 use policy::money::NanoUsd;
+use policy::price::WorstCase;
 use policy::route::{Attempt, Caller};
+use policy::settings::Settings;
 use policy::snapshot::Snapshot;
-use policy::usage::{Metered, UsageSource};
+use policy::window::Now;
+use smallvec::SmallVec;
+use store::Journal;
 
-use crate::hold::Hold;
-
-const SHARDS: usize = 64;
-
-/// Whose account it is. The order is the order in which accounts are locked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// A customer.
-    Customer(CustomerId),
-    /// A team.
-    Team(TeamId),
-    /// A virtual key.
-    VirtualKey(VirtualKeyId),
-    /// All calls without a virtual key.
-    Anonymous,
-    /// A provider.
-    Provider(ProviderName),
-    /// A model of a provider that is in the price list.
-    Model(ProviderName, ModelName),
-}
-
-/// The amounts of one account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
-    /// Reserved by calls in flight.
-    pub held: NanoUsd,
-    /// Charged.
-    pub spent: NanoUsd,
-    /// The part of `spent` that nobody reported: full holds of attempts whose end was never seen.
-    pub abandoned: NanoUsd,
-    /// Attempts charged or in flight.
-    pub attempts: u64,
-    /// Tokens charged, input and output.
-    pub tokens: u64,
-}
-
-/// One owner's amounts behind their lock.
-#[derive(Debug)]
-pub struct Account {
-    owner: Owner,
-    balance: Mutex<Balance>,
-}
-
-type Shard = RwLock<HashMap<Owner, Arc<Account>>>;
+use crate::hold::{Admission, Held, Hold};
+use account::Accounts;
+use lines::{Line, Lines};
 
 /// All accounts.
 #[derive(Debug)]
 pub struct Ledger {
-    shards: Box<[Shard]>,
-    hasher: RandomState,
-    abandoned: Arc<AtomicU64>,
+    accounts: Accounts,
+    shared: Arc<Shared>,
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            hasher: RandomState::new(),
-            abandoned: Arc::default(),
-        }
-    }
+/// What an attempt wants to reserve, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Where the limits stand.
+    pub snapshot: &'a Snapshot,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The model as the target names it, before the credential's own name for it.
+    pub asked: &'a ModelName,
+    /// The attempt.
+    pub attempt: &'a Attempt,
+    /// Whether the client left the output unlimited, and the request can carry a limit: then it may be lowered.
+    pub may_clamp: bool,
+    /// Whether the call was counted as a request before, with an earlier attempt.
+    pub is_admitted: bool,
+    /// When.
+    pub now: Now,
+}
+
+/// An attempt that an account cannot take.
+#[derive(Debug)]
+pub struct Denied {
+    /// What the client is told if nothing else can be tried.
+    pub refusal: Refusal,
+    /// Whether an account of the caller's is short: then no other target can help.
+    pub is_callers: bool,
 }
 
 impl Ledger {
-    /// Holds an attempt's worst case on every account that it touches, each once: the caller's and the target's.
-    pub fn hold(&self, callers: &[Owner], attempt: &Attempt) -> Hold {
-        let provider = &attempt.provider.name;
-        let mut owners = callers.to_vec();
-        owners.push(Owner::Provider(provider.clone()));
-        // Any other name is the caller's invention, and accounts are kept for ever.
-        if attempt.known.is_some() {
-            owners.push(Owner::Model(provider.clone(), attempt.model.clone()));
-        }
-        owners.sort();
-        owners.dedup();
-        let accounts: Vec<_> = owners.into_iter().map(|owner| self.account(owner)).collect();
-        let amount = attempt.worst_case.unwrap_or_default();
-        for account in &accounts {
-            account.hold(amount);
-        }
-        Hold::new(accounts, amount, Arc::clone(&self.abandoned))
-    }
-
-    /// The amounts of an owner; zero for one that never called.
+    /// One without a past. Without a journal nothing outlives the process.
     #[must_use]
-    pub fn balance(&self, owner: &Owner) -> Balance {
-        let found = self.shard(owner).and_then(|shard| shard.read().get(owner).cloned());
-        found.map(|account| *account.balance.lock()).unwrap_or_default()
+    pub fn new(journal: Option<Arc<dyn Journal>>, run: u64) -> Self {
+        Self { accounts: Accounts::default(), shared: Arc::new(Shared::new(journal, run)) }
     }
 
-    /// How many attempts were charged in full because nobody saw their end.
-    #[must_use]
-    pub fn abandoned_attempts(&self) -> u64 {
-        self.abandoned.load(Ordering::Relaxed)
-    }
-
-    fn account(&self, owner: Owner) -> Arc<Account> {
-        let Some(shard) = self.shard(&owner) else {
-            return Arc::new(Account::new(owner));
-        };
-        if let Some(account) = shard.read().get(&owner) {
-            return Arc::clone(account);
+    /// Reserves an attempt's worst case on every account that it touches, on all or on none: the caller's and the target's. The
+    /// call itself is counted with its first attempt.
+    ///
+    /// # Errors
+    /// When an account is short of it.
+    pub fn hold(&self, request: &Request<'_>) -> Result<(Hold, Option<Admission>), Denied> {
+        let lines = self.lines(request);
+        let (mut locked, terms) = lock(&lines, request);
+        if let Some(wrong) = wrong(request, &lines, &locked, &terms) {
+            drop(locked);
+            return Err(wrong.explain(request, &terms));
         }
-        Arc::clone(shard.write().entry(owner.clone()).or_insert_with(|| Arc::new(Account::new(owner))))
+        let mut held: SmallVec<[Held; 8]> = SmallVec::new();
+        for (line, meters) in lines.iter().zip(&mut locked) {
+            held.push(line.commit(meters, &terms, request));
+        }
+        let left = report::limits_left(&lines, &locked, request.now);
+        drop(locked);
+        let admission = (!request.is_admitted).then(|| Admission::of(&held));
+        if terms.clamped.is_some() {
+            self.shared.counts.clamped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok((Hold::new(held, &terms, left, Arc::clone(&self.shared)), admission))
     }
 
-    fn shard(&self, owner: &Owner) -> Option<&Shard> {
-        let hash = usize::try_from(self.hasher.hash_one(owner) % SHARDS as u64).unwrap_or_default();
-        self.shards.get(hash)
+    /// Whether an attempt could be reserved, without reserving it.
+    ///
+    /// # Errors
+    /// When an account is short of it.
+    pub fn probe(&self, request: &Request<'_>) -> Result<(), Denied> {
+        let lines = self.lines(request);
+        let (locked, terms) = lock(&lines, request);
+        let wrong = wrong(request, &lines, &locked, &terms);
+        drop(locked);
+        wrong.map_or(Ok(()), |wrong| Err(wrong.explain(request, &terms)))
+    }
+
+    /// What is counted besides the accounts.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
     }
 }
 
-impl Account {
-    fn new(owner: Owner) -> Self {
-        Self { owner, balance: Mutex::default() }
+/// Locks the accounts of an attempt, moves them on to this moment, and says what would be reserved on them.
+fn lock<'l>(lines: &'l Lines<'_>, request: &Request<'_>) -> (commit::Guards<'l, Account>, Terms) {
+    let mut locked = commit::lock_all(lines.iter().map(|line| &*line.account));
+    for (line, meters) in lines.iter().zip(&mut locked) {
+        line.roll(meters, request.now);
     }
+    let terms = Terms::of(request, lines, &locked);
+    (locked, terms)
+}
 
-    /// Whose it is.
-    #[must_use]
-    pub fn owner(&self) -> &Owner {
-        &self.owner
-    }
+/// What is reserved on each account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) amount: NanoUsd,
+    pub(crate) tokens: u64,
+    /// The output limit that the attempt is sent with, where it was lowered.
+    pub(crate) clamped: Option<u64>,
+    /// Whether a budget applies that cannot be overspent.
+    pub(crate) is_hard: bool,
+    is_priced: bool,
+}
 
-    fn hold(&self, amount: NanoUsd) {
-        let mut balance = self.balance.lock();
-        balance.held = balance.held.saturating_add(amount);
-        balance.attempts = balance.attempts.saturating_add(1);
-    }
-
-    pub(crate) fn release(&self, amount: NanoUsd) {
-        let mut balance = self.balance.lock();
-        balance.held = balance.held.saturating_sub(amount);
-        balance.attempts = balance.attempts.saturating_sub(1);
-    }
-
-    pub(crate) fn charge(&self, held: NanoUsd, cost: NanoUsd, metered: Option<&Metered>) {
-        let mut balance = self.balance.lock();
-        balance.held = balance.held.saturating_sub(held);
-        balance.spent = balance.spent.saturating_add(cost);
-        if let Some(metered) = metered {
-            let tokens = metered.usage.input_total().saturating_add(metered.usage.output_total());
-            balance.tokens = balance.tokens.saturating_add(tokens);
-        }
-        if metered.is_none_or(|metered| metered.source == UsageSource::Abandoned) {
-            balance.abandoned = balance.abandoned.saturating_add(cost);
+impl Terms {
+    fn of(request: &Request<'_>, lines: &Lines<'_>, locked: &[account::Locked<'_>]) -> Self {
+        let attempt = request.attempt;
+        let rests = lines.iter().zip(locked).filter_map(|(line, meters)| line.hard_rest(meters));
+        let rest = rests.min();
+        let worst = attempt.worst_case.unwrap_or_default();
+        let clamped = rest.filter(|_| request.may_clamp).and_then(|rest| clamp(&worst, rest, request.snapshot.settings()));
+        Self {
+            amount: clamped.map_or_else(|| worst.amount(), |limit| worst.amount_at(limit)),
+            tokens: likely_tokens(attempt, &worst, clamped),
+            clamped,
+            is_hard: rest.is_some(),
+            is_priced: attempt.worst_case.is_some(),
         }
     }
 }
 
-/// Whose accounts a caller's calls are charged to.
-#[must_use]
-pub fn caller_owners(snapshot: &Snapshot, caller: &Caller) -> Vec<Owner> {
-    let Some(key) = &caller.key else {
-        return vec![Owner::Anonymous];
-    };
-    let mut owners = vec![Owner::VirtualKey(key.id.clone())];
-    owners.extend(key.team.clone().map(Owner::Team));
-    owners.extend(snapshot.customer_of(key).map(Owner::Customer));
-    owners
+/// The output limit that is sent where the model's own costs more than is left: an eighth of the rest, so that a few calls can
+/// still be made. `None`: there is no need.
+fn clamp(worst: &WorstCase, rest: NanoUsd, settings: &Settings) -> Option<u64> {
+    if worst.amount() <= rest {
+        return None;
+    }
+    let limit = worst.affordable(NanoUsd(rest.0 / 8)).max(settings.min_clamped_tokens);
+    (limit < worst.output_limit()).then_some(limit)
 }
+
+fn likely_tokens(attempt: &Attempt, worst: &WorstCase, clamped: Option<u64>) -> u64 {
+    let saved = clamped.map_or(0, |limit| worst.output_limit().saturating_sub(limit));
+    attempt.likely_tokens.saturating_sub(saved).max(attempt.likely_tokens.min(1))
+}
+
+/// The account that is short of the most: the one that takes longest to have room again.
+#[derive(Debug)]
+struct Found<'l, 's> {
+    line: &'l Line<'s>,
+    short: Short,
+    standing: report::Standing,
+}
+
+/// What is wrong with an attempt.
+#[derive(Debug)]
+enum Wrong<'l, 's> {
+    Unpriced(&'l Line<'s>, &'s Budget),
+    Short(Found<'l, 's>),
+}
+
+/// What keeps an attempt from being made; `None`: nothing.
+fn wrong<'l, 's>(
+    request: &Request<'_>,
+    lines: &'l Lines<'s>,
+    locked: &[account::Locked<'_>],
+    terms: &Terms,
+) -> Option<Wrong<'l, 's>> {
+    let mut worst: Option<(report::Severity, Found<'l, 's>)> = None;
+    for (line, meters) in lines.iter().zip(locked) {
+        let Err(short) = line.check(meters, terms, request) else { continue };
+        let standing = line.standing(meters, request.now);
+        let severity = report::severity(line, short, &standing, request.now);
+        if worst.as_ref().is_none_or(|(known, _)| severity > *known) {
+            worst = Some((severity, Found { line, short, standing }));
+        }
+    }
+    if let Some((_, found)) = worst {
+        return Some(Wrong::Short(found));
+    }
+    if terms.is_priced || !terms.is_hard || !request.snapshot.settings().refuse_unpriced {
+        return None;
+    }
+    lines.iter().find_map(|line| match line.limit {
+        Limit::Budget(budget) if budget.mode == Mode::Hard => Some(Wrong::Unpriced(line, budget)),
+        _ => None,
+    })
+}
+
+impl Wrong<'_, '_> {
+    fn explain(&self, request: &Request<'_>, terms: &Terms) -> Denied {
+        match self {
+            Self::Unpriced(line, budget) => {
+                let name = line.name(request);
+                let (model, provider) = (request.attempt.model.as_str(), request.attempt.provider.name.as_str());
+                let refusal = policy::limit::refusal::unpriced(model, provider, budget, line.who(&name));
+                Denied { refusal, is_callers: false }
+            }
+            Self::Short(found) => {
+                let refusal = found.refusal(request, terms);
+                Denied { refusal, is_callers: found.line.holder.is_callers() }
+            }
+        }
+    }
+}
+
+impl Found<'_, '_> {
+    fn refusal(&self, request: &Request<'_>, terms: &Terms) -> Refusal {
+        use policy::limit::refusal::{of_budget, of_rate_limit};
+        let name = self.line.name(request);
+        let who = self.line.who(&name);
+        match (self.line.limit, &self.standing) {
+            (Limit::Budget(budget), report::Standing::Budget(standing)) => {
+                of_budget(budget, *standing, self.short, terms.amount, who, request.now)
+            }
+            (Limit::Rate(limit), report::Standing::Rate(standing)) => {
+                of_rate_limit(limit, *standing, self.short, terms.tokens, who, request.now)
+            }
+            _ => Refusal::new(policy::decision::Reason::Internal, "an account is not what it should be"),
+        }
+    }
+}
+
+/// The next number of a kind.
+fn next(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An account's slot for an attempt.
+fn slot(line: &Line<'_>, terms: &Terms, request: &Request<'_>) -> Slot {
+    Slot { request: !(line.holder.is_callers() && request.is_admitted), tokens: terms.tokens }
+}
+
+#[cfg(test)]
+mod tests;

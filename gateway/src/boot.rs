@@ -24,7 +24,8 @@ use policy::snapshot::Snapshot;
 use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
-use crate::life::{Drainer, Life, Signals, end};
+use crate::ledger::{self, Opened};
+use crate::life::{Drainer, Ending, Life, Signals};
 use crate::listen::{Bound, OnBound};
 use crate::prices::{self, Prices, Started};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
@@ -76,9 +77,12 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let snapshot = compile_with(&loaded, &started)?;
     announce(&snapshot);
     let file = &loaded.file;
+    let clock = Clock::start();
+    let Opened { store, ledger } = ledger::open(&arguments.data, &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
-    let edge = edge(file, snapshot, &parts);
+    let edge = edge(file, snapshot, &parts, ledger, clock);
     let Parts { life, telemetry, resolver } = parts;
+    let ending = Arc::new(Ending::new(Arc::clone(&telemetry), store));
     let (live, metrics) = (Arc::clone(&edge.live), Arc::clone(&telemetry.metrics));
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
@@ -91,13 +95,13 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     if let Some(prices) = prices {
         server.add_service(background_service("prices", prices));
     }
-    let drainer = Drainer { life: Arc::clone(&life), telemetry: Arc::clone(&telemetry) };
+    let drainer = Drainer { life: Arc::clone(&life), ending: Arc::clone(&ending) };
     server.add_service(background_service("drain", drainer));
     life.set_ready(true);
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
-    end(&telemetry)
+    ending.end()
 }
 
 fn announce(snapshot: &Snapshot) {
@@ -132,13 +136,13 @@ impl Parts {
 }
 
 /// The edge for a policy.
-pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts) -> Edge {
+pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<Ledger>, clock: Clock) -> Edge {
     let client = &file.client;
     Edge {
         live: Arc::new(Live::new(snapshot)),
-        ledger: Arc::new(Ledger::default()),
+        ledger,
         health: Arc::new(RouteHealth::default()),
-        clock: Clock::start(),
+        clock,
         resolver: Arc::clone(&parts.resolver),
         trust: Trust::default(),
         throttle: Throttle::new(client.auth_failures_per_minute, client.trusted_proxies.clone()),

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
+use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -95,7 +97,7 @@ impl ShutdownSignalWatch for Signals {
 /// Ends the process as soon as nothing is in flight; Pingora itself would sleep the whole grace period.
 pub(crate) struct Drainer {
     pub(crate) life: Arc<Life>,
-    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) ending: Arc<Ending>,
 }
 
 #[async_trait]
@@ -110,17 +112,35 @@ impl BackgroundService for Drainer {
             // an HTTP/2 connection by then is served too.
             tokio::time::sleep(Duration::from_millis(50)).await;
             if self.life.in_flight() == 0 {
-                end(&self.telemetry);
+                self.ending.end();
             }
         }
     }
 }
 
-/// Ends the process; nothing that was logged is lost.
-pub(crate) fn end(telemetry: &Telemetry) -> ! {
-    if let Some(access) = &telemetry.access {
-        access.flush();
+/// What must be done before the process ends.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    telemetry: Arc<Telemetry>,
+    store: Mutex<Option<Store>>,
+}
+
+impl Ending {
+    pub(crate) fn new(telemetry: Arc<Telemetry>, store: Store) -> Self {
+        Self { telemetry, store: Mutex::new(Some(store)) }
     }
-    tracing::info!("stopped");
-    std::process::exit(0)
+
+    /// Ends the process; nothing that was logged or charged is lost.
+    pub(crate) fn end(&self) -> ! {
+        if let Some(access) = &self.telemetry.access {
+            access.flush();
+        }
+        // Whoever comes second waits here until the first one is through, which ends both.
+        let mut store = self.store.lock();
+        if let Some(store) = store.take() {
+            store.close();
+        }
+        tracing::info!("stopped");
+        std::process::exit(0)
+    }
 }

@@ -6,6 +6,7 @@ mod config;
 mod explain;
 mod first_bytes;
 mod keyring;
+mod ledger;
 mod life;
 mod listen;
 mod prices;

@@ -11,6 +11,7 @@ mod finish;
 pub(crate) mod gate;
 mod held;
 mod judge;
+mod limits;
 mod models;
 mod peer;
 mod query;
@@ -45,6 +46,7 @@ use crate::life::Life;
 use crate::request_id;
 use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::{MOST_BUDGETS, Moment};
 use crate::telemetry::record::Record;
 use crate::throttle::Throttle;
 use crate::trust::Trust;
@@ -273,13 +275,13 @@ impl Edge {
         let snapshot = self.live.snapshot();
         metrics.policy_revision.set(gauge(snapshot.revision()));
         metrics.take_over_rules(snapshot.rules());
-        metrics.take_over(
-            self.ledger.abandoned_attempts(),
-            self.telemetry.access.as_ref().map_or(0, |access| access.dropped()),
-        );
+        metrics.take_over(self.telemetry.access.as_ref().map_or(0, |access| access.dropped()));
+        let (budgets, budget_count) = self.ledger.tightest_budgets(&snapshot, MOST_BUDGETS, self.clock.now());
+        let routes = self.health.routes(self.clock.micros());
+        let moment = Moment { routes: &routes, counts: self.ledger.counts(), budgets: &budgets, budget_count };
         let mut header = ResponseHeader::build(200, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
-        fail::respond(session, header, Bytes::from(metrics.render(&self.health.routes(self.clock.micros()))), ctx).await
+        fail::respond(session, header, Bytes::from(metrics.render(&moment)), ctx).await
     }
 }
 

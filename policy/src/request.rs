@@ -80,6 +80,12 @@ impl Operation {
         !matches!(self, Self::CountTokens | Self::ListModels)
     }
 
+    /// Whether a request of it can carry a limit on its output.
+    #[must_use]
+    pub const fn has_output_limit(self) -> bool {
+        matches!(self, Self::ChatCompletion | Self::TextCompletion | Self::Responses)
+    }
+
     const fn bit(self) -> u32 {
         1 << (self as u32)
     }

@@ -261,7 +261,7 @@ impl AttemptView {
             weight: planned.weight.to_string(),
             share: share(planned.times_first),
             model: attempt.model.to_string(),
-            worst_case_usd: attempt.worst_case.map(|cost| cost.to_string()),
+            worst_case_usd: attempt.worst_case.map(|worst| worst.amount().to_string()),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use engine::dice::ThreadDice;
-use engine::ledger::caller_owners;
 use pingora::proxy::Session;
 use policy::admit::{admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
@@ -50,9 +49,9 @@ impl Edge {
         ctx.record.asked(&wish.model, wish.stream);
         let headers = HeaderFields(&session.req_header().headers);
         let request = wish.request(asked, &headers, session.req_header().uri.query(), body.bytes());
-        let owners = caller_owners(&snapshot, &caller);
         let view = self.health.at(self.clock.micros());
-        let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
+        let accounts = self.ledger.at(self.clock.now());
+        let mut now = Circumstances { health: &view, accounts: &accounts, dice: &mut ThreadDice, seen: &mut () };
         let plan = match admit(&snapshot, caller, &request, &mut now) {
             Decision::Admit(plan) => plan,
             Decision::Refuse(refusal) => return Err(refusal.into()),
@@ -71,7 +70,9 @@ impl Edge {
             stream: wish.stream,
             peek: wish.peek,
             body: Some(body),
-            owners,
+            admission: None,
+            short: None,
+            clamped: None,
             repeats: 0,
             addresses: 0,
             address: None,

@@ -5,8 +5,8 @@ use http::header::{self, HeaderName};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
-use super::Edge;
 use super::ctx::RequestCtx;
+use super::{Edge, limits};
 
 /// The vendor's headers that a client may see. All others stay here: cookies, account names, echoed credentials.
 const PASSED_ON: [HeaderName; 9] = [
@@ -38,6 +38,12 @@ impl Edge {
         }
         if !ctx.record.trail().is_empty() {
             answer.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+        }
+        if let Some(sent) = ctx.stage.sent() {
+            limits::add(answer, sent.left(), None)?;
+            if let Some(limit) = sent.clamped() {
+                answer.insert_header("x-tollgate-max-tokens-clamped", limit)?;
+            }
         }
         if is_event_stream(answer) {
             answer.insert_header("x-accel-buffering", "no")?;

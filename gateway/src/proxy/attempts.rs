@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::dice::ThreadDice;
+use engine::hold::Hold;
+use engine::ledger::{self, Denied};
 use http::header;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::{Attempt, Circumstances, Failure};
+use policy::snapshot::Snapshot;
 use providers::resume::Mode;
 use providers::verdict;
 
 use super::ctx::{Call, ErrorAnswer, RequestCtx, Stage, Told};
+use super::route::Asked;
 use super::{Edge, answer, fail};
+use crate::telemetry::record::Record;
 
 impl Edge {
     /// Moves the call on after its attempt, which is settled, failed. `false`: that was the last one. `told` is what the caller
@@ -53,28 +58,69 @@ impl Edge {
         true
     }
 
-    /// Opens the circuit's gate for the attempt that is next, passing over those whose gate stays shut. `false`: none is open.
-    pub(super) fn take_off(&self, call: &mut Call) -> bool {
-        if call.flight.is_some() {
-            return true;
-        }
+    /// Reserves for the attempt that is next and opens its circuit's gate, passing over those that an account is short for or
+    /// whose gate stays shut. `None`: none is left, or the caller's own account is short.
+    pub(super) fn take_off(&self, call: &mut Call, asked: &Asked, record: &mut Record) -> Option<Hold> {
+        let snapshot = self.live.snapshot();
         let now_us = self.clock.micros();
         let view = self.health.at(now_us);
-        let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
-        let brings_own = call.walk.plan().caller.own_credential.is_some();
-        while let Some(attempt) = call.walk.attempt() {
-            if let Some(flight) = self.health.begin(attempt.route(), now_us) {
-                if call.walk.is_first_of_target() {
-                    self.health.count_first(&attempt.provider);
+        while call.walk.attempt().is_some() {
+            match self.reserve(&snapshot, call, asked) {
+                Ok(hold) if self.open_gate(call, now_us) => return Some(hold),
+                Ok(_) => {}
+                Err(Denied { refusal, is_callers }) => {
+                    call.flight = None;
+                    if let Some(attempt) = call.walk.attempt().filter(|_| !is_callers) {
+                        record.passed_over(attempt, refusal.reason.as_str());
+                    }
+                    call.short = if is_callers { Some(refusal) } else { call.short.take().or(Some(refusal)) };
+                    if is_callers {
+                        return None;
+                    }
                 }
-                call.flight = Some(if brings_own { flight.with_callers_own_credential() } else { flight });
-                return true;
             }
+            let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
             if !call.walk.skip(&mut now) {
                 break;
             }
         }
-        false
+        None
+    }
+
+    /// Reserves what the attempt that is next may use. Operations that cost nothing are under no limit.
+    fn reserve(&self, snapshot: &Snapshot, call: &mut Call, asked: &Asked) -> Result<Hold, Denied> {
+        let (Some(attempt), Some(target)) = (call.walk.attempt(), call.walk.target()) else { return Ok(Hold::free()) };
+        if !asked.operation.costs() {
+            return Ok(Hold::free());
+        }
+        let (hold, admission) = self.ledger.hold(&ledger::Request {
+            snapshot,
+            caller: &call.walk.plan().caller,
+            asked: &target.model,
+            attempt,
+            may_clamp: call.peek.demand.max_output.is_none() && asked.operation.has_output_limit(),
+            is_admitted: call.admission.is_some(),
+            now: self.clock.now(),
+        })?;
+        if let Some(admission) = admission {
+            call.admission = Some(admission);
+        }
+        Ok(hold)
+    }
+
+    /// Opens the circuit's gate for the attempt that is next; `false`: it stays shut.
+    fn open_gate(&self, call: &mut Call, now_us: u64) -> bool {
+        if call.flight.is_some() {
+            return true;
+        }
+        let brings_own = call.walk.plan().caller.own_credential.is_some();
+        let Some(attempt) = call.walk.attempt() else { return false };
+        let Some(flight) = self.health.begin(attempt.route(), now_us) else { return false };
+        if call.walk.is_first_of_target() {
+            self.health.count_first(&attempt.provider);
+        }
+        call.flight = Some(if brings_own { flight.with_callers_own_credential() } else { flight });
+        true
     }
 
     /// Waits before an attempt, until the time is over or the client leaves.

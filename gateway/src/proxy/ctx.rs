@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::health::Flight;
-use engine::hold::{Hold, Sent};
-use engine::ledger::Owner;
+use engine::hold::{Admission, Hold, Sent};
 use http::HeaderMap;
 use policy::decision::Refusal;
 use policy::request::Dialect;
@@ -114,8 +113,12 @@ pub(crate) struct Call {
     pub(crate) peek: Peek,
     /// Its body, as the client sent it; `None` once no other attempt can need it.
     pub(crate) body: Option<HeldBody>,
-    /// Whose accounts the caller's side of each attempt is charged to.
-    pub(crate) owners: Vec<Owner>,
+    /// The call counted on its caller's limits, from its first hold on.
+    pub(crate) admission: Option<Admission>,
+    /// Why the first target that an account was short for could not be used.
+    pub(crate) short: Option<Refusal>,
+    /// The output limit that the current attempt was sent with, where that was lowered.
+    pub(crate) clamped: Option<u64>,
     /// How often the current attempt was begun before, on connections that were already dead.
     pub(crate) repeats: u8,
     /// How many other addresses of its name the current attempt has tried.
@@ -217,6 +220,14 @@ impl Stage {
                 Some(call)
             }
             Self::New | Self::Done => None,
+        }
+    }
+
+    /// The reservation of the attempt that was sent.
+    pub(crate) fn sent(&self) -> Option<&Sent> {
+        match self {
+            Self::Sending(_, sent) | Self::Answering(_, sent, _) => Some(sent),
+            Self::New | Self::Admitted(_) | Self::Connecting(..) | Self::Done => None,
         }
     }
 

@@ -17,7 +17,7 @@ use providers::error;
 use super::attempts::time_left;
 use super::ctx::{Call, RequestCtx, Stage, Told};
 use super::held::Cut;
-use super::{Edge, answer};
+use super::{Edge, answer, limits};
 
 /// A body that was not read is read on for this long, and up to this many bytes, so that the client gets to see the answer.
 const LINGER: Duration = Duration::from_millis(500);
@@ -102,7 +102,7 @@ impl Edge {
             && matches!(&ctx.stage, Stage::Sending(call, _)
                 if call.repeats < MAX_REPEATS && self.clock.micros().saturating_sub(call.sent_us) < DEAD_WITHIN_US);
         if is_dead_connection {
-            return repeat(ctx, failed);
+            return self.repeat(ctx, failed);
         }
         if matches!(ctx.stage, Stage::Connecting(..)) && cut.is_none() {
             return self.unsent(ctx, failed);
@@ -128,6 +128,17 @@ impl Edge {
             drop(self.last_word(ctx));
         }
         failed.set_retry(goes_on);
+        failed
+    }
+
+    /// A pooled connection was already dead: the same target again, on another connection. Nothing reached the vendor.
+    fn repeat(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
+        if let Stage::Sending(mut call, sent) = ctx.stage.take() {
+            sent.take_back(self.clock.now().wall_ms);
+            call.repeats += 1;
+            ctx.stage = Stage::Admitted(call);
+        }
+        failed.set_retry(true);
         failed
     }
 
@@ -224,7 +235,12 @@ impl Edge {
         let mut header = ResponseHeader::build(refusal.reason.status(), Some(10))?;
         header.insert_header(header::CONTENT_TYPE, "application/json")?;
         if let Some(wait) = refusal.retry_after {
-            header.insert_header(header::RETRY_AFTER, wait.as_secs().max(1))?;
+            let seconds = wait.as_millis().div_ceil(1_000).clamp(1, u64::MAX.into());
+            header.insert_header(header::RETRY_AFTER, u64::try_from(seconds).unwrap_or(u64::MAX))?;
+        }
+        if let Some(left) = &refusal.limits {
+            let wait_ms = refusal.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            limits::add(&mut header, left, wait_ms)?;
         }
         if refusal.is_final() {
             header.insert_header("x-should-retry", "false")?;
@@ -320,17 +336,6 @@ async fn linger(downstream: &mut HttpSession) {
         }
     };
     let _ = tokio::time::timeout(LINGER, read).await;
-}
-
-/// A pooled connection was already dead: the same target again, on another connection. Nothing reached the vendor.
-fn repeat(ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
-    if let Stage::Sending(mut call, sent) = ctx.stage.take() {
-        sent.settle_free();
-        call.repeats += 1;
-        ctx.stage = Stage::Admitted(call);
-    }
-    failed.set_retry(true);
-    failed
 }
 
 fn failure_reason(ctx: &RequestCtx, cut: Option<Cut>) -> Refusal {

@@ -46,15 +46,16 @@ impl Edge {
                 return;
             }
         };
+        let at_ms = self.clock.now().wall_ms;
         if let Some(attempt) = call.attempt() {
             let price = attempt.price();
             let charge = match metered.filter(|_| ctx.record.costs()) {
                 Some(metered) => {
-                    let charge = sent.settle(&metered, price);
+                    let charge = sent.settle(&metered, price, at_ms);
                     Some((metered, charge, price.is_some()))
                 }
                 None => {
-                    sent.settle_free();
+                    sent.settle_free(at_ms);
                     None
                 }
             };
@@ -129,9 +130,10 @@ fn abandoned() -> Metered {
 fn one_second_more(call: &Call, output: u64) -> u64 {
     let seen = call.first_content_us.zip(call.last_content_us);
     let more = seen.map_or(0, |(first, last)| per_second(output, last.saturating_sub(first)));
-    let demand = &call.peek.demand;
-    // Nothing beyond the client's own limit can come.
-    demand.max_output.map_or(more, |_| more.min(demand.output_bound(0).saturating_sub(output)))
+    // Nothing beyond the limit can come: the client's own, the one that was set here, or the model's.
+    let limit = call.clamped.or_else(|| call.attempt()?.worst_case.map(|worst| worst.output_limit()));
+    let most = limit.map(|limit| call.peek.demand.output_bound(limit));
+    most.map_or(more, |most| more.min(most.saturating_sub(output)))
 }
 
 /// A rate. Pieces that came at once say little of it, so it is taken over a second at least.

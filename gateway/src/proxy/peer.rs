@@ -35,10 +35,11 @@ impl Edge {
             let Stage::Admitted(mut call) = ctx.stage.take() else {
                 return Err(fail::internal("a call lost its stage while it waited"));
             };
-            if !self.take_off(&mut call) {
+            let asked = ctx.asked.as_ref().ok_or_else(|| fail::internal("a call is for nothing"))?;
+            let Some(hold) = self.take_off(&mut call, asked, &mut ctx.record) else {
                 ctx.stage = Stage::Admitted(call);
                 return Err(self.nothing_is_open(ctx));
-            }
+            };
             let Some(attempt) = call.attempt() else {
                 return Err(fail::internal("a plan has no attempt left"));
             };
@@ -47,7 +48,6 @@ impl Edge {
             match self.resolver.resolve(&endpoint.host, endpoint.port, provider.deadlines.connect).await {
                 Ok(address) => {
                     let peer = self.peer(provider, address)?;
-                    let hold = self.ledger.hold(&call.owners, attempt);
                     call.address = Some(address);
                     ctx.stage = Stage::Connecting(call, hold);
                     return Ok(Box::new(peer));
@@ -65,8 +65,14 @@ impl Edge {
         }
     }
 
-    /// Every target's circuit is open, or became so since the plan was made.
+    /// An account is short for every target that is left, or their circuits are open, or became so since the plan was made.
     fn nothing_is_open(&self, ctx: &mut RequestCtx) -> Box<Error> {
+        if let Stage::Admitted(call) = &mut ctx.stage
+            && let Some(short) = call.short.take()
+        {
+            ctx.first_error.get_or_insert(Told::Refusal(short));
+            return self.last_word(ctx);
+        }
         let name = ctx.stage.call().and_then(Call::attempt).map(|attempt| attempt.provider.name.clone());
         let message = match name {
             Some(name) => format!("provider `{name}` failed too often and is not asked for a moment"),

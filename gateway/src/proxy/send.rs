@@ -1,6 +1,7 @@
 //! The request as it goes to the vendor: path, credential, headers and body of this attempt. From here on it is `Sent`.
 
 use bytes::Bytes;
+use engine::hold::Sending;
 use http::header::{self, HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::RequestHeader;
@@ -29,6 +30,7 @@ impl Edge {
         let Stage::Connecting(mut call, hold) = ctx.stage.take() else {
             return Err(fail::internal("a request is sent without a hold"));
         };
+        call.clamped = hold.clamped();
         let (Some(attempt), Some(asked), Some(held)) = (call.attempt(), ctx.asked.as_ref(), ctx.held.as_ref()) else {
             return Err(fail::internal("a request is sent without its attempt"));
         };
@@ -51,8 +53,25 @@ impl Edge {
         held.begin_attempt(body, deadlines, call.stream);
         call.sent_us = self.clock.micros();
         (call.first_content_us, call.last_content_us) = (None, None);
-        ctx.stage = Stage::Sending(call, hold.dispatch());
-        Ok(())
+        let Some(attempt) = call.attempt() else {
+            return Err(fail::internal("a request lost its attempt"));
+        };
+        let sending = Sending { caller: &call.walk.plan().caller, attempt, at_ms: self.clock.now().wall_ms };
+        match hold.dispatch(&sending) {
+            Ok(sent) => {
+                ctx.stage = Stage::Sending(call, sent);
+                Ok(())
+            }
+            Err(refusal) => Err(self.unwritten(ctx, call, refusal)),
+        }
+    }
+
+    /// What the attempt may spend could not be written down: it is not sent, and no other one would fare better.
+    fn unwritten(&self, ctx: &mut RequestCtx, mut call: Box<Call>, refusal: Refusal) -> Box<pingora::Error> {
+        call.flight = None;
+        ctx.stage = Stage::Admitted(call);
+        ctx.failure = Some(refusal);
+        fail::refused()
     }
 }
 
@@ -62,7 +81,7 @@ fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
     let edit = Edit {
         // Gemini has the model in the path; where a body repeats it, it must be the same.
         model: (named || asked.gemini.is_some()).then(|| attempt.model.as_str()),
-        max_output: None,
+        max_output: call.clamped,
         request_usage: hides_usage(call, asked),
         drop_gateway_fields: true,
     };

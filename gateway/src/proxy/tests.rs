@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use engine::ledger::Owner;
 use loadtest::fake::FakeProvider;
 use parking_lot::Mutex;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use policy::limit::Accounts;
 use policy::money::NanoUsd;
 use tokio::sync::oneshot;
 
@@ -107,12 +107,14 @@ fn edge(fake: &FakeProvider) -> Edge {
             "network_config": { "base_url": fake.url() },
         }},
         "governance": { "virtual_keys": [
-            { "id": "vk", "name": "vk", "value": "sk-bf-test", "allow_all_providers": true },
-        ]},
+            { "id": "vk", "name": "vk", "value": "sk-bf-test", "allow_all_providers": true, "budget_id": "b" },
+        ], "budgets": [{ "id": "b", "max_limit": 1, "reset_duration": "1d" }]},
     });
     std::fs::write(&path, config.to_string()).unwrap();
     let loaded = load(&path).unwrap();
-    boot::edge(&loaded.file, boot::compile(&loaded, None).unwrap(), &boot::Parts::new(&loaded.file).unwrap())
+    let (ledger, clock) = (Arc::new(Ledger::new(None, 1)), Clock::start());
+    let parts = boot::Parts::new(&loaded.file).unwrap();
+    boot::edge(&loaded.file, boot::compile(&loaded, None).unwrap(), &parts, ledger, clock)
 }
 
 fn ask(address: SocketAddr, model: &str) -> String {
@@ -136,7 +138,8 @@ fn ask(address: SocketAddr, model: &str) -> String {
 fn a_panic_in_one_request_charges_its_attempt_and_leaves_the_others_alone() {
     let fake = FakeProvider::local().unwrap();
     let edge = edge(&fake);
-    let (ledger, life) = (Arc::clone(&edge.ledger), Arc::clone(&edge.life));
+    let (ledger, life, clock) = (Arc::clone(&edge.ledger), Arc::clone(&edge.life), edge.clock);
+    let budget = Arc::clone(edge.live.snapshot().budget(&"b".into()).unwrap());
     let mut server = Server::new_with_opt_and_conf(None, pingora::server::configuration::ServerConf::default());
     server.bootstrap();
     let bound = Bound::bind("127.0.0.1:0").unwrap();
@@ -150,9 +153,9 @@ fn a_panic_in_one_request_charges_its_attempt_and_leaves_the_others_alone() {
     });
 
     assert_eq!(ask(address, "gpt-4o"), "");
-    let balance = ledger.balance(&Owner::VirtualKey("vk".into()));
-    assert!(balance.spent > NanoUsd::ZERO);
-    assert_eq!((balance.held, balance.abandoned), (NanoUsd::ZERO, balance.spent));
+    let standing = ledger.at(clock.now()).of_budget(&budget);
+    assert!(standing.spent > NanoUsd::ZERO);
+    assert_eq!((standing.held, ledger.counts().abandoned_nano()), (NanoUsd::ZERO, standing.spent.0));
     assert_eq!(life.in_flight(), 0);
 
     let answer = ask(address, "gpt-4o-mini");

@@ -1,12 +1,16 @@
 //! Metrics in Prometheus's form. Labels are bounded: configuration and the price list name them, never a caller.
 
+mod ledger;
 mod routes;
 
 use engine::health::RouteReport;
+use engine::ledger::{BudgetReport, Counts};
 use policy::route::rule::RuleSet;
 use prometheus::{
     Counter, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+
+pub(crate) use ledger::MOST_BUDGETS;
 
 use super::record::{Charged, Record};
 
@@ -29,11 +33,23 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) held_body_bytes: IntGauge,
     pub(crate) log_lines_dropped: IntCounter,
-    pub(crate) abandoned_attempts: IntCounter,
     pub(crate) policy_revision: IntGauge,
     pub(crate) price_list_loads: IntCounterVec,
     price_list_models: IntGauge,
     price_list_seen: IntGauge,
+}
+
+/// What is told of one moment, rather than counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment<'a> {
+    /// How routes do.
+    pub(crate) routes: &'a [RouteReport],
+    /// What the ledger counts itself.
+    pub(crate) counts: &'a Counts,
+    /// The fullest budgets, at most [`MOST_BUDGETS`].
+    pub(crate) budgets: &'a [BudgetReport],
+    /// How many budgets there are.
+    pub(crate) budget_count: usize,
 }
 
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -100,10 +116,6 @@ impl Metrics {
             log_lines_dropped: total(
                 "tollgate_access_log_lines_dropped_total",
                 "Access log lines lost because the queue was full.",
-            )?,
-            abandoned_attempts: total(
-                "tollgate_abandoned_attempts_total",
-                "Attempts charged in full because nobody saw their end.",
             )?,
             policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
             price_list_loads: counter(
@@ -175,13 +187,9 @@ impl Metrics {
         self.price_list_seen.set(i64::try_from(seen_ms / 1_000).unwrap_or(i64::MAX));
     }
 
-    /// Takes over what is counted elsewhere.
-    pub(crate) fn take_over(&self, abandoned_attempts: u64, log_lines_dropped: u64) {
-        for (counter, count) in
-            [(&self.abandoned_attempts, abandoned_attempts), (&self.log_lines_dropped, log_lines_dropped)]
-        {
-            counter.inc_by(count.saturating_sub(counter.get()));
-        }
+    /// Takes over what the access log counts itself.
+    pub(crate) fn take_over(&self, log_lines_dropped: u64) {
+        self.log_lines_dropped.inc_by(log_lines_dropped.saturating_sub(self.log_lines_dropped.get()));
     }
 
     /// Takes over what rules count themselves.
@@ -192,11 +200,13 @@ impl Metrics {
         }
     }
 
-    /// The metrics as text, with how routes do at this moment.
-    pub(crate) fn render(&self, reports: &[RouteReport]) -> Vec<u8> {
+    /// The metrics as text, with how routes do and what stands in the ledger at this moment.
+    pub(crate) fn render(&self, moment: &Moment<'_>) -> Vec<u8> {
         let mut text = Vec::with_capacity(16 * 1024);
         let mut families = self.registry.gather();
-        families.extend(routes::families(reports));
+        families.extend(routes::families(moment.routes));
+        families.extend(ledger::of_counts(moment.counts));
+        families.extend(ledger::of_budgets(moment.budgets, moment.budget_count));
         // Writing to memory cannot fail; half a page would be worse than none.
         if TextEncoder::new().encode(&families, &mut text).is_err() {
             text.clear();

@@ -149,6 +149,13 @@ impl Record {
         self.served = Some(Served::of(attempt));
     }
 
+    /// A target that was not tried, for this reason.
+    pub(crate) fn passed_over(&mut self, attempt: &Attempt, reason: &'static str) {
+        let separator = if self.trail.is_empty() { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(self.trail, "{separator}{}/{}={reason}", attempt.provider.name, attempt.credential.name);
+    }
+
     /// The attempts that failed: `provider/credential=outcome, …`, with the status where it was one: `…=unavailable:503`.
     pub(crate) fn trail(&self) -> &str {
         &self.trail

@@ -1,0 +1,146 @@
+//! What stands on accounts, for those who ask: answers' headers, gauges, rules, explanations.
+
+use std::time::Duration;
+
+use policy::account::Short;
+use policy::decision::{LimitsLeft, QuotaLeft};
+use policy::limit::{Accounts, Budget, BudgetStanding, Limit, Quota, QuotaStanding, RateLimit, RateStanding};
+use policy::snapshot::Snapshot;
+use policy::window::Now;
+
+use super::account::Locked;
+use super::commit::Lock;
+use super::lines::{Line, Lines};
+use super::{Ledger, Meters};
+
+/// What stands on an account.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    Budget(BudgetStanding),
+    Rate(RateStanding),
+}
+
+/// How bad it is that an account is short. Of several, the worst is told: money before all else, then what lasts longest.
+pub(super) type Severity = (u8, Duration);
+
+/// Says how bad it is.
+pub(super) fn severity(line: &Line<'_>, short: Short, standing: &Standing, now: Now) -> Severity {
+    // The caller's side ends the call, so it is told rather than the target's.
+    let side = if line.holder.is_callers() { 4 } else { 0 };
+    match (short, standing) {
+        (Short::Spent, Standing::Budget(standing)) => {
+            (side + 3, Duration::from_millis(standing.resets_at_ms.saturating_sub(now.wall_ms)))
+        }
+        (Short::Spent, Standing::Rate(_)) => (side + 3, Duration::MAX),
+        (Short::Limited { wait, .. }, _) => (side + 2, wait),
+        (Short::Crowded, _) => (side + 1, Duration::ZERO),
+        (Short::Reserved, _) => (side, Duration::ZERO),
+    }
+}
+
+/// What is left of the tightest quotas, as an attempt has just been counted.
+pub(super) fn limits_left(lines: &Lines<'_>, locked: &[Locked<'_>], now: Now) -> LimitsLeft {
+    let mut left = LimitsLeft::default();
+    for (line, meters) in lines.iter().zip(locked) {
+        if let (Limit::Rate(limit), Meters::Rate(pace)) = (line.limit, &**meters) {
+            let standing = pace.standing(limit, now.mono_ms);
+            tighten(&mut left.requests, limit, limit.requests, &standing.requests);
+            tighten(&mut left.tokens, limit, limit.tokens, &standing.tokens);
+        }
+    }
+    left
+}
+
+/// Puts a quota in place of another where a smaller share of it is left.
+fn tighten(tightest: &mut Option<QuotaLeft>, limit: &RateLimit, quota: Option<Quota>, standing: &QuotaStanding) {
+    let Some(quota) = quota else { return };
+    let left = quota.most.saturating_sub(standing.used);
+    let is_tighter = tightest.as_ref().is_none_or(|known| {
+        u128::from(left) * u128::from(known.most) < u128::from(known.left) * u128::from(quota.most)
+    });
+    if is_tighter {
+        *tightest = Some(QuotaLeft {
+            id: limit.id.clone(),
+            most: quota.most,
+            left,
+            window_ms: quota.window.nominal_ms(),
+            frees_in_ms: standing.frees_in_ms,
+        });
+    }
+}
+
+/// The ledger as it stands at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported<'a> {
+    ledger: &'a Ledger,
+    now: Now,
+}
+
+/// What stands on a budget.
+#[derive(Clone, Debug)]
+pub struct BudgetReport {
+    /// Its id.
+    pub id: policy::id::BudgetId,
+    /// Its limit, in nano-dollars.
+    pub limit_nano: u64,
+    /// What was charged in the window under way.
+    pub spent_nano: u64,
+    /// What calls in flight reserved.
+    pub held_nano: u64,
+}
+
+impl Ledger {
+    /// What stands at this moment.
+    #[must_use]
+    pub fn at(&self, now: Now) -> Reported<'_> {
+        Reported { ledger: self, now }
+    }
+
+    /// The budgets of which the largest share is used or reserved, at most so many; and how many there are in all.
+    #[must_use]
+    pub fn tightest_budgets(&self, snapshot: &Snapshot, most: usize, now: Now) -> (Vec<BudgetReport>, usize) {
+        let view = self.at(now);
+        let mut all: Vec<BudgetReport> = snapshot.budgets().map(|budget| view.report(budget)).collect();
+        let count = all.len();
+        let used = |one: &BudgetReport| {
+            let used = u128::from(one.spent_nano) + u128::from(one.held_nano);
+            std::cmp::Reverse((used << 32).checked_div(u128::from(one.limit_nano)).unwrap_or(u128::MAX))
+        };
+        if count > most && most > 0 {
+            all.select_nth_unstable_by_key(most - 1, used);
+            all.truncate(most);
+        }
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        (all, count)
+    }
+}
+
+impl Reported<'_> {
+    fn report(&self, budget: &Budget) -> BudgetReport {
+        let standing = self.of_budget(budget);
+        BudgetReport {
+            id: budget.id.clone(),
+            limit_nano: budget.limit.0,
+            spent_nano: standing.spent.0,
+            held_nano: standing.held.0,
+        }
+    }
+}
+
+impl Accounts for Reported<'_> {
+    fn of_budget(&self, budget: &Budget) -> BudgetStanding {
+        let Some(account) = self.ledger.accounts.find_budget(&budget.id) else { return BudgetStanding::default() };
+        match &*account.lock() {
+            Meters::Budget(spending) => spending.standing(budget, self.now.wall_ms),
+            Meters::Rate(_) => BudgetStanding::default(),
+        }
+    }
+
+    fn of_rate_limit(&self, limit: &RateLimit) -> RateStanding {
+        let Some(account) = self.ledger.accounts.find_rate_limit(&limit.id) else { return RateStanding::default() };
+        match &*account.lock() {
+            Meters::Rate(pace) => pace.standing(limit, self.now.mono_ms),
+            Meters::Budget(_) => RateStanding::default(),
+        }
+    }
+}

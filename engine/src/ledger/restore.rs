@@ -1,0 +1,85 @@
+//! The ledger at the start of a process: what earlier ones left in the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use policy::account::Spending;
+use policy::id::RateLimitId;
+use policy::limit::Budget;
+use policy::money::NanoUsd;
+use policy::snapshot::Snapshot;
+use policy::window::Now;
+use store::{Began, BudgetState, Journal, Kind, SliceState, State};
+
+use super::commit::Lock;
+use super::{Ledger, Meters};
+
+impl Ledger {
+    /// The ledger of a policy, with what was used before; and the budgets that begin now, for the store to remember.
+    #[must_use]
+    pub fn restored(
+        snapshot: &Snapshot,
+        state: &State,
+        journal: Option<Arc<dyn Journal>>,
+        now: Now,
+    ) -> (Self, Vec<Began>) {
+        let ledger = Self::new(journal, state.run);
+        let known: HashMap<&str, &BudgetState> = state.budgets.iter().map(|saved| (&*saved.id, saved)).collect();
+        let mut began = Vec::new();
+        for budget in snapshot.budgets() {
+            let saved = known.get(budget.id.as_str()).copied();
+            let spending = spending(budget, saved, now);
+            if saved.is_none_or(|saved| *saved.window != *budget.window.to_string()) {
+                began.push(Began {
+                    id: budget.id.as_str().into(),
+                    window: budget.window.to_string(),
+                    began_ms: spending.began_ms(),
+                });
+            }
+            ledger.accounts.of_budget(&budget.id, || spending);
+        }
+        for slice in &state.slices {
+            ledger.restore_slice(snapshot, slice, now);
+        }
+        (ledger, began)
+    }
+
+    fn restore_slice(&self, snapshot: &Snapshot, slice: &SliceState, now: Now) {
+        let id = RateLimitId::from(&*slice.id);
+        let Some(limit) = snapshot.rate_limit(&id) else { return };
+        let account = self.accounts.of_rate_limit(&id);
+        let (place, now_ms) = ((slice.start_ms, slice.length_ms), now.mono_ms);
+        if let Meters::Rate(pace) = &mut *account.lock() {
+            match slice.kind {
+                Kind::Requests => pace.restore_requests(limit, place, slice.used, now_ms),
+                Kind::Tokens => pace.restore_tokens(limit, place, slice.used, now_ms),
+                Kind::Budget => {}
+            }
+        };
+    }
+
+    /// Takes a charge back that the store has taken back.
+    pub fn void(&self, entries: &[store::VoidedEntry]) {
+        for entry in entries.iter().filter(|entry| entry.kind == Kind::Budget) {
+            if let Some(account) = self.accounts.find_budget(&(*entry.id).into())
+                && let Meters::Budget(spending) = &mut *account.lock()
+            {
+                spending.void(entry.start_ms, NanoUsd(entry.amount));
+            }
+        }
+    }
+}
+
+/// What was spent of a budget: from where it was left if its windows are the same, else from nothing.
+fn spending(budget: &Budget, saved: Option<&BudgetState>, now: Now) -> Spending {
+    match saved.filter(|saved| *saved.window == *budget.window.to_string()) {
+        Some(saved) => Spending::restored(
+            budget.window.clone(),
+            saved.began_ms,
+            saved.window_ms,
+            NanoUsd(saved.spent_nano),
+            NanoUsd(saved.total_nano),
+        ),
+        None => Spending::new(budget.window.clone(), now.wall_ms),
+    }
+}

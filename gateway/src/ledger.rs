@@ -1,0 +1,37 @@
+//! The ledger as it is found at start: the store in the data folder opened, what earlier processes left taken over.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use engine::ledger::Ledger;
+use policy::snapshot::Snapshot;
+use policy::window::Now;
+use store::Store;
+
+/// The ledger, and the store that keeps it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+/// Opens both for a policy.
+pub(crate) fn open(data: &Path, snapshot: &Snapshot, now: Now) -> Result<Opened> {
+    std::fs::create_dir_all(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    let (store, state) = Store::open(data, now.wall_ms)?;
+    for trouble in &state.trouble {
+        tracing::error!("the journal was damaged: {trouble}");
+    }
+    if state.abandoned.attempts > 0 {
+        let (attempts, nano) = (state.abandoned.attempts, state.abandoned.nano);
+        tracing::warn!(
+            attempts,
+            nano,
+            "calls were in flight when the last process ended; each is charged in full as abandoned"
+        );
+    }
+    let (ledger, began) = Ledger::restored(snapshot, &state, Some(store.journal()), now);
+    store.adopt(&began)?;
+    Ok(Opened { store, ledger: Arc::new(ledger) })
+}
