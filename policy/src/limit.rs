@@ -1,5 +1,7 @@
 //! Budgets and rate limits as configured, and what they hang on. What was used of them lies in accounts, outside the snapshot.
 
+pub mod refusal;
+
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -8,7 +10,7 @@ use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
 use crate::money::NanoUsd;
 use crate::route::{Attempt, Caller};
 use crate::snapshot::Snapshot;
-use crate::window::{BudgetWindow, ResetDuration};
+use crate::window::{BudgetWindow, Now, ResetDuration};
 
 /// How much may be spent in a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +210,11 @@ pub struct QuotaStanding {
 
 /// Knows what was used. What it says is a reading: the next moment it may be different, and only a hold decides.
 pub trait Accounts: fmt::Debug {
+    /// The moment that the reading is of; `None`: of none, so that nobody is told how long to wait for a budget's next window.
+    fn now(&self) -> Option<Now> {
+        None
+    }
+
     /// What was used of a budget.
     fn of_budget(&self, budget: &Budget) -> BudgetStanding;
 
