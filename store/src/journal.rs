@@ -1,5 +1,9 @@
 //! The journal: what each attempt reserved, written before it is sent, and what it came to. Balances are folded from it.
 
+mod file;
+
+pub use file::{FileJournal, Statistics};
+
 use std::fmt;
 
 use thiserror::Error;

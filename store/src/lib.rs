@@ -1,5 +1,15 @@
 //! Where it is kept. The only crate that knows SQL, and the files beside the database.
 
+mod amount;
+mod balance;
+mod error;
 pub mod journal;
+mod reading;
+mod store;
 
-pub use journal::{AttemptId, Closed, Entry, Journal, JournalError, Kind, Opened, Outcome};
+pub use amount::{Amount, Attempted};
+pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
+pub use error::StoreError;
+pub use journal::{AttemptId, Closed, Entry, FileJournal, Journal, JournalError, Kind, Opened, Outcome, Statistics};
+pub use reading::{Reading, read};
+pub use store::{Abandoned, State, Store};

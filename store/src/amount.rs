@@ -1,0 +1,65 @@
+//! What the store remembers of an attempt: the owned forms of what the journal's records borrow.
+
+use crate::journal::{AttemptId, Entry, Kind, Opened};
+
+/// What an attempt reserved, or was charged, on one account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount {
+    /// What is counted.
+    pub kind: Kind,
+    /// The budget's or the rate limit's id.
+    pub id: String,
+    /// When the window (of a budget) or the slice (of a rate limit) began, in milliseconds since 1970; 0: it belongs to no
+    /// window that could still be under way.
+    pub start_ms: u64,
+    /// The length of the slice; 0 for budgets.
+    pub length_ms: u64,
+    /// How much: nano-dollars, requests or tokens.
+    pub amount: u64,
+}
+
+/// An attempt that was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempted {
+    /// Its name.
+    pub attempt: AttemptId,
+    /// When it was opened, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The virtual key; empty for an anonymous call.
+    pub key: String,
+    /// The provider.
+    pub provider: String,
+    /// The model, as the provider calls it.
+    pub model: String,
+    /// What it reserved.
+    pub amounts: Vec<Amount>,
+}
+
+impl Attempted {
+    /// What it reserved on the budget where it reserved most, in nano-dollars: its worst case.
+    #[must_use]
+    pub fn nano(&self) -> u64 {
+        let budgets = self.amounts.iter().filter(|amount| amount.kind == Kind::Budget);
+        budgets.map(|amount| amount.amount).max().unwrap_or_default()
+    }
+}
+
+impl From<&Opened<'_>> for Attempted {
+    fn from(opened: &Opened<'_>) -> Self {
+        Self {
+            attempt: opened.attempt,
+            at_ms: opened.at_ms,
+            key: opened.key.to_owned(),
+            provider: opened.provider.to_owned(),
+            model: opened.model.to_owned(),
+            amounts: opened.entries.iter().map(Amount::from).collect(),
+        }
+    }
+}
+
+impl From<&Entry<'_>> for Amount {
+    fn from(entry: &Entry<'_>) -> Self {
+        let Entry { kind, id, start_ms, length_ms, amount } = *entry;
+        Self { kind, id: id.to_owned(), start_ms, length_ms, amount }
+    }
+}
