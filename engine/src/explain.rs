@@ -1,5 +1,9 @@
 //! What would become of a request: asked of the code that decides, as often as chance could decide differently.
 
+mod accounts;
+
+pub use accounts::{AccountKind, AccountLine, Books};
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -29,6 +33,8 @@ pub struct Explanation {
     pub targets: Vec<PlannedTarget>,
     /// What could not be used, each once.
     pub dropped: Vec<Dropped>,
+    /// The accounts that attempts touch, each once.
+    pub accounts: Vec<AccountLine>,
     /// One of the plans.
     pub plan: Option<Plan>,
     /// The refusal, and how often it came to that.
@@ -67,17 +73,33 @@ pub struct PlannedAttempt {
     pub attempt: Attempt,
     /// How often it is the very first of the call.
     pub times_first: u32,
+    /// Why an account could not take it at this moment; `None`: all could.
+    pub denied: Option<Refusal>,
 }
 
-/// Explains what would become of a caller's request if routes did as `health` says.
+/// Explains what would become of a caller's request if routes did as `health` says and accounts stood as in `books`.
 #[must_use]
-pub fn explain(snapshot: &Snapshot, caller: &Caller, request: &Request<'_>, health: &dyn Health) -> Explanation {
-    let mut explanation =
-        Explanation { plans: 0, ways: Vec::new(), targets: Vec::new(), dropped: Vec::new(), plan: None, refusal: None };
+pub fn explain(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    request: &Request<'_>,
+    health: &dyn Health,
+    books: Books<'_>,
+) -> Explanation {
+    let mut explanation = Explanation {
+        plans: 0,
+        ways: Vec::new(),
+        targets: Vec::new(),
+        dropped: Vec::new(),
+        accounts: Vec::new(),
+        plan: None,
+        refusal: None,
+    };
+    let accounts = books.ledger.at(books.now);
     let mut dice = SeededDice::new(0);
     while explanation.plans < PLANS {
         let mut seen = Seen::default();
-        let mut now = Circumstances { health, accounts: &(), dice: &mut dice, seen: &mut seen };
+        let mut now = Circumstances { health, accounts: &accounts, dice: &mut dice, seen: &mut seen };
         explanation.plans += 1;
         match admit(snapshot, caller.clone(), request, &mut now) {
             Decision::Admit(plan) => explanation.count(&Walk::begin(plan, &mut now)),
@@ -92,6 +114,7 @@ pub fn explain(snapshot: &Snapshot, caller: &Caller, request: &Request<'_>, heal
         }
     }
     explanation.sort();
+    explanation.ask_accounts(snapshot, caller, request, books);
     explanation
 }
 
@@ -99,7 +122,29 @@ impl Explanation {
     /// Whether the request would go ahead, be it only sometimes.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
-        self.plan.is_some()
+        let mut attempts = self.targets.iter().flat_map(|target| &target.attempts);
+        self.plan.is_some() && attempts.any(|attempt| attempt.denied.is_none())
+    }
+
+    /// Notes what stands on the accounts of each attempt, and which attempts they could not take. Where they could take none, that
+    /// is what a client would be told.
+    fn ask_accounts(&mut self, snapshot: &Snapshot, caller: &Caller, request: &Request<'_>, books: Books<'_>) {
+        for planned in &mut self.targets {
+            let asked = &planned.target.model;
+            for one in &mut planned.attempts {
+                one.denied = books.denial(snapshot, caller, request, (asked, &one.attempt));
+                if request.operation.costs() {
+                    books.add(&mut self.accounts, snapshot, caller, (asked, &one.attempt));
+                }
+            }
+        }
+        let mut attempts = self.targets.iter().flat_map(|target| &target.attempts);
+        if self.refusal.is_none()
+            && !self.is_admitted()
+            && let Some(denied) = attempts.find_map(|attempt| attempt.denied.clone())
+        {
+            self.refusal = Some((denied, self.plans));
+        }
     }
 
     fn count(&mut self, walk: &Walk) {
@@ -151,7 +196,7 @@ impl Explanation {
 impl PlannedTarget {
     fn new(plan: &Plan, target: &Target, place: u64) -> Self {
         let attempts =
-            plan.attempts(target).map(|(weight, attempt)| PlannedAttempt { weight, attempt, times_first: 0 }).collect();
+            plan.attempts(target).map(|(weight, attempt)| PlannedAttempt { weight, attempt, times_first: 0, denied: None }).collect();
         Self { target: target.clone(), times_first: 0, attempts, in_plans: 1, places: place }
     }
 

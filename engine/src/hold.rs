@@ -56,7 +56,6 @@ pub struct Charge {
 struct Reserved {
     held: SmallVec<[Held; 8]>,
     amount: NanoUsd,
-    tokens: u64,
     is_hard: bool,
     attempt: AttemptId,
     shared: Arc<Shared>,
@@ -115,9 +114,9 @@ impl Drop for Admission {
 
 impl Hold {
     pub(crate) fn new(held: SmallVec<[Held; 8]>, terms: &Terms, left: LimitsLeft, shared: Arc<Shared>) -> Self {
-        let (amount, tokens, is_hard) = (terms.amount, terms.tokens, terms.is_hard);
+        let (amount, is_hard) = (terms.amount, terms.is_hard);
         let attempt = shared.next_attempt();
-        let reserved = Reserved { held, amount, tokens, is_hard, attempt, shared };
+        let reserved = Reserved { held, amount, is_hard, attempt, shared };
         Self { reserved: Some(reserved), clamped: terms.clamped, left }
     }
 
@@ -186,6 +185,8 @@ impl Sent {
             return Charge { cost, source };
         }
         let cost = price.map_or(NanoUsd::ZERO, |price| price.cost(&metered.usage));
+        // The hold is the most that it can cost; an estimate beyond it is a bad one.
+        let cost = if source == UsageSource::Estimated { cost.min(reserved.amount) } else { cost };
         let tokens = metered.usage.input_total().saturating_add(metered.usage.output_total());
         reserved.shared.counts.note_settled(source);
         reserved.charge(cost, tokens, self.is_written, at_ms);

@@ -25,7 +25,7 @@ use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
 use crate::ledger::{self, Opened};
-use crate::life::{Drainer, Ending, Life, Signals};
+use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
 use crate::listen::{Bound, OnBound};
 use crate::prices::{self, Prices, Started};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
@@ -97,6 +97,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     }
     let drainer = Drainer { life: Arc::clone(&life), ending: Arc::clone(&ending) };
     server.add_service(background_service("drain", drainer));
+    server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending))));
     life.set_ready(true);
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };

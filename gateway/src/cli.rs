@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::abandoned;
 use crate::boot;
 use crate::config::{self, ConfigError, Loaded};
 use crate::explain::{self, Explained};
@@ -40,6 +41,16 @@ enum Command {
     /// Tell what would become of a request: who calls, which rules match, where it goes. Exits 0 if it would go ahead, 1 if it
     /// would be refused.
     Explain(Explain),
+    /// Show the attempts that were charged in full because nobody saw their end (a crash, a cut connection): name, time, virtual
+    /// key, provider and model, US dollars.
+    Abandoned {
+        /// The gateway's data folder.
+        #[arg(long, default_value = "./data")]
+        data: PathBuf,
+        /// Take the charge of this attempt back. No gateway may be running on the folder.
+        #[arg(long, value_name = "ATTEMPT")]
+        void: Option<String>,
+    },
     /// Print the version.
     Version,
 }
@@ -97,6 +108,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check { config } => check(&config),
         Command::Keys { config, data } => keys(&config, &data),
         Command::Explain(arguments) => explain(&arguments),
+        Command::Abandoned { data, void } => abandoned(&data, void.as_deref()),
         Command::Version => {
             say(&format!("tollgate {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -151,6 +163,25 @@ fn keys(path: &Path, data: &Path) -> ExitCode {
         say(&format!("{}\t{}", key.id, key.value.as_ref().map_or("", |token| token.reveal())));
     }
     ExitCode::SUCCESS
+}
+
+fn abandoned(data: &Path, void: Option<&str>) -> ExitCode {
+    let told = match void {
+        Some(attempt) => abandoned::void(data, attempt),
+        None => abandoned::list(data),
+    };
+    match told {
+        Ok(text) => {
+            if !text.is_empty() {
+                say(&text);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&format!("tollgate: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn explain(arguments: &Explain) -> ExitCode {

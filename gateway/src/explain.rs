@@ -1,5 +1,6 @@
 //! `tollgate explain`: what would become of a request, from the same code that reads requests and decides on them.
 
+mod accounts;
 mod text;
 mod view;
 
@@ -8,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use engine::clock::Clock;
+use engine::explain::Books;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use policy::admit::enter;
 use policy::decision::Refusal;
@@ -70,6 +72,9 @@ pub(crate) enum ExplainError {
         /// Why.
         error: io::Error,
     },
+    /// What was used before cannot be read.
+    #[error("--data: {0}")]
+    Unreadable(#[from] store::StoreError),
     /// Nothing is asked.
     #[error("say what is asked: --request FILE, or --model NAME")]
     NothingAsked,
@@ -101,7 +106,9 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
     let limits = boot::body_limits(&loaded.file);
     let sent = Sent::of(arguments, &loaded.file, limits)?;
     let mut view = View::of_request(&sent);
-    if let Err(refusal) = judge(&mut view, &snapshot, &sent, limits) {
+    let now = Clock::start().now();
+    let ledger = crate::ledger::read(&arguments.data, &snapshot, now)?;
+    if let Err(refusal) = judge(&mut view, &snapshot, &sent, limits, Books { ledger: &ledger, now }) {
         view.refuse(&refusal);
     }
     let text = if arguments.json { serde_json::to_string_pretty(&view)? } else { text::of(&view) };
@@ -109,7 +116,13 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
 }
 
 /// The way that a request goes in the gateway: who calls, then what its body says, then the plan.
-fn judge(view: &mut View, snapshot: &Snapshot, sent: &Sent, limits: BodyLimits) -> Result<(), Refusal> {
+fn judge(
+    view: &mut View,
+    snapshot: &Snapshot,
+    sent: &Sent,
+    limits: BodyLimits,
+    books: Books<'_>,
+) -> Result<(), Refusal> {
     let caller = sent.caller(snapshot)?;
     view.note_caller(snapshot, &caller);
     gate::expect_plain(&sent.headers)?;
@@ -121,7 +134,7 @@ fn judge(view: &mut View, snapshot: &Snapshot, sent: &Sent, limits: BodyLimits) 
     let headers = HeaderFields(&sent.headers);
     let request = wish.request(&sent.asked, &headers, sent.query.as_deref(), &sent.body);
     // How a running gateway's routes do is known to that gateway alone.
-    let explanation = engine::explain::explain(snapshot, &caller, &request, &AllWell);
+    let explanation = engine::explain::explain(snapshot, &caller, &request, &AllWell, books);
     view.note(snapshot, &request, &explanation);
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use engine::ledger::Ledger;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
-use store::Store;
+use store::{Store, StoreError};
 
 /// The ledger, and the store that keeps it.
 #[derive(Debug)]
@@ -34,4 +34,12 @@ pub(crate) fn open(data: &Path, snapshot: &Snapshot, now: Now) -> Result<Opened>
     let (ledger, began) = Ledger::restored(snapshot, &state, Some(store.journal()), now);
     store.adopt(&began)?;
     Ok(Opened { store, ledger: Arc::new(ledger) })
+}
+
+/// The ledger as it stands in a data folder, for looking at alone; beside a running gateway too.
+pub(crate) fn read(data: &Path, snapshot: &Snapshot, now: Now) -> std::result::Result<Ledger, StoreError> {
+    let reading = store::read(data)?;
+    let (ledger, _) = Ledger::restored(snapshot, &reading.state, None, now);
+    ledger.note_held(&reading.held);
+    Ok(ledger)
 }

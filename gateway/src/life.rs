@@ -130,6 +130,11 @@ impl Ending {
         Self { telemetry, store: Mutex::new(Some(store)) }
     }
 
+    /// What went wrong with what is kept since this was last asked.
+    fn trouble(&self) -> Vec<String> {
+        self.store.lock().as_ref().map(Store::trouble).unwrap_or_default()
+    }
+
     /// Ends the process; nothing that was logged or charged is lost.
     pub(crate) fn end(&self) -> ! {
         if let Some(access) = &self.telemetry.access {
@@ -137,10 +142,28 @@ impl Ending {
         }
         // Whoever comes second waits here until the first one is through, which ends both.
         let mut store = self.store.lock();
-        if let Some(store) = store.take() {
-            store.close();
+        if let Some(Err(error)) = store.take().map(Store::close) {
+            tracing::error!("the ledger could not be folded; the next start reads it from the journal: {error}");
         }
         tracing::info!("stopped");
         std::process::exit(0)
+    }
+}
+
+/// Tells what goes wrong with what is kept.
+pub(crate) struct StoreWatch(pub(crate) Arc<Ending>);
+
+#[async_trait]
+impl BackgroundService for StoreWatch {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        while !*shutdown.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = shutdown.changed() => {}
+            }
+            for trouble in self.0.trouble() {
+                tracing::error!("ledger: {trouble}");
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `tollgate`: the gateway's binary.
 
+mod abandoned;
 mod boot;
 mod cli;
 mod config;

@@ -6,7 +6,10 @@ use policy::request::{Dialect, Operation};
 use policy::route::DropReason;
 use policy::route::health::AllWell;
 
+use policy::window::Now;
+
 use super::*;
+use crate::ledger::Ledger;
 use crate::compile::compile;
 use crate::dice::ThreadDice;
 
@@ -38,7 +41,7 @@ fn caller(snapshot: &Snapshot) -> Caller {
 fn explained(rules: &str, model: &str) -> Explanation {
     let snapshot = policy(rules);
     let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
-    explain(&snapshot, &caller(&snapshot), &request, &AllWell)
+    explain(&snapshot, &caller(&snapshot), &request, &AllWell, Books { ledger: &Ledger::new(None, 1), now: Now::default() })
 }
 
 fn firsts(explanation: &Explanation) -> Vec<(&str, u32)> {
@@ -74,7 +77,7 @@ fn what_a_plan_under_any_dice_does_is_told() {
     for model in ["m", "n", "a/m", "b/m", "other"] {
         let snapshot = policy(rules);
         let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
-        let told = explain(&snapshot, &caller(&snapshot), &request, &AllWell);
+        let told = explain(&snapshot, &caller(&snapshot), &request, &AllWell, Books { ledger: &Ledger::new(None, 1), now: Now::default() });
         for _ in 0..100 {
             let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
             match admit(&snapshot, caller(&snapshot), &request, &mut now) {

@@ -9,7 +9,7 @@ use policy::limit::Budget;
 use policy::money::NanoUsd;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
-use store::{Began, BudgetState, Journal, Kind, SliceState, State};
+use store::{Amount, Began, BudgetState, Journal, Kind, SliceState, State};
 
 use super::commit::Lock;
 use super::{Ledger, Meters};
@@ -58,8 +58,19 @@ impl Ledger {
         };
     }
 
+    /// Counts what calls of another process reserve, for a ledger that is only looked at.
+    pub fn note_held(&self, held: &[Amount]) {
+        for one in held.iter().filter(|one| one.kind == Kind::Budget) {
+            if let Some(account) = self.accounts.find_budget(&(*one.id).into())
+                && let Meters::Budget(spending) = &mut *account.lock()
+            {
+                spending.hold(NanoUsd(one.amount));
+            }
+        }
+    }
+
     /// Takes a charge back that the store has taken back.
-    pub fn void(&self, entries: &[store::VoidedEntry]) {
+    pub fn void(&self, entries: &[Amount]) {
         for entry in entries.iter().filter(|entry| entry.kind == Kind::Budget) {
             if let Some(account) = self.accounts.find_budget(&(*entry.id).into())
                 && let Meters::Budget(spending) = &mut *account.lock()

@@ -1,5 +1,6 @@
 //! The answer of `tollgate explain`, for people.
 
+use super::accounts;
 use super::view::{AttemptView, CallerView, DroppedView, PlanView, RefusalView, TargetView, View, WayView};
 
 const MARGIN: &str = "          ";
@@ -18,6 +19,7 @@ pub(super) fn of(view: &View) -> String {
         page.put("spread", [spread(plan, view.plans)]);
         page.put("stream", plan.stream_recovery.map(stream));
     }
+    page.put("accounts", view.accounts.iter().map(accounts::text));
     page.put("refused", view.refusal.as_ref().map(|refusal| refused(refusal, view.plans)));
     page.0.join("\n")
 }
@@ -103,9 +105,10 @@ fn target_lines(target: &TargetView, n: u32, plans: u32) -> Vec<String> {
 }
 
 fn attempt(attempt: &AttemptView) -> String {
-    let AttemptView { credential, weight, model, worst_case_usd, .. } = attempt;
+    let AttemptView { credential, weight, model, worst_case_usd, denied, .. } = attempt;
     let cost = worst_case_usd.as_ref().map_or("without a price".to_owned(), |cost| format!("at most {cost} USD"));
-    format!("   key `{credential}` (weight {weight}): model `{model}`, {cost}")
+    let denied = denied.as_ref().map_or(String::new(), |refusal| format!("; not now: {}", refusal.kind));
+    format!("   key `{credential}` (weight {weight}): model `{model}`, {cost}{denied}")
 }
 
 fn spread(plan: &PlanView, plans: u32) -> String {

@@ -12,6 +12,7 @@ use policy::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::Sent;
+use super::accounts::{self, AccountView};
 use crate::proxy::gate::Wish;
 
 /// The whole answer.
@@ -28,7 +29,11 @@ pub(super) struct View {
     /// What the rules said, the most frequent outcome first.
     pub(super) ways: Vec<WayView>,
     pub(super) dropped: Vec<DroppedView>,
+    /// What stands on the accounts that attempts touch, as the data folder says.
+    pub(super) accounts: Vec<AccountView>,
     pub(super) plan: Option<PlanView>,
+    #[serde(skip)]
+    is_admitted: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,6 +135,8 @@ pub(super) struct AttemptView {
     pub(super) model: String,
     /// Decimal; `null` where the model has no price.
     pub(super) worst_case_usd: Option<String>,
+    /// Why an account could not take it at this moment; `null`: all could.
+    pub(super) denied: Option<RefusalView>,
 }
 
 impl View {
@@ -145,12 +152,14 @@ impl View {
             plans: 1,
             ways: Vec::new(),
             dropped: Vec::new(),
+            accounts: Vec::new(),
             plan: None,
+            is_admitted: false,
         }
     }
 
     pub(super) fn is_admitted(&self) -> bool {
-        self.plan.is_some()
+        self.is_admitted
     }
 
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
@@ -189,10 +198,12 @@ impl View {
             let recovery = request.stream.then(|| recovery(snapshot.settings().stream_recovery));
             PlanView::of(plan, recovery, targets)
         });
-        self.verdict = match (&self.plan, &self.refusal) {
-            (Some(_), None) => "admitted",
-            (Some(_), Some(_)) => "varies",
-            (None, _) => "refused",
+        self.accounts = explanation.accounts.iter().flat_map(accounts::lines).collect();
+        self.is_admitted = explanation.is_admitted();
+        self.verdict = match (self.is_admitted, &self.refusal) {
+            (true, None) => "admitted",
+            (true, Some(_)) => "varies",
+            (false, _) => "refused",
         };
     }
 }
@@ -262,6 +273,7 @@ impl AttemptView {
             share: share(planned.times_first),
             model: attempt.model.to_string(),
             worst_case_usd: attempt.worst_case.map(|worst| worst.amount().to_string()),
+            denied: planned.denied.as_ref().map(|refusal| RefusalView::of(refusal, 1.0)),
         }
     }
 }

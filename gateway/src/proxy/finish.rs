@@ -20,7 +20,7 @@ impl Edge {
             Stage::Answering(call, sent, meter) => {
                 let cut_short = !meter.is_complete();
                 let extra = if cut_short && was_cut { one_second_more(&call, meter.output_estimate()) } else { 0 };
-                let measured = meter.metered(&call.peek.demand, extra);
+                let measured = bounded(&call, meter.metered(&call.peek.demand, extra));
                 ctx.record.vendor_cost = meter.vendor_cost();
                 let metered = match (is_success, cut_short, measured.source) {
                     // An error costs nothing unless the vendor says otherwise.
@@ -130,10 +130,24 @@ fn abandoned() -> Metered {
 fn one_second_more(call: &Call, output: u64) -> u64 {
     let seen = call.first_content_us.zip(call.last_content_us);
     let more = seen.map_or(0, |(first, last)| per_second(output, last.saturating_sub(first)));
-    // Nothing beyond the limit can come: the client's own, the one that was set here, or the model's.
+    // Nothing beyond the limit can come.
+    most_output(call).map_or(more, |most| more.min(most.saturating_sub(output)))
+}
+
+/// The most output that can come: by the client's own limit, the one that was set here, or the model's.
+fn most_output(call: &Call) -> Option<u64> {
     let limit = call.clamped.or_else(|| call.attempt()?.worst_case.map(|worst| worst.output_limit()));
-    let most = limit.map(|limit| call.peek.demand.output_bound(limit));
-    most.map_or(more, |most| more.min(most.saturating_sub(output)))
+    limit.or(call.peek.demand.max_output).map(|limit| call.peek.demand.output_bound(limit))
+}
+
+/// An estimate of the output is no larger than what can have come.
+fn bounded(call: &Call, measured: Metered) -> Metered {
+    let over = most_output(call).map_or(0, |most| measured.usage.output_total().saturating_sub(most));
+    if measured.source == UsageSource::Reported || over == 0 {
+        return measured;
+    }
+    let output = measured.usage.output.saturating_sub(over);
+    Metered { usage: Usage { output, ..measured.usage }, ..measured }
 }
 
 /// A rate. Pieces that came at once say little of it, so it is taken over a second at least.
