@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::catalog::Catalog;
-use policy::declare::{File, ProviderShape};
+use policy::declare::{File, FileLimits, Owner, ProviderLimitsShape, ProviderShape};
 use policy::id::{ProviderName, VirtualKeyId};
 use policy::provider::{Credential, Provider};
 use policy::snapshot::{ApplyError, Change, Snapshot};
@@ -37,37 +37,75 @@ pub enum CompileError {
 /// # Errors
 /// The first thing that keeps it from being put in force.
 pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileError> {
-    let mut snapshot = Snapshot::default();
-    let mut apply = |change: Change, what: &dyn Fn() -> String| {
-        snapshot = snapshot.apply(change).map_err(|error| CompileError::Contradiction { what: what(), error })?;
-        Ok::<_, CompileError>(())
-    };
-    apply(Change::Settings(Arc::new(file.settings())), &|| "client".into())?;
-    apply(Change::Catalog(catalog), &|| "price list".into())?;
+    let mut draft = Draft(Snapshot::default());
+    draft.apply(Change::Settings(Arc::new(file.settings())), || "client".into())?;
+    draft.apply(Change::Catalog(catalog), || "price list".into())?;
     for (shape, order) in file.providers.iter().zip(0..) {
-        apply(Change::PutProvider(Arc::new(provider(shape, order, file.client.allow_direct_keys)?)), &|| {
-            format!("providers.{}", shape.name)
-        })?;
+        let compiled = Arc::new(provider(shape, order, file.client.allow_direct_keys)?);
+        draft.apply(Change::PutProvider(compiled), || format!("providers.{}", shape.name))?;
     }
-    for customer in &file.governance.customers {
-        apply(Change::PutCustomer(Arc::new(customer.to_policy())), &|| format!("customer `{}`", customer.id))?;
+    // Limits first: whatever names one is refused while it is not there.
+    let limits = file.limits();
+    draft.put_limits(file, &limits)?;
+    draft.put_callers(file, &limits)?;
+    draft.put_rules(file)?;
+    Ok(draft.0)
+}
+
+/// A snapshot in the making.
+struct Draft(Snapshot);
+
+impl Draft {
+    fn apply(&mut self, change: Change, what: impl FnOnce() -> String) -> Result<(), CompileError> {
+        self.0 = self.0.apply(change).map_err(|error| CompileError::Contradiction { what: what(), error })?;
+        Ok(())
     }
-    for team in &file.governance.teams {
-        apply(Change::PutTeam(Arc::new(team.to_policy())), &|| format!("team `{}`", team.id))?;
+
+    /// Budgets and rate limits, and what hangs on providers and models.
+    fn put_limits(&mut self, file: &File, limits: &FileLimits<'_>) -> Result<(), CompileError> {
+        for budget in &limits.budgets {
+            self.apply(Change::PutBudget(Arc::new(budget.clone())), || format!("budget `{}`", budget.id))?;
+        }
+        for limit in &limits.rate_limits {
+            self.apply(Change::PutRateLimit(Arc::new(limit.clone())), || format!("rate limit `{}`", limit.id))?;
+        }
+        for ProviderLimitsShape { name, .. } in &file.governance.provider_limits {
+            let of_provider = limits.of(Owner::Provider(name.as_str()));
+            self.apply(Change::LimitProvider(name.clone(), of_provider), || format!("limits of provider `{name}`"))?;
+        }
+        for config in &file.governance.model_configs {
+            self.apply(Change::LimitModel(limits.of_model(config)), || format!("limits of model `{}`", config.model))?;
+        }
+        Ok(())
     }
-    for key in &file.governance.virtual_keys {
-        let token = key.value.as_ref().ok_or_else(|| CompileError::NoToken(key.id.clone()))?;
-        let compiled = Arc::new(key.to_policy(file.version, token));
-        apply(Change::PutVirtualKey(compiled), &|| format!("virtual key `{}`", key.id))?;
+
+    fn put_callers(&mut self, file: &File, limits: &FileLimits<'_>) -> Result<(), CompileError> {
+        for customer in &file.governance.customers {
+            let compiled = Arc::new(customer.to_policy(limits));
+            self.apply(Change::PutCustomer(compiled), || format!("customer `{}`", customer.id))?;
+        }
+        for team in &file.governance.teams {
+            self.apply(Change::PutTeam(Arc::new(team.to_policy(limits))), || format!("team `{}`", team.id))?;
+        }
+        for key in &file.governance.virtual_keys {
+            let token = key.value.as_ref().ok_or_else(|| CompileError::NoToken(key.id.clone()))?;
+            let compiled = Arc::new(key.to_policy(file.version, token, limits));
+            self.apply(Change::PutVirtualKey(compiled), || format!("virtual key `{}`", key.id))?;
+        }
+        Ok(())
     }
-    for (rule, order) in file.governance.rules.iter().zip(0..).filter(|(rule, _)| rule.is_enabled) {
-        apply(Change::PutRule(Arc::new(rule.to_policy(order))), &|| format!("routing rule `{}`", rule.id))?;
+
+    /// Routing rules, and prices of the operator's own.
+    fn put_rules(&mut self, file: &File) -> Result<(), CompileError> {
+        for (rule, order) in file.governance.rules.iter().zip(0..).filter(|(rule, _)| rule.is_enabled) {
+            self.apply(Change::PutRule(Arc::new(rule.to_policy(order))), || format!("routing rule `{}`", rule.id))?;
+        }
+        for one in file.price_overrides() {
+            let id = one.id.clone();
+            self.apply(Change::PutPriceOverride(Arc::new(one)), || format!("price override `{id}`"))?;
+        }
+        Ok(())
     }
-    for one in file.price_overrides() {
-        let id = one.id.clone();
-        apply(Change::PutPriceOverride(Arc::new(one)), &|| format!("price override `{id}`"))?;
-    }
-    Ok(snapshot)
 }
 
 fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Provider, CompileError> {

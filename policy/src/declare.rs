@@ -14,6 +14,7 @@ pub mod network;
 mod node;
 pub mod not_yet;
 mod operations;
+mod owner;
 mod path;
 mod pause;
 mod prices;
@@ -25,9 +26,14 @@ mod sections;
 mod server;
 
 pub use client::ClientShape;
+pub use compile::limits::FileLimits;
 pub use framework::FrameworkShape;
 pub use governance::{AuthShape, CustomerShape, GovernanceShape, ProviderConfigShape, TeamShape, VirtualKeyShape};
-pub use limits::{BudgetShape, CountLimit, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
+pub use limits::{
+    BudgetShape, BudgetTerms, CountLimit, InlineBudget, InlineRateLimit, LimitsShape, ModelConfigShape,
+    ProviderLimitsShape, RateLimitShape, RateTerms,
+};
+pub use owner::Owner;
 pub use prices::{Patch, PriceOverrideShape, PriceScopeKind, PriceSource, PricingShape};
 pub use problem::{Problem, Severity};
 pub use provider::{CredentialShape, CustomShape, ProviderShape};

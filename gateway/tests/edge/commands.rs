@@ -53,13 +53,13 @@ async fn what_is_not_built_yet_is_refused_by_name() {
     let mut later = base();
     later["mcp"] = json!({"client_configs": []});
     later["guardrails_config"] = json!({"a": 1});
-    later["governance"]["budgets"] = json!([{"id": "b", "max_limit": 1, "reset_duration": "1d"}]);
+    later["governance"]["business_units"] = json!([{"id": "b"}]);
     later["cluster_config"] = json!({"enabled": true});
     later["providers"]["azure"] = json!({"keys": [{"name": "a", "value": "x"}]});
     for command in ["check", "serve"] {
         let (code, _, err) = run(&later, command).await;
         assert_eq!(code, Some(2), "{err}");
-        for section in ["mcp", "guardrails_config", "governance.budgets", "cluster_config", "providers.azure"] {
+        for section in ["mcp", "guardrails_config", "governance.business_units", "cluster_config", "providers.azure"] {
             let line = err.lines().find(|line| line.contains(&format!(": {section}")));
             assert!(line.is_some_and(|line| line.contains("not supported yet")), "{section}: {err}");
         }

@@ -1,6 +1,7 @@
 //! Checks across entries: what refers to what, and what may stand only once. Everything is gone through, so that all
 //! mistakes are found at once. Stand-ins (empty names) are passed over: their mistake is noted already.
 
+mod budgets;
 mod keys;
 mod limits;
 mod prices;
@@ -15,7 +16,7 @@ use crate::list::AllowList;
 use super::nearest::hint;
 use super::path::Path;
 use super::problem::Log;
-use super::{File, ProviderShape, Vocabulary};
+use super::{File, LimitsShape, ProviderShape, Vocabulary};
 
 /// Checks the whole file.
 pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
@@ -75,22 +76,19 @@ impl<'a> Known<'a> {
     fn of(file: &'a File) -> Self {
         let governance = &file.governance;
         let configs = governance.virtual_keys.iter().flat_map(|key| key.providers.iter().flatten());
+        let limits = || governance.entities().map(|entity| entity.limits);
+        let inline_budgets = limits().flat_map(LimitsShape::inline_budgets).filter_map(|budget| budget.id.as_deref());
+        let inline_limits = limits().filter_map(|limits| limits.rate_limit.as_ref()?.id.as_deref());
         Self {
             providers: file.providers.iter().map(|provider| (provider.name.as_str(), provider)).collect(),
             provider_names: file.providers.iter().map(|provider| provider.name.as_str()).collect(),
             virtual_keys: Ids::new("virtual key", governance.virtual_keys.iter().map(|key| key.id.as_str())),
             teams: Ids::new("team", governance.teams.iter().map(|team| team.id.as_str())),
             customers: Ids::new("customer", governance.customers.iter().map(|customer| customer.id.as_str())),
-            budgets: Ids::new("budget", governance.budgets.iter().map(|budget| &*budget.id)),
-            rate_limits: Ids::new("rate limit", governance.rate_limits.iter().map(|limit| &*limit.id)),
+            budgets: Ids::new("budget", governance.budgets.iter().map(|budget| &*budget.id).chain(inline_budgets)),
+            rate_limits: Ids::new("rate limit", governance.rate_limits.iter().map(|one| &*one.id).chain(inline_limits)),
             provider_configs: Ids::new("provider config", configs.filter_map(|config| config.id.as_deref())),
         }
-    }
-
-    /// Checks a reference to a budget and one to a rate limit, as many entries have them.
-    fn expect_limits(&self, budget: Option<&str>, rate_limit: Option<&str>, owner: Path<'_>, log: &Log<'_>) {
-        self.budgets.expect(budget, owner.field("budget_id"), log);
-        self.rate_limits.expect(rate_limit, owner.field("rate_limit_id"), log);
     }
 
     /// Notes a warning when no such provider is configured.

@@ -46,10 +46,17 @@ pub struct ClientShape {
     pub prompt_cache_affinity: bool,
     /// `routing_chain_max_depth`: how many rules a call may go through, one after the other.
     pub chain_depth: u8,
+    /// `unpriced_models`: whether a model without a price is refused where a hard budget applies.
+    pub refuse_unpriced: bool,
+    /// `min_clamped_tokens`: no output limit is lowered further to fit a budget.
+    pub min_clamped_tokens: u64,
 }
 
 const STREAM_RECOVERIES: [(&str, StreamRecovery); 3] =
     [("error", StreamRecovery::Error), ("resume", StreamRecovery::Resume), ("buffer", StreamRecovery::Buffer)];
+
+/// Whether they are refused.
+const UNPRICED_MODELS: [(&str, bool); 2] = [("refuse", true), ("allow", false)];
 
 const MIB: u64 = 1024 * 1024;
 
@@ -80,6 +87,11 @@ impl Read for ClientShape {
                 .unwrap_or_default(),
             prompt_cache_affinity: fields.or("prompt_cache_affinity", false),
             chain_depth: fields.small("routing_chain_max_depth", 10, 1..=10),
+            refuse_unpriced: fields
+                .with("unpriced_models", |node| one_of(node, &UNPRICED_MODELS))
+                .flatten()
+                .unwrap_or(true),
+            min_clamped_tokens: fields.whole("min_clamped_tokens", 256, 1..=100_000_000),
         })
     }
 }

@@ -1,10 +1,11 @@
 //! From what is written to what is decided with: the conversions that need nothing but the shapes.
 
+pub(super) mod limits;
+
 use std::sync::Arc;
 
 use crate::id::{CustomerId, TeamId, VirtualKeyId};
 use crate::key::{ProviderAccess, TokenHash, VirtualKey};
-use crate::limit::Limits;
 use crate::provider::{Credential, Secret};
 use crate::route::Weight;
 use crate::route::expr::Condition;
@@ -13,8 +14,8 @@ use crate::settings::{KeyRequirement, Settings};
 use crate::snapshot::{Customer, Team};
 
 use super::{
-    CredentialShape, CustomerShape, File, ProviderConfigShape, ProviderShape, RuleShape, Scope, TargetShape, TeamShape,
-    Version, VirtualKeyShape,
+    CredentialShape, CustomerShape, File, FileLimits, Owner, ProviderConfigShape, ProviderShape, RuleShape, Scope,
+    TargetShape, TeamShape, Version, VirtualKeyShape,
 };
 
 impl File {
@@ -33,7 +34,8 @@ impl File {
             stream_recovery: self.client.stream_recovery,
             prompt_cache_affinity: self.client.prompt_cache_affinity,
             chain_depth: self.client.chain_depth,
-            ..Settings::default()
+            refuse_unpriced: self.client.refuse_unpriced,
+            min_clamped_tokens: self.client.min_clamped_tokens,
         }
     }
 
@@ -67,9 +69,9 @@ impl File {
 }
 
 impl VirtualKeyShape {
-    /// The key as decisions see it. `token` is its `value`, or the one that was generated for it.
+    /// The key as decisions see it. `token` is its `value`, or the one that was generated for it; `limits` are the file's.
     #[must_use]
-    pub fn to_policy(&self, version: Version, token: &Secret) -> VirtualKey {
+    pub fn to_policy(&self, version: Version, token: &Secret, limits: &FileLimits<'_>) -> VirtualKey {
         let absent_means_all = version == Version::V1 && self.providers.is_none();
         VirtualKey {
             id: self.id.clone(),
@@ -79,17 +81,17 @@ impl VirtualKeyShape {
             expires_at_ms: self.expires_at_ms,
             team: self.team.clone(),
             customer: self.customer.clone(),
-            providers: self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect(),
+            providers: self.providers.iter().flatten().map(|config| config.to_policy(self, limits)).collect(),
             unlisted_providers: self.allow_all_providers.unwrap_or(absent_means_all),
             operations: self.operations,
             balance: self.balance,
-            limits: Limits::default(),
+            limits: limits.of(Owner::VirtualKey(self.id.as_str())),
         }
     }
 }
 
 impl ProviderConfigShape {
-    fn to_policy(&self) -> ProviderAccess {
+    fn to_policy(&self, key: &VirtualKeyShape, limits: &FileLimits<'_>) -> ProviderAccess {
         ProviderAccess {
             id: self.id.clone(),
             provider: self.provider.clone(),
@@ -97,29 +99,30 @@ impl ProviderConfigShape {
             denied_models: self.denied_models.clone(),
             credentials: self.credentials.clone(),
             weight: self.weight,
-            limits: Limits::default(),
+            limits: limits.of(Owner::of_config(key, self)),
         }
     }
 }
 
 impl TeamShape {
-    /// The team as decisions see it.
+    /// The team as decisions see it. `limits` are the file's.
     #[must_use]
-    pub fn to_policy(&self) -> Team {
+    pub fn to_policy(&self, limits: &FileLimits<'_>) -> Team {
         Team {
             id: self.id.clone(),
             name: self.name.clone(),
             customer: self.customer.clone(),
-            limits: Limits::default(),
+            limits: limits.of(Owner::Team(self.id.as_str())),
         }
     }
 }
 
 impl CustomerShape {
-    /// The customer as decisions see it.
+    /// The customer as decisions see it. `limits` are the file's.
     #[must_use]
-    pub fn to_policy(&self) -> Customer {
-        Customer { id: self.id.clone(), name: self.name.clone(), limits: Limits::default() }
+    pub fn to_policy(&self, limits: &FileLimits<'_>) -> Customer {
+        let limits = limits.of(Owner::Customer(self.id.as_str()));
+        Customer { id: self.id.clone(), name: self.name.clone(), limits }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::request::OperationSet;
 use crate::route::Weight;
 use crate::route::balance::Balance;
 
-use super::limits::{BudgetShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
+use super::limits::{BudgetShape, LimitsShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
 use super::node::{Node, Read};
 use super::prices::PriceOverrideShape;
 use super::rules::{RuleShape, rules};
@@ -76,11 +76,9 @@ pub struct VirtualKeyShape {
     pub providers: Option<Vec<ProviderConfigShape>>,
     /// `allowed_request_types`; absent: all.
     pub operations: OperationSet,
-    /// `budget_id`
-    pub budget: Option<Box<str>>,
-    /// `rate_limit_id`
-    pub rate_limit: Option<Box<str>>,
-    /// `calendar_aligned`
+    /// Its limits.
+    pub limits: LimitsShape,
+    /// `calendar_aligned`: of all its budgets.
     pub calendar_aligned: bool,
     /// `load_balancing`; absent: as the `client` section says.
     pub balance: Option<Balance>,
@@ -101,10 +99,8 @@ pub struct ProviderConfigShape {
     pub credentials: AllowList,
     /// `weight`: absent 1; `null`: reached only by name.
     pub weight: Option<Weight>,
-    /// `budget_id`
-    pub budget: Option<Box<str>>,
-    /// `rate_limit_id`
-    pub rate_limit: Option<Box<str>>,
+    /// Its limits.
+    pub limits: LimitsShape,
 }
 
 /// One entry of `governance.teams`.
@@ -116,11 +112,9 @@ pub struct TeamShape {
     pub name: Box<str>,
     /// `customer_id`
     pub customer: Option<CustomerId>,
-    /// `budget_id`
-    pub budget: Option<Box<str>>,
-    /// `rate_limit_id`
-    pub rate_limit: Option<Box<str>>,
-    /// `calendar_aligned`
+    /// Its limits.
+    pub limits: LimitsShape,
+    /// `calendar_aligned`: of all its budgets.
     pub calendar_aligned: bool,
 }
 
@@ -131,11 +125,9 @@ pub struct CustomerShape {
     pub id: CustomerId,
     /// `name`
     pub name: Box<str>,
-    /// `budget_id`
-    pub budget: Option<Box<str>>,
-    /// `rate_limit_id`
-    pub rate_limit: Option<Box<str>>,
-    /// `calendar_aligned`
+    /// Its limits.
+    pub limits: LimitsShape,
+    /// `calendar_aligned`: of all its budgets.
     pub calendar_aligned: bool,
 }
 
@@ -181,8 +173,7 @@ impl Read for VirtualKeyShape {
             allow_all_providers: fields.optional("allow_all_providers"),
             providers: fields.optional("provider_configs"),
             operations: fields.or("allowed_request_types", OperationSet::ALL),
-            budget: fields.optional("budget_id"),
-            rate_limit: fields.optional("rate_limit_id"),
+            limits: LimitsShape::of(fields),
             calendar_aligned: fields.or("calendar_aligned", false),
             balance: fields.with("load_balancing", balance).flatten(),
         })
@@ -198,8 +189,7 @@ impl Read for ProviderConfigShape {
             denied_models: fields.or("blacklisted_models", AllowList::nothing()),
             credentials: fields.either("key_ids", "keys").unwrap_or(AllowList::All),
             weight: fields.weight("weight"),
-            budget: fields.optional("budget_id"),
-            rate_limit: fields.optional("rate_limit_id"),
+            limits: LimitsShape::of(fields),
         })
     }
 }
@@ -210,8 +200,7 @@ impl Read for TeamShape {
             id: fields.required("id"),
             name: fields.required("name"),
             customer: fields.optional("customer_id"),
-            budget: fields.optional("budget_id"),
-            rate_limit: fields.optional("rate_limit_id"),
+            limits: LimitsShape::of(fields),
             calendar_aligned: fields.or("calendar_aligned", false),
         })
     }
@@ -222,8 +211,7 @@ impl Read for CustomerShape {
         node.object(|fields| Self {
             id: fields.required("id"),
             name: fields.required("name"),
-            budget: fields.optional("budget_id"),
-            rate_limit: fields.optional("rate_limit_id"),
+            limits: LimitsShape::of(fields),
             calendar_aligned: fields.or("calendar_aligned", false),
         })
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
 use crate::list::AllowList;
 use crate::money::{NanoUsd, scaled_decimal};
@@ -101,6 +103,19 @@ impl Read for ResetDuration {
             Self { count: 1, unit: crate::window::ResetUnit::Second }
         })
     }
+}
+
+/// Reads the name of a time zone.
+pub(super) fn time_zone(node: Node<'_>) -> TimeZone {
+    let name = Box::<str>::read(node);
+    TimeZone::get(&name).unwrap_or_else(|_| {
+        if !name.is_empty() {
+            let known: Vec<_> = jiff::tz::db().available().collect();
+            let hint = super::nearest::hint(&name, known.iter().map(|name| name.as_str()));
+            node.error(format!("no time zone of the IANA database{hint}"));
+        }
+        TimeZone::UTC
+    })
 }
 
 /// A number that is not negative, exactly as written.

@@ -6,6 +6,7 @@ mod compile;
 mod documented;
 mod environment;
 mod examples;
+mod limits;
 mod mistakes;
 mod mutations;
 mod prices;

@@ -10,7 +10,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     let governance = root.field("governance");
     check_keys(file, known, governance.field("virtual_keys"), log);
     check_teams(file, known, governance.field("teams"), log);
-    check_customers(file, known, governance.field("customers"), log);
+    check_customers(file, governance.field("customers"), log);
     check_auth(file, governance.field("auth_config"), log);
 }
 
@@ -39,7 +39,6 @@ fn check_key(key: &VirtualKeyShape, version: Version, known: &Known<'_>, path: P
     }
     known.teams.expect(key.team.as_ref().map(|id| id.as_str()), path.field("team_id"), log);
     known.customers.expect(key.customer.as_ref().map(|id| id.as_str()), path.field("customer_id"), log);
-    known.expect_limits(key.budget.as_deref(), key.rate_limit.as_deref(), path, log);
     let says_nothing = key.providers.is_none() && key.allow_all_providers.is_none();
     if says_nothing && version == Version::V2 {
         let message = "allows no provider: has neither `provider_configs` nor `allow_all_providers`";
@@ -53,7 +52,6 @@ fn check_config(config: &ProviderConfigShape, known: &Known<'_>, path: Path<'_>,
     let preferred = path.field("key_ids");
     let written = if log.locate(preferred).0.is_some() { preferred } else { path.field("keys") };
     known.expect_credentials(provider, &config.credentials, written, log);
-    known.expect_limits(config.budget.as_deref(), config.rate_limit.as_deref(), path, log);
 }
 
 /// Budgets refer to a provider config by its id alone, so it must be unique among all keys.
@@ -77,16 +75,12 @@ fn check_teams(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
     for (index, team) in teams.iter().enumerate() {
         let path = list.item(index);
         known.customers.expect(team.customer.as_ref().map(|id| id.as_str()), path.field("customer_id"), log);
-        known.expect_limits(team.budget.as_deref(), team.rate_limit.as_deref(), path, log);
     }
 }
 
-fn check_customers(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
+fn check_customers(file: &File, list: Path<'_>, log: &Log<'_>) {
     let customers = &file.governance.customers;
     unique(customers.iter().map(|customer| customer.id.as_str()).enumerate(), list, "id", log);
-    for (index, customer) in customers.iter().enumerate() {
-        known.expect_limits(customer.budget.as_deref(), customer.rate_limit.as_deref(), list.item(index), log);
-    }
 }
 
 fn check_auth(file: &File, path: Path<'_>, log: &Log<'_>) {

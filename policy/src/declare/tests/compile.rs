@@ -47,19 +47,22 @@ fn administration_with_a_password_asks_for_keys_too() {
 fn settings_are_those_of_the_client_section() {
     let settings = right(
         r#"{"client": {"virtual_key_prefix": "tg-", "allow_direct_keys": true, "default_max_output_tokens": 7,
+            "unpriced_models": "allow", "min_clamped_tokens": 64,
             "required_headers": ["X-Tenant"]}}"#,
     )
     .settings();
     assert!(settings.looks_like_key("TG-1") && !settings.looks_like_key("sk-bf-1"));
     assert!(settings.allow_direct_keys);
     assert_eq!(settings.default_max_output_tokens, 7);
+    assert!(!settings.refuse_unpriced);
+    assert_eq!(settings.min_clamped_tokens, 64);
     assert_eq!(&*settings.required_headers[0].name, "x-tenant");
 }
 
 fn compiled(version: u8, fields: &str) -> crate::key::VirtualKey {
     let json = with_key(fields).replacen('{', &format!("{{\"version\": {version},"), 1);
     let (file, _) = read_text(&json).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    file.governance.virtual_keys[0].to_policy(file.version, &Secret::new("token"))
+    file.governance.virtual_keys[0].to_policy(file.version, &Secret::new("token"), &file.limits())
 }
 
 #[test]
@@ -155,7 +158,7 @@ fn teams_and_customers_are_taken_over() {
         r#"{"governance": {"teams": [{"id": "ml", "name": "ML", "customer_id": "acme"}],
             "customers": [{"id": "acme", "name": "Acme"}]}}"#,
     );
-    let team = file.governance.teams[0].to_policy();
+    let team = file.governance.teams[0].to_policy(&file.limits());
     assert_eq!(team.customer, Some("acme".into()));
-    assert_eq!(&*file.governance.customers[0].to_policy().name, "Acme");
+    assert_eq!(&*file.governance.customers[0].to_policy(&file.limits()).name, "Acme");
 }

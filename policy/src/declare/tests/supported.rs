@@ -27,6 +27,8 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!((client.balance, client.stream_recovery), (Balance::Weighted, StreamRecovery::Error));
     assert!(!client.prompt_cache_affinity);
     assert_eq!(client.chain_depth, 10);
+    assert!(client.refuse_unpriced);
+    assert_eq!(client.min_clamped_tokens, 256);
     assert!(client.trusted_proxies.is_empty() && client.required_headers.is_empty());
     assert_eq!(server.threads, None);
     assert!(server.work_stealing);
@@ -136,8 +138,9 @@ fn how_calls_are_spread_and_broken_streams_mended_is_read() {
     assert_eq!((settings.balance, settings.stream_recovery), (Balance::Adaptive, StreamRecovery::Buffer));
     assert!(settings.prompt_cache_affinity);
     assert_eq!(settings.chain_depth, 3);
-    let balances: Vec<_> =
-        file.governance.virtual_keys.iter().map(|key| key.to_policy(file.version, &Secret::new("t")).balance).collect();
+    let limits = file.limits();
+    let policy_of = |key: &VirtualKeyShape| key.to_policy(file.version, &Secret::new("t"), &limits);
+    let balances: Vec<_> = file.governance.virtual_keys.iter().map(|key| policy_of(key).balance).collect();
     assert_eq!(balances, [Some(Balance::Weighted), None]);
     let found = problems(r#"{"client": {"load_balancing": "adaptiv", "routing_chain_max_depth": 11}}"#);
     assert_eq!(
@@ -186,6 +189,18 @@ const REFUSED: &[(&str, &str)] = &[
         r#"{"governance": {"pricing_overrides": [{"id": "a", "name": "a", "pattern": "whisper",
             "request_types": ["transcription"], "pricing_patch": {"input_cost_per_token": 1e-6}}]}}"#,
         "governance.pricing_overrides[0].request_types[0]",
+    ),
+    (
+        r#"{"providers": {"openai": {"keys": [{"name": "a", "value": "b"}]}},
+            "governance": {"providers": [{"name": "openai", "rate_limit": {"max_concurrent_requests": 1},
+                "send_back_raw_request": true}]}}"#,
+        "governance.providers[0].send_back_raw_request",
+    ),
+    (
+        r#"{"providers": {"openai": {"keys": [{"name": "a", "value": "b"}]}},
+            "governance": {"providers": [{"name": "openai", "rate_limit": {"max_concurrent_requests": 1},
+                "send_back_raw_response": true}]}}"#,
+        "governance.providers[0].send_back_raw_response",
     ),
     (r#"{"providers": {"groq": {"keys": [{"name": "a", "value": "b"}]}}}"#, "providers.groq"),
     (
@@ -250,7 +265,6 @@ fn parts_of_providers_that_are_not_supported_yet_are_refused() {
 #[test]
 fn parts_of_keys_that_are_not_supported_yet_are_refused() {
     for field in [
-        r#""calendar_aligned": true"#,
         r#""delete_after_expire": true"#,
         r#""disable_content_logging": true"#,
         r#""mcp_configs": [{"mcp_client_name": "x"}]"#,

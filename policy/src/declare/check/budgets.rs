@@ -1,0 +1,99 @@
+//! Budgets: whose they are, and what may stand only once.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::window::ResetDuration;
+
+use super::super::path::Path;
+use super::super::problem::Log;
+use super::super::{BudgetShape, File, GovernanceShape, Owner};
+use super::limits::{Taken, warn_of_unused};
+use super::{Known, unique};
+
+pub(super) fn check(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
+    let governance = &file.governance;
+    unique(governance.budgets.iter().map(|budget| &*budget.id).enumerate(), list, "id", log);
+    for (index, budget) in governance.budgets.iter().enumerate() {
+        check_owners(budget, known, list.item(index), log);
+    }
+    check_inline_ids(governance, log);
+    check_durations(governance, list, log);
+    warn_of_unused(governance.budgets.iter().map(|budget| &*budget.id), &file.limits().used_budgets(), list, log);
+}
+
+fn check_owners(budget: &BudgetShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    known.virtual_keys.expect(budget.virtual_key.as_ref().map(|id| id.as_str()), path.field("virtual_key_id"), log);
+    known.provider_configs.expect(budget.provider_config.as_deref(), path.field("provider_config_id"), log);
+    known.teams.expect(budget.team.as_ref().map(|id| id.as_str()), path.field("team_id"), log);
+    known.customers.expect(budget.customer.as_ref().map(|id| id.as_str()), path.field("customer_id"), log);
+    let mut owners = budget.owners();
+    if let (Some((first, _)), Some((second, _))) = (owners.next(), owners.next()) {
+        log.error(path.field(second), format!("a budget has one owner, and this one has `{first}` already"));
+    }
+}
+
+fn check_inline_ids(governance: &GovernanceShape, log: &Log<'_>) {
+    let mut taken = Taken::new("budget", governance.budgets.iter().map(|budget| &*budget.id));
+    for entity in governance.entities() {
+        entity.each_budget(|budget, path| taken.written(budget.id.as_deref(), path, log));
+    }
+    for entity in governance.entities() {
+        entity.each_budget(|budget, path| {
+            if budget.id.is_none() {
+                taken.made(budget.id_on(entity.owner), entity.owner, path, log);
+            }
+        });
+    }
+}
+
+/// An owner has one budget of each duration: of two, one would never count.
+fn check_durations<'a>(governance: &'a GovernanceShape, list: Path<'_>, log: &Log<'_>) {
+    let mut taken = Durations::default();
+    let reset_of = resets(governance);
+    for entity in governance.entities() {
+        let named = entity.limits.budget_id.as_deref();
+        if let Some((id, reset)) = named.and_then(|id| Some((id, *reset_of.get(id)?))) {
+            taken.take(entity.owner, reset, Some(id));
+        }
+        entity.each_budget(|budget, path| {
+            if let Some(message) = taken.take(entity.owner, budget.terms.reset, budget.id.as_deref()) {
+                log.error(path.field("reset_duration"), message);
+            }
+        });
+    }
+    for (index, budget) in governance.budgets.iter().enumerate() {
+        let Some((_, owner)) = budget.owners().next() else { continue };
+        if let Some(message) = taken.take(owner, budget.terms.reset, Some(&budget.id)) {
+            log.error(list.item(index).field("reset_duration"), message);
+        }
+    }
+}
+
+/// The durations of all budgets with an id.
+fn resets(governance: &GovernanceShape) -> HashMap<&str, ResetDuration> {
+    let inline = governance.entities().flat_map(|entity| entity.limits.inline_budgets());
+    let inline = inline.filter_map(|budget| Some((budget.id.as_deref()?, budget.terms.reset)));
+    governance.budgets.iter().map(|budget| (&*budget.id, budget.terms.reset)).chain(inline).collect()
+}
+
+/// The durations that owners have budgets of, each with the budget's id, if one is written.
+#[derive(Default)]
+struct Durations<'a>(HashMap<(Owner<'a>, String), Option<&'a str>>);
+
+impl<'a> Durations<'a> {
+    /// What is wrong if the owner has another budget of this duration.
+    fn take(&mut self, owner: Owner<'a>, reset: ResetDuration, id: Option<&'a str>) -> Option<String> {
+        match self.0.entry((owner, reset.to_string())) {
+            Entry::Vacant(free) => {
+                free.insert(id);
+                None
+            }
+            Entry::Occupied(first) => match *first.get() {
+                same if same.is_some() && same == id => None,
+                Some(other) => Some(format!("budget `{other}` of the same owner has the same duration")),
+                None => Some("another budget of the same owner has the same duration".to_owned()),
+            },
+        }
+    }
+}
