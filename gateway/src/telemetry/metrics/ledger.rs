@@ -86,7 +86,7 @@ mod tests {
         let families = of_budgets(&[report], 7);
         let value = |name: &str| {
             let family = families.iter().find(|family| family.name() == name).unwrap();
-            family.get_metric()[0].get_gauge().value()
+            family.get_metric()[0].get_gauge().get_value()
         };
         assert_eq!(value("tollgate_budget_limit_nanodollars"), 3.0);
         assert_eq!(value("tollgate_budget_spent_nanodollars"), 2.0);
