@@ -194,8 +194,9 @@ fn waits_are_told_in_a_unit_that_fits() {
         (1_001, "2 s"),
         (120_000, "120 s"),
         (121_000, "3 min"),
-        (7_201_000, "3 h"),
-        (180_000_000, "3 days"),
+        (7_201_000, "121 min"),
+        (36_000_001, "11 h"),
+        (264_000_000, "4 days"),
     ];
     for (ms, text) in cases {
         assert_eq!(Spell(Duration::from_millis(ms)).to_string(), text);
