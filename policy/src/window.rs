@@ -1,10 +1,15 @@
-//! Time as an argument, and the syntax of reset durations.
+//! Time as an argument: moments, reset durations, and the windows that budgets are counted in.
+
+mod civil;
+mod duration;
+mod tiles;
+
+pub use civil::{utc_text, zone};
+pub use duration::{ResetDuration, ResetDurationError, ResetUnit};
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::tz::TimeZone;
-use thiserror::Error;
 
 /// The time of a decision. Given by the caller, never asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,108 +21,16 @@ pub struct Now {
     pub mono_ms: u64,
 }
 
-/// The unit of a [`ResetDuration`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResetUnit {
-    /// `s`
-    Second,
-    /// `m`
-    Minute,
-    /// `h`
-    Hour,
-    /// `d`
-    Day,
-    /// `w`
-    Week,
-    /// `M`, a civil month
-    Month,
-    /// `Q`, three civil months
-    Quarter,
-    /// `Y`, a civil year
-    Year,
-}
-
-/// How long a budget or rate limit counts before it starts again: `30s`, `5m`, `1h`, `1d`, `1w`, `1M`, `1Q`, `1Y`,
-/// or `daily`, `weekly`, `monthly`, `yearly`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResetDuration {
-    /// How many units; at least 1.
-    pub count: u32,
-    /// The unit.
-    pub unit: ResetUnit,
-}
-
-/// Text that is no reset duration.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no reset duration: expected a positive whole number and one of s m h d w M Q Y, as in `30s` or `1M`")]
-pub struct ResetDurationError(String);
-
-const UNITS: [(char, ResetUnit); 8] = [
-    ('s', ResetUnit::Second),
-    ('m', ResetUnit::Minute),
-    ('h', ResetUnit::Hour),
-    ('d', ResetUnit::Day),
-    ('w', ResetUnit::Week),
-    ('M', ResetUnit::Month),
-    ('Q', ResetUnit::Quarter),
-    ('Y', ResetUnit::Year),
-];
-
-impl FromStr for ResetDuration {
-    type Err = ResetDurationError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let once = |unit| Ok(Self { count: 1, unit });
-        match text {
-            "daily" => return once(ResetUnit::Day),
-            "weekly" => return once(ResetUnit::Week),
-            "monthly" => return once(ResetUnit::Month),
-            "yearly" => return once(ResetUnit::Year),
-            _ => {}
-        }
-        let error = || ResetDurationError(text.to_owned());
-        let letter = text.chars().next_back().ok_or_else(error)?;
-        let (_, unit) = UNITS.iter().find(|(known, _)| *known == letter).ok_or_else(error)?;
-        let digits = text.strip_suffix(letter).ok_or_else(error)?;
-        let count = digits.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(error)?;
-        Ok(Self { count, unit: *unit })
-    }
-}
-
-impl fmt::Display for ResetDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = UNITS.iter().find(|(_, unit)| *unit == self.unit).map_or('?', |(letter, _)| *letter);
-        write!(f, "{}{letter}", self.count)
-    }
-}
-
-impl ResetDuration {
-    /// Its length where every day has 24 hours: a month counts as 30 days, a quarter as 90, a year as 365.
-    #[must_use]
-    pub fn nominal_ms(self) -> u64 {
-        const DAY: u64 = 24 * 3_600_000;
-        let unit = match self.unit {
-            ResetUnit::Second => 1_000,
-            ResetUnit::Minute => 60_000,
-            ResetUnit::Hour => 3_600_000,
-            ResetUnit::Day => DAY,
-            ResetUnit::Week => 7 * DAY,
-            ResetUnit::Month => 30 * DAY,
-            ResetUnit::Quarter => 90 * DAY,
-            ResetUnit::Year => 365 * DAY,
-        };
-        u64::from(self.count).saturating_mul(unit)
-    }
-}
-
 /// How the windows of a budget follow each other, without a gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two are equal if they count alike: the zone of windows that no calendar has a say in makes no difference.
+#[derive(Clone, Debug)]
 pub struct BudgetWindow {
     /// How long each of them is. Months, quarters and years are civil ones.
     pub every: ResetDuration,
     /// Whether they begin where the calendar says (the first of a month, a Monday, midnight) rather than where the budget began.
     pub calendar_aligned: bool,
-    /// Whose calendar and midnight.
+    /// Whose calendar and midnight: one that [`zone`] knows.
     pub zone: TimeZone,
 }
 
@@ -126,7 +39,7 @@ pub struct BudgetWindow {
 pub struct Period {
     /// Its first millisecond.
     pub start_ms: u64,
-    /// The first one of the next.
+    /// The first one of the next; the largest number there is: it never ends.
     pub end_ms: u64,
 }
 
@@ -145,46 +58,63 @@ impl BudgetWindow {
         Self { every, calendar_aligned: false, zone: TimeZone::UTC }
     }
 
-    /// The window that a moment is in. `began_ms`: when the budget was made; windows that are not aligned tile from there.
-    /// A moment before that is in the first window.
+    /// The window that a moment is in. `began_ms`: when the budget was made; its first window begins there, and a moment before
+    /// that is in it.
+    ///
+    /// Windows that are not aligned tile from there:
+    /// - seconds to weeks by their length; a day has 24 hours, whatever the clocks of the zone do;
+    /// - months, quarters and years to the same day and time of day in the zone, or to the last day of a month that has no
+    ///   such day. Each is computed from the beginning, so that a short month moves none of the later ones:
+    ///   31 January → 28 February → 31 March.
+    ///
+    /// Aligned windows tile from a fixed point of the calendar; the first is what is left of the one that the budget began in:
+    /// - seconds, minutes and hours from 1970-01-01T00:00Z, so that `1h` begins on the hour in UTC;
+    /// - days from 1970-01-01, weeks from Monday 1970-01-05, at midnight in the zone, so that a day may have 23 or 25 hours;
+    /// - months, quarters and years from January of the year 0, on the first at midnight in the zone. So `1Q` and `3M` are the
+    ///   quarters of the calendar, and `10Y` its decades.
+    ///
+    /// Where clocks are put forward over the time at which a window would begin, it begins when they are; where they are put
+    /// back over it, when they show it first. A window that would end after the year 9999 never ends.
     #[must_use]
     pub fn at(&self, began_ms: u64, moment_ms: u64) -> Period {
-        // TODO(helper): months and calendars
-        let length = self.every.nominal_ms().max(1);
-        let start_ms = began_ms + (moment_ms.saturating_sub(began_ms) / length) * length;
-        Period { start_ms, end_ms: start_ms + length }
+        tiles::period(self, began_ms, moment_ms)
+    }
+
+    /// The zone, where it matters.
+    fn civil_zone(&self) -> Option<&TimeZone> {
+        let is_civil = match self.every.unit {
+            ResetUnit::Second | ResetUnit::Minute | ResetUnit::Hour => false,
+            ResetUnit::Day | ResetUnit::Week => self.calendar_aligned,
+            ResetUnit::Month | ResetUnit::Quarter | ResetUnit::Year => true,
+        };
+        is_civil.then_some(&self.zone)
     }
 }
 
-/// The form in which it is kept: another text is another window. `1M`, `1M aligned in Europe/Berlin`.
+impl PartialEq for BudgetWindow {
+    fn eq(&self, other: &Self) -> bool {
+        self.every == other.every
+            && self.calendar_aligned == other.calendar_aligned
+            && self.civil_zone() == other.civil_zone()
+    }
+}
+
+impl Eq for BudgetWindow {}
+
+/// The form in which it is kept: another text is another window. `1M`, `1d aligned`, `1M aligned in Europe/Berlin`; the zone is
+/// named where it matters and is not UTC.
 impl fmt::Display for BudgetWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let zone = self.zone.iana_name().unwrap_or("UTC");
-        match (self.calendar_aligned, zone) {
-            (false, "UTC") => write!(f, "{}", self.every),
-            (false, zone) => write!(f, "{} in {zone}", self.every),
-            (true, zone) => write!(f, "{} aligned in {zone}", self.every),
+        write!(f, "{}", self.every)?;
+        if self.calendar_aligned {
+            f.write_str(" aligned")?;
+        }
+        match self.civil_zone().and_then(TimeZone::iana_name) {
+            None | Some("UTC") => Ok(()),
+            Some(zone) => write!(f, " in {zone}"),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_documented_duration_is_read() {
-        for text in ["30s", "5m", "1h", "1d", "1w", "1M", "1Q", "1Y"] {
-            let duration: ResetDuration = text.parse().unwrap();
-            assert_eq!(duration.to_string(), text);
-        }
-        assert_eq!("monthly".parse::<ResetDuration>().unwrap().to_string(), "1M");
-    }
-
-    #[test]
-    fn what_is_no_duration_is_refused() {
-        for text in ["", "1", "h", "0h", "-1h", "1.5d", "1x", "1 h", "1hh", "99999999999h", "ü"] {
-            assert!(text.parse::<ResetDuration>().is_err(), "{text}");
-        }
-    }
-}
+mod tests;
