@@ -96,6 +96,8 @@ pub struct InlineRateLimit {
 pub struct LimitsShape {
     /// `budget_id`
     pub budget_id: Option<Box<str>>,
+    /// `budget_ids`, which only models have.
+    pub budget_ids: Vec<Box<str>>,
     /// `budget`
     pub budget: Option<InlineBudget>,
     /// `budgets`
@@ -126,6 +128,8 @@ pub struct ProviderLimitsShape {
     pub name: ProviderName,
     /// Its limits.
     pub limits: LimitsShape,
+    /// `calendar_aligned`: of all its budgets.
+    pub calendar_aligned: bool,
     /// `send_back_raw_request`
     pub send_back_raw_request: bool,
     /// `send_back_raw_response`
@@ -172,6 +176,7 @@ impl LimitsShape {
     pub(super) fn of(fields: &mut Fields<'_>) -> Self {
         Self {
             budget_id: fields.optional("budget_id"),
+            budget_ids: Vec::new(),
             budget: fields.optional("budget"),
             budgets: fields.list("budgets"),
             rate_limit_id: fields.optional("rate_limit_id"),
@@ -181,8 +186,13 @@ impl LimitsShape {
 
     /// Whether nothing is limited by what stands here.
     pub(super) fn is_empty(&self) -> bool {
-        let has_budget = self.budget_id.is_some() || self.budget.is_some() || !self.budgets.is_empty();
+        let has_budget = self.named_budgets().next().is_some() || self.inline_budgets().next().is_some();
         !has_budget && self.rate_limit_id.is_none() && self.rate_limit.is_none()
+    }
+
+    /// The ids of the budgets that are named here.
+    pub(super) fn named_budgets(&self) -> impl Iterator<Item = &str> {
+        self.budget_id.iter().chain(&self.budget_ids).map(|id| &**id)
     }
 
     /// The budgets that are written here.
@@ -228,7 +238,7 @@ impl Read for ModelConfigShape {
             id: fields.required("id"),
             model: fields.required("model_name"),
             provider: fields.optional("provider"),
-            limits: LimitsShape::of(fields),
+            limits: LimitsShape { budget_ids: fields.list("budget_ids"), ..LimitsShape::of(fields) },
         })
     }
 }
@@ -238,6 +248,7 @@ impl Read for ProviderLimitsShape {
         node.object(|fields| Self {
             name: fields.required("name"),
             limits: LimitsShape::of(fields),
+            calendar_aligned: fields.or("calendar_aligned", false),
             send_back_raw_request: fields.or("send_back_raw_request", false),
             send_back_raw_response: fields.or("send_back_raw_response", false),
         })

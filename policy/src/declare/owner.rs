@@ -137,13 +137,28 @@ impl GovernanceShape {
         let models = self.model_configs.iter().zip(places("model_configs"));
         let models = models.map(|(config, place)| Entity::new(config.owner(), &config.limits, place));
         let providers = self.provider_limits.iter().zip(places("providers"));
-        let providers =
-            providers.map(|(one, place)| Entity::new(Owner::Provider(one.name.as_str()), &one.limits, place));
+        let providers = providers.map(|(one, place)| Entity {
+            calendar_aligned: one.calendar_aligned,
+            ..Entity::new(Owner::Provider(one.name.as_str()), &one.limits, place)
+        });
         keys.chain(teams).chain(customers).chain(models).chain(providers)
     }
 }
 
 impl<'a> Entity<'a> {
+    /// Shows the id of each budget that it names, with its place.
+    pub(super) fn each_named_budget(&self, mut show: impl FnMut(&'a str, Path<'_>)) {
+        self.place.show(|path| {
+            if let Some(id) = &self.limits.budget_id {
+                show(id, path.field("budget_id"));
+            }
+            let list = path.field("budget_ids");
+            for (index, id) in self.limits.budget_ids.iter().enumerate() {
+                show(id, list.item(index));
+            }
+        });
+    }
+
     /// Shows each budget that is written on it, with its place.
     pub(super) fn each_budget(&self, mut show: impl FnMut(&'a InlineBudget, Path<'_>)) {
         self.place.show(|path| {

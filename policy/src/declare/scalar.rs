@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
 use crate::list::AllowList;
@@ -12,7 +12,7 @@ use crate::money::{NanoUsd, scaled_decimal};
 use crate::provider::Secret;
 use crate::route::Weight;
 use crate::route::balance::Balance;
-use crate::window::ResetDuration;
+use crate::window::{self, ResetDuration};
 
 use super::json::Json;
 use super::node::{Fields, Node, Read};
@@ -100,7 +100,7 @@ impl Read for ResetDuration {
             if !text.is_empty() {
                 node.error("expected a whole number and one of s m h d w M Q Y, as in \"30s\" or \"1M\"");
             }
-            Self { count: 1, unit: crate::window::ResetUnit::Second }
+            Self { count: 1, unit: window::ResetUnit::Second }
         })
     }
 }
@@ -108,9 +108,10 @@ impl Read for ResetDuration {
 /// Reads the name of a time zone.
 pub(super) fn time_zone(node: Node<'_>) -> TimeZone {
     let name = Box::<str>::read(node);
-    TimeZone::get(&name).unwrap_or_else(|_| {
+    window::zone(&name).unwrap_or_else(|| {
         if !name.is_empty() {
-            let known: Vec<_> = jiff::tz::db().available().collect();
+            let database = TimeZoneDatabase::bundled();
+            let known: Vec<_> = database.available().collect();
             let hint = super::nearest::hint(&name, known.iter().map(|name| name.as_str()));
             node.error(format!("no time zone of the IANA database{hint}"));
         }

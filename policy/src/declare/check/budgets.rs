@@ -1,13 +1,15 @@
 //! Budgets: whose they are, and what may stand only once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
-use crate::window::ResetDuration;
+use jiff::tz::TimeZone;
+
+use crate::window::{BudgetWindow, ResetDuration};
 
 use super::super::path::Path;
 use super::super::problem::Log;
-use super::super::{BudgetShape, File, GovernanceShape, Owner};
+use super::super::{BudgetShape, File, FileLimits, GovernanceShape, Owner};
 use super::limits::{Taken, warn_of_unused};
 use super::{Known, unique};
 
@@ -19,7 +21,30 @@ pub(super) fn check(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_
     }
     check_inline_ids(governance, log);
     check_durations(governance, list, log);
-    warn_of_unused(governance.budgets.iter().map(|budget| &*budget.id), &file.limits().used_budgets(), list, log);
+    let limits = file.limits();
+    warn_of_unused(governance.budgets.iter().map(|budget| &*budget.id), &limits.used_budgets(), list, log);
+    warn_of_idle_zones(governance, &limits, list, log);
+}
+
+/// Notes a warning for each time zone that makes no difference. Whether it does depends on who has the budget.
+fn warn_of_idle_zones(governance: &GovernanceShape, limits: &FileLimits<'_>, list: Path<'_>, log: &Log<'_>) {
+    let is_idle = |window: &BudgetWindow| {
+        window.zone != TimeZone::UTC && *window == BudgetWindow { zone: TimeZone::UTC, ..window.clone() }
+    };
+    let idle: HashSet<_> =
+        limits.budgets.iter().filter(|budget| is_idle(&budget.window)).map(|budget| budget.id.as_str()).collect();
+    let warn = |path: Path<'_>| {
+        log.warning(path.field("timezone"), "changes nothing: such windows are the same in every zone");
+    };
+    let listed = governance.budgets.iter().enumerate();
+    listed.filter(|(_, budget)| idle.contains(&*budget.id)).for_each(|(index, _)| warn(list.item(index)));
+    for entity in governance.entities() {
+        entity.each_budget(|budget, path| {
+            if idle.contains(&*budget.id_on(entity.owner)) {
+                warn(path);
+            }
+        });
+    }
 }
 
 fn check_owners(budget: &BudgetShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
@@ -47,15 +72,16 @@ fn check_inline_ids(governance: &GovernanceShape, log: &Log<'_>) {
     }
 }
 
-/// An owner has one budget of each duration: of two, one would never count.
-fn check_durations<'a>(governance: &'a GovernanceShape, list: Path<'_>, log: &Log<'_>) {
+/// An owner has one budget of each duration: of two, the smaller alone would count.
+fn check_durations(governance: &GovernanceShape, list: Path<'_>, log: &Log<'_>) {
     let mut taken = Durations::default();
     let reset_of = resets(governance);
     for entity in governance.entities() {
-        let named = entity.limits.budget_id.as_deref();
-        if let Some((id, reset)) = named.and_then(|id| Some((id, *reset_of.get(id)?))) {
-            taken.take(entity.owner, reset, Some(id));
-        }
+        entity.each_named_budget(|id, path| {
+            if let Some(message) = reset_of.get(id).and_then(|reset| taken.take(entity.owner, *reset, Some(id))) {
+                log.error(path, message);
+            }
+        });
         entity.each_budget(|budget, path| {
             if let Some(message) = taken.take(entity.owner, budget.terms.reset, budget.id.as_deref()) {
                 log.error(path.field("reset_duration"), message);

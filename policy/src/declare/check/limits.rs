@@ -24,9 +24,9 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
 }
 
 fn check_references(entity: &Entity<'_>, known: &Known<'_>, log: &Log<'_>) {
-    let LimitsShape { budget_id, rate_limit_id, rate_limit, .. } = entity.limits;
+    let LimitsShape { rate_limit_id, rate_limit, .. } = entity.limits;
+    entity.each_named_budget(|id, path| known.budgets.expect(Some(id), path, log));
     entity.place.show(|path| {
-        known.budgets.expect(budget_id.as_deref(), path.field("budget_id"), log);
         known.rate_limits.expect(rate_limit_id.as_deref(), path.field("rate_limit_id"), log);
         let inline = path.field("rate_limit");
         if let Some(limit) = rate_limit {

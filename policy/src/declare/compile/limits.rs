@@ -71,11 +71,11 @@ impl<'a> FileLimits<'a> {
 
     /// Adds what is written on an entity.
     fn add(&mut self, entity: &Entity<'a>) {
-        let LimitsShape { budget_id, rate_limit_id, rate_limit, .. } = entity.limits;
+        let LimitsShape { rate_limit_id, rate_limit, .. } = entity.limits;
         let inline = entity.limits.inline_budgets().map(|budget| budget.to_policy(entity.owner));
         let inline_rate = rate_limit.as_ref().map(|limit| limit.to_policy(entity.owner));
         let of = self.of.entry(entity.owner).or_default();
-        if let Some(id) = budget_id.as_deref() {
+        for id in entity.limits.named_budgets() {
             add_budget(&mut of.budgets, id.into());
         }
         for budget in inline {

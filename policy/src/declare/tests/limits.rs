@@ -197,6 +197,7 @@ fn an_owner_that_follows_the_calendar_aligns_all_of_its_budgets_and_no_others() 
         ("/virtual_keys/0", vec!["provider_config:7/1d", "shared", "virtual_key:vk/1d"]),
         ("/teams/0", vec!["shared", "team:ml/1d"]),
         ("/customers/0", vec!["customer:acme/1d", "owned"]),
+        ("/providers/0", vec!["provider:openai/1d"]),
     ] {
         let mut whole: Value = serde_json::from_str(&file(json!({
             "virtual_keys": [{"id": "vk", "name": "vk", "budget_id": "shared", "budget": budget("1d"),
@@ -207,6 +208,7 @@ fn an_owner_that_follows_the_calendar_aligns_all_of_its_budgets_and_no_others() 
                 {"id": "shared", "max_limit": 1, "reset_duration": "1M"},
                 {"id": "owned", "max_limit": 1, "reset_duration": "1M", "customer_id": "acme"},
             ],
+            "providers": [{"name": "openai", "budget": budget("1d")}],
         })))
         .unwrap();
         whole.pointer_mut(&format!("/governance{place}")).unwrap()["calendar_aligned"] = true.into();
@@ -215,7 +217,7 @@ fn an_owner_that_follows_the_calendar_aligns_all_of_its_budgets_and_no_others() 
         let mut found: Vec<_> = limits.budgets.iter().filter(|budget| budget.window.calendar_aligned).collect();
         found.sort_by_key(|budget| budget.id.clone());
         assert_eq!(found.iter().map(|budget| budget.id.as_str()).collect::<Vec<_>>(), aligned, "{place}");
-        assert_eq!(limits.budgets.len(), 6);
+        assert_eq!(limits.budgets.len(), 7);
     }
 }
 
@@ -378,6 +380,25 @@ fn a_budget_that_is_written_on_one_entity_can_be_named_by_another() {
 }
 
 #[test]
+fn a_model_may_name_several_budgets() {
+    let budget = |id: &str, reset: &str| json!({"id": id, "max_limit": 1, "reset_duration": reset});
+    let with = |ids: Value| {
+        let model = json!({"id": "m", "model_name": "x", "budget_id": "a", "budget_ids": ids});
+        let budgets = json!([budget("a", "1M"), budget("b", "1d"), budget("c", "24h"), budget("d", "daily")]);
+        file(json!({"model_configs": [model], "budgets": budgets}))
+    };
+    let file = read_limited(&with(json!(["b", "a", "c"])));
+    assert_eq!(ids(&file.limits().of_model(&file.governance.model_configs[0]).limits), ["a", "b", "c"]);
+    assert_eq!(
+        errors_of(&with(json!(["b", "d", "e"]))),
+        [
+            "model_configs[0].budget_ids[1] = \"d\": budget `b` of the same owner has the same duration",
+            "model_configs[0].budget_ids[2] = \"e\": no budget has this id; did you mean `a`?",
+        ]
+    );
+}
+
+#[test]
 fn a_model_has_limits_once_and_is_one() {
     let config = |id: &str, model: &str, provider: Value| json!({"id": id, "model_name": model, "provider": provider, "rate_limit": {"max_concurrent_requests": 1}});
     let twice = json!([
@@ -417,6 +438,37 @@ fn what_limits_nothing_is_a_warning() {
         ]
     );
     assert_eq!(errors(&found), Vec::<&str>::new());
+}
+
+#[test]
+fn a_time_zone_that_makes_no_difference_is_a_warning() {
+    let idle = "changes nothing: such windows are the same in every zone";
+    let budget = |reset: &str, aligned: bool| {
+        let zone = "Asia/Tokyo";
+        json!({"max_limit": 1, "reset_duration": reset, "timezone": zone, "calendar_aligned": aligned})
+    };
+    for (reset, aligned, warned) in [
+        ("1h", false, true),
+        ("1h", true, true),
+        ("1d", false, true),
+        ("1d", true, false),
+        ("2w", false, true),
+        ("1M", false, false),
+        ("1Y", true, false),
+    ] {
+        let teams = json!([{"id": "ml", "name": "ML", "budget": budget(reset, aligned)}]);
+        let found = problems(&file(json!({"teams": teams})));
+        let expected = format!("warning: governance.teams[0].budget.timezone = \"Asia/Tokyo\": {idle}");
+        assert_eq!(found, Vec::from_iter(warned.then_some(expected)), "{reset} {aligned}");
+    }
+    let mut listed = budget("1d", false);
+    listed["id"] = "listed".into();
+    let of = |aligned: bool| {
+        let teams = json!([{"id": "ml", "name": "ML", "budget_id": "listed", "calendar_aligned": aligned}]);
+        problems(&file(json!({"teams": teams, "budgets": [listed]})))
+    };
+    assert_eq!(of(true), Vec::<String>::new());
+    assert_eq!(of(false), [format!("warning: governance.budgets[0].timezone = \"Asia/Tokyo\": {idle}")]);
 }
 
 #[test]

@@ -191,6 +191,11 @@ const REFUSED: &[(&str, &str)] = &[
         "governance.pricing_overrides[0].request_types[0]",
     ),
     (
+        r#"{"governance": {"model_configs": [{"id": "a", "model_name": "gpt-4o", "rate_limit_ids": ["x"],
+            "rate_limit": {"max_concurrent_requests": 1}}]}}"#,
+        "governance.model_configs[0].rate_limit_ids",
+    ),
+    (
         r#"{"providers": {"openai": {"keys": [{"name": "a", "value": "b"}]}},
             "governance": {"providers": [{"name": "openai", "rate_limit": {"max_concurrent_requests": 1},
                 "send_back_raw_request": true}]}}"#,
