@@ -212,6 +212,7 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
+            reserved.shared.counts.unsettled.fetch_add(1, Ordering::Relaxed);
             reserved.abandon(self.is_written, 0);
         }
     }

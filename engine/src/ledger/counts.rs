@@ -15,6 +15,7 @@ pub struct Counts {
     pub(crate) exceeded: AtomicU64,
     pub(crate) unwritten: AtomicU64,
     pub(crate) abandoned_nano: AtomicU64,
+    pub(crate) unsettled: AtomicU64,
     settled: [AtomicU64; 4],
 }
 
@@ -41,6 +42,12 @@ impl Counts {
     #[must_use]
     pub fn abandoned_nano(&self) -> u64 {
         self.abandoned_nano.load(Ordering::Relaxed)
+    }
+
+    /// Attempts of which nobody said how they ended, as after a panic; they are among those charged as abandoned.
+    #[must_use]
+    pub fn unsettled(&self) -> u64 {
+        self.unsettled.load(Ordering::Relaxed)
     }
 
     /// Attempts that were charged, by who says how much was used.

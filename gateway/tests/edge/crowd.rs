@@ -88,7 +88,7 @@ async fn a_crowd_leaves_nothing_behind_and_every_attempt_is_accounted_for() {
             let is_cut_early = line["client.left"] == true && line["http.status"] == 0;
             assert!(attempts == seen || (is_cut_early && attempts == seen + 1), "the vendor saw {seen}: {line}");
         }
-        assert_eq!(scene.metric("tollgate_abandoned_attempts_total ").await, Some(0), "every attempt was settled");
+        assert_eq!(scene.metric("tollgate_unsettled_attempts_total ").await, Some(0), "every attempt was settled");
         assert_eq!(scene.metric("tollgate_access_log_lines_dropped_total ").await, Some(0));
         let left = lines.iter().filter(|line| line["client.left"] == true).count();
         assert!(left >= 50, "{left} clients left");

@@ -61,6 +61,11 @@ fn counted(counts: &Counts) -> prometheus::Result<Vec<MetricFamily>> {
     )?;
     count("tollgate_abandoned_nanodollars_total", "What those attempts were charged.", counts.abandoned_nano())?;
     count(
+        "tollgate_unsettled_attempts_total",
+        "Those of them that were dropped without a word on how they ended, as after a panic.",
+        counts.unsettled(),
+    )?;
+    count(
         "tollgate_journal_failures_total",
         "Attempts that could not be written down before they were to be sent.",
         counts.unwritten(),
