@@ -149,11 +149,14 @@ impl Record {
         self.served = Some(Served::of(attempt));
     }
 
-    /// A target that was not tried, for this reason.
+    /// A target that was not tried, for this reason; told once, however many credentials it has.
     pub(crate) fn passed_over(&mut self, attempt: &Attempt, reason: &'static str) {
-        let separator = if self.trail.is_empty() { "" } else { ", " };
-        // Writing to a string cannot fail.
-        let _ = write!(self.trail, "{separator}{}/{}={reason}", attempt.provider.name, attempt.credential.name);
+        let told = format!("{}={reason}", attempt.provider.name);
+        if !self.trail.ends_with(&told) {
+            let separator = if self.trail.is_empty() { "" } else { ", " };
+            self.trail.push_str(separator);
+            self.trail.push_str(&told);
+        }
     }
 
     /// The attempts that failed: `provider/credential=outcome, …`, with the status where it was one: `…=unavailable:503`.
