@@ -42,6 +42,20 @@ impl Attempted {
         let budgets = self.amounts.iter().filter(|amount| amount.kind == Kind::Budget);
         budgets.map(|amount| amount.amount).max().unwrap_or_default()
     }
+
+    /// As a record, with its amounts.
+    pub(crate) fn opened<'a>(&'a self, entries: &'a [Entry<'a>]) -> Opened<'a> {
+        let Self { attempt, at_ms, key, provider, model, .. } = self;
+        Opened { attempt: *attempt, at_ms: *at_ms, key, provider, model, entries }
+    }
+}
+
+impl Amount {
+    /// As a part of a record.
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        let Self { kind, id, start_ms, length_ms, amount } = self;
+        Entry { kind: *kind, id, start_ms: *start_ms, length_ms: *length_ms, amount: *amount }
+    }
 }
 
 impl From<&Opened<'_>> for Attempted {

@@ -33,6 +33,9 @@ pub enum StoreError {
         /// The newest one that is known here.
         known: u32,
     },
+    /// The thread that writes.
+    #[error("the ledger's thread cannot be started: {0}")]
+    Thread(#[source] io::Error),
     /// The store was closed before.
     #[error("the store is closed")]
     Closed,

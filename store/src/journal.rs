@@ -1,6 +1,10 @@
 //! The journal: what each attempt reserved, written before it is sent, and what it came to. Balances are folded from it.
 
+pub(crate) mod bell;
 mod file;
+pub(crate) mod record;
+pub(crate) mod segment;
+pub(crate) mod told;
 
 pub use file::{FileJournal, Statistics};
 

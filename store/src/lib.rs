@@ -2,10 +2,17 @@
 
 mod amount;
 mod balance;
+mod balances;
+mod bookkeeper;
 mod error;
+mod fold;
+mod folder;
 pub mod journal;
 mod reading;
+mod recovery;
+mod sqlite;
 mod store;
+mod writer;
 
 pub use amount::{Amount, Attempted};
 pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};

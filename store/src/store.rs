@@ -2,15 +2,25 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
 
 use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
+use crate::bookkeeper::Bookkeeper;
 use crate::error::StoreError;
+use crate::folder::{self, Folder};
 use crate::journal::{AttemptId, FileJournal};
+use crate::recovery::recover;
+use crate::sqlite::Sqlite;
+use crate::writer::{self, Wish};
 
 /// What is kept: journal and balances in one data folder, which no other process uses at the same time.
 #[derive(Debug)]
 pub struct Store {
     journal: Arc<FileJournal>,
+    /// `None` once it is closed.
+    wishes: Option<Sender<Wish>>,
+    writer: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 /// What was known when the store was opened.
@@ -43,8 +53,15 @@ impl Store {
     ///
     /// # Errors
     /// When another process uses the folder, or something cannot be read or written.
-    pub fn open(_folder: &Path, _now_ms: u64) -> Result<(Self, State), StoreError> {
-        Ok((Self { journal: Arc::new(FileJournal {}) }, State::default()))
+    pub fn open(folder: &Path, now_ms: u64) -> Result<(Self, State), StoreError> {
+        let folder = Folder::take(folder)?;
+        let balances = Box::new(Sqlite::open(&folder::database(folder.path()))?);
+        let (bookkeeper, state) = recover(folder, balances, now_ms)?;
+        let journal = Arc::clone(bookkeeper.journal());
+        let (wishes, to_do) = mpsc::channel();
+        let writer = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(bookkeeper, &to_do));
+        let writer = writer.map_err(StoreError::Thread)?;
+        Ok((Self { journal, wishes: Some(wishes), writer: Some(writer) }, state))
     }
 
     /// The journal.
@@ -54,28 +71,32 @@ impl Store {
     }
 
     /// Remembers when budgets began. One whose windows are what they were keeps its beginning; one whose windows changed
-    /// begins anew, and keeps its total.
+    /// begins anew, and keeps its total: what is in flight then is charged to that alone.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn adopt(&self, _budgets: &[Began]) -> Result<(), StoreError> {
-        Ok(())
+    pub fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
+        if budgets.is_empty() {
+            return Ok(());
+        }
+        let budgets = budgets.to_vec();
+        self.ask(move |bookkeeper| bookkeeper.adopt(&budgets))
     }
 
     /// The attempts that were charged as abandoned, newest first.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn abandoned(&self, _page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
-        Ok(Vec::new())
+    pub fn abandoned(&self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
+        self.ask(move |bookkeeper| bookkeeper.abandoned(page))
     }
 
     /// Takes the charge of an abandoned attempt back, once. `None`: it is not one, or was taken back before.
     ///
     /// # Errors
     /// When it cannot be written; then nothing was taken back.
-    pub fn void(&self, _attempt: AttemptId, _at_ms: u64) -> Result<Option<Voided>, StoreError> {
-        Ok(None)
+    pub fn void(&self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
+        self.ask(move |bookkeeper| bookkeeper.void(attempt, at_ms))
     }
 
     /// Writes what is queued, and folds all of the journal into the balances.
@@ -83,20 +104,50 @@ impl Store {
     /// # Errors
     /// When it cannot be written; nothing is lost by that.
     pub fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.ask(Bookkeeper::flush)
     }
 
-    /// What went wrong since this was last asked, a line each. Nothing of it was lost, unless a line says so.
+    /// What went wrong since this was last asked, a line each. Nothing was lost by it, unless a line says so.
     #[must_use]
     pub fn trouble(&self) -> Vec<String> {
-        Vec::new()
+        self.journal.take_trouble()
     }
 
     /// Writes what is queued, folds and ends. From here on nothing can be opened.
     ///
     /// # Errors
     /// When it cannot be written; the next process finds it in the journal.
-    pub fn close(self) -> Result<(), StoreError> {
-        Ok(())
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.end()
+    }
+
+    /// Has the writer do something, and waits for what comes of it.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Bookkeeper) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let wish: Wish = Box::new(move |bookkeeper| drop(reply.send(work(bookkeeper))));
+        let wishes = self.wishes.as_ref().ok_or(StoreError::Closed)?;
+        wishes.send(wish).map_err(|_| StoreError::Closed)?;
+        self.journal.bell.ring();
+        answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        drop(self.wishes.take());
+        self.journal.bell.ring();
+        match self.writer.take().map(JoinHandle::join) {
+            Some(Ok(done)) => done,
+            Some(Err(_)) => Err(StoreError::Closed),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Store {
+    /// The same as closing it, for those who do not want to know.
+    fn drop(&mut self) {
+        drop(self.end());
     }
 }

@@ -1,10 +1,32 @@
-//! The journal in files.
+//! The journal in files: attempts are written by who makes them, their ends by the writer.
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::bell::Bell;
+use super::record;
+use super::segment::Segment;
 use super::{Closed, Journal, JournalError, Opened};
+
+thread_local! {
+    /// A record is put together here, outside of any lock; nothing is allocated for it once the thread has written its longest.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// More lines than this are not kept of what went wrong.
+const MAX_TROUBLE: usize = 100;
 
 /// The journal in the files of a data folder.
 #[derive(Debug)]
-pub struct FileJournal {}
+pub struct FileJournal {
+    segment: Mutex<Segment>,
+    closes: Mutex<Vec<Closed>>,
+    trouble: Mutex<Vec<String>>,
+    pub(crate) bell: Bell,
+    pub(crate) counts: Counts,
+}
 
 /// Counts since the process began, and what stands at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +37,7 @@ pub struct Statistics {
     pub failures: u64,
     /// Ends of attempts that wait to be written.
     pub closes_waiting: u64,
-    /// Ends of attempts that were not open: their first end counts.
+    /// Records that name an attempt which was not, or no longer, open; or which was open already. They change nothing.
     pub strays: u64,
     /// The size of the file under way.
     pub segment_bytes: u64,
@@ -27,24 +49,107 @@ pub struct Statistics {
     pub fold_failures: u64,
     /// Syncs that failed and were, or will be, tried again.
     pub sync_failures: u64,
-    /// Bytes that no record was found in, and that were set aside.
+    /// Bytes that were no record, and were set aside.
     pub bytes_set_aside: u64,
     /// The time of the newest record in the balances, in milliseconds since 1970; 0: nothing was folded yet.
     pub last_fold_ms: u64,
 }
 
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    opens: AtomicU64,
+    failures: AtomicU64,
+    closes: AtomicU64,
+    /// By the writer alone, as all that follow.
+    pub(crate) closes_written: AtomicU64,
+    pub(crate) strays: AtomicU64,
+    pub(crate) segments_waiting: AtomicU64,
+    pub(crate) folds: AtomicU64,
+    pub(crate) fold_failures: AtomicU64,
+    pub(crate) sync_failures: AtomicU64,
+    pub(crate) bytes_set_aside: AtomicU64,
+    pub(crate) last_fold_ms: AtomicU64,
+}
+
 impl FileJournal {
+    pub(crate) fn new(segment: Segment) -> Self {
+        Self {
+            segment: Mutex::new(segment),
+            closes: Mutex::default(),
+            trouble: Mutex::default(),
+            bell: Bell::default(),
+            counts: Counts::default(),
+        }
+    }
+
     /// How it does.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        Statistics::default()
+        let counts = &self.counts;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Statistics {
+            opens: read(&counts.opens),
+            failures: read(&counts.failures),
+            closes_waiting: read(&counts.closes).saturating_sub(read(&counts.closes_written)),
+            strays: read(&counts.strays),
+            segment_bytes: self.segment().bytes(),
+            segments_waiting: read(&counts.segments_waiting),
+            folds: read(&counts.folds),
+            fold_failures: read(&counts.fold_failures),
+            sync_failures: read(&counts.sync_failures),
+            bytes_set_aside: read(&counts.bytes_set_aside),
+            last_fold_ms: read(&counts.last_fold_ms),
+        }
+    }
+
+    /// The segment under way. Nobody writes while this is held.
+    pub(crate) fn segment(&self) -> MutexGuard<'_, Segment> {
+        self.segment.lock()
+    }
+
+    /// Moves the ends that are not written yet behind those that are there.
+    pub(crate) fn take_closes(&self, batch: &mut Vec<Closed>) {
+        let mut closes = self.closes.lock();
+        if batch.is_empty() {
+            std::mem::swap(&mut *closes, batch);
+        } else {
+            batch.append(&mut closes);
+        }
+    }
+
+    /// Whether all that was opened is over and written.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.counts.opens.load(Ordering::SeqCst) <= self.counts.closes_written.load(Ordering::SeqCst)
+    }
+
+    /// Keeps a line on what went wrong, unless it is the same again.
+    pub(crate) fn note(&self, line: String) {
+        let mut trouble = self.trouble.lock();
+        if trouble.len() < MAX_TROUBLE && trouble.last() != Some(&line) {
+            trouble.push(line);
+        }
+    }
+
+    pub(crate) fn take_trouble(&self) -> Vec<String> {
+        std::mem::take(&mut *self.trouble.lock())
     }
 }
 
 impl Journal for FileJournal {
-    fn open(&self, _opened: &Opened<'_>) -> Result<(), JournalError> {
-        Ok(())
+    fn open(&self, opened: &Opened<'_>) -> Result<(), JournalError> {
+        let result = BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            record::write_opened(buffer, opened)?;
+            self.segment.lock().append(buffer)
+        });
+        let count = if result.is_ok() { &self.counts.opens } else { &self.counts.failures };
+        count.fetch_add(1, Ordering::SeqCst);
+        self.bell.ring_if_asleep();
+        Ok(result?)
     }
 
-    fn close(&self, _closed: Closed) {}
+    fn close(&self, closed: Closed) {
+        self.closes.lock().push(closed);
+        self.counts.closes.fetch_add(1, Ordering::Relaxed);
+    }
 }

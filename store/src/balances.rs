@@ -1,0 +1,48 @@
+//! What a database must be able to do. One implementation each; what is counted is decided elsewhere, and is the same for all.
+
+use std::fmt;
+
+use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
+use crate::fold::{Attempts, Change};
+use crate::journal::AttemptId;
+use crate::{Attempted, StoreError};
+
+/// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
+pub(crate) trait Balances: fmt::Debug + Send {
+    /// Begins another process, and says its number: greater than all before, and no less than the time.
+    fn begin_run(&mut self, now_ms: u64) -> Result<u64, StoreError>;
+
+    /// How far the journal is folded.
+    fn progress(&mut self) -> Result<Progress, StoreError>;
+
+    /// All balances.
+    fn standing(&mut self) -> Result<Standing, StoreError>;
+
+    /// Keeps what a stretch of the journal changes; nothing if that stretch was folded before.
+    fn fold(&mut self, change: &Change) -> Result<(), StoreError>;
+
+    /// Keeps how the windows of budgets follow each other. Gives the attempts among `attempts` that have changed with that.
+    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Attempted>, StoreError>;
+
+    /// A part of the abandoned attempts, newest first.
+    fn abandoned(&mut self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError>;
+
+    /// Takes the charge of an abandoned attempt back, once.
+    fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError>;
+}
+
+/// How far the journal is folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The number of the last segment that was.
+    pub(crate) folded_to: u64,
+    /// The attempts that were open then.
+    pub(crate) open: Vec<Attempted>,
+}
+
+/// All balances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) budgets: Vec<BudgetState>,
+    pub(crate) slices: Vec<SliceState>,
+}

@@ -1,0 +1,120 @@
+//! Balances in SQLite.
+
+mod abandoned;
+mod attempts;
+mod budgets;
+mod number;
+mod schema;
+mod slices;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::balance::{AbandonedCharge, Began, Page, Voided};
+use crate::balances::{Balances, Progress, Standing};
+use crate::fold::{Attempts, Change};
+use crate::journal::AttemptId;
+use crate::{Attempted, StoreError};
+
+/// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The database file.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the file, which is made if need be, and brings its tables up to date.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A segment of the journal is deleted as soon as it is folded. With `NORMAL` a power cut could undo the fold after that.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.set_prepared_statement_cache_capacity(32);
+        schema::migrate(&mut connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Reads a file that another process may be writing, as it was at one moment. `None`: there is nothing in it yet.
+    pub(crate) fn read(path: &Path) -> Result<Option<(Progress, Standing)>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        let transaction = connection.transaction()?;
+        if !schema::is_known(&transaction)? {
+            return Ok(None);
+        }
+        Ok(Some((attempts::progress(&transaction)?, standing(&transaction)?)))
+    }
+
+    /// Does something in one transaction.
+    fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+impl Balances for Sqlite {
+    fn begin_run(&mut self, now_ms: u64) -> Result<u64, StoreError> {
+        self.transact(|transaction| attempts::begin_run(transaction, now_ms))
+    }
+
+    fn progress(&mut self) -> Result<Progress, StoreError> {
+        self.transact(attempts::progress)
+    }
+
+    fn standing(&mut self) -> Result<Standing, StoreError> {
+        self.transact(standing)
+    }
+
+    fn fold(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            // The commit may have failed after it was done.
+            if attempts::folded_to(transaction)? >= change.folded_to {
+                return Ok(());
+            }
+            budgets::charge(transaction, &change.charges)?;
+            slices::count(transaction, &change.slices)?;
+            slices::forget(transaction, change.newest_ms)?;
+            attempts::change(transaction, change)?;
+            change.abandoned.iter().try_for_each(|(attempted, at_ms)| abandoned::add(transaction, attempted, *at_ms))
+        })
+    }
+
+    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Attempted>, StoreError> {
+        self.transact(|transaction| {
+            let changed = budgets::adopt(transaction, budgets)?;
+            let detached = attempts.detached(&changed);
+            detached.iter().try_for_each(|attempted| attempts::put(transaction, attempted))?;
+            Ok(detached)
+        })
+    }
+
+    fn abandoned(&mut self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
+        self.transact(|transaction| abandoned::list(transaction, page))
+    }
+
+    fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
+        self.transact(|transaction| abandoned::void(transaction, attempt, at_ms))
+    }
+}
+
+fn standing(transaction: &Transaction<'_>) -> Result<Standing, StoreError> {
+    Ok(Standing { budgets: budgets::all(transaction)?, slices: slices::all(transaction)? })
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests;
