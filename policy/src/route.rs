@@ -3,6 +3,7 @@
 pub mod balance;
 mod candidates;
 mod credentials;
+mod exhausted;
 mod explain;
 pub mod expr;
 mod failure;
@@ -37,6 +38,7 @@ use crate::snapshot::Snapshot;
 use balance::{Choice, Stick};
 use candidates::Wanted;
 use credentials::Pricing;
+use exhausted::Books;
 use health::Health;
 use planner::{Planner, SameModel};
 use rule::Observer;
@@ -208,6 +210,8 @@ pub enum DropReason {
         /// Until when, in milliseconds on the process's monotonic clock.
         until_ms: u64,
     },
+    /// A limit is used up that is its own: of its provider, its model, or of the key's entry for the provider.
+    Exhausted,
 }
 
 /// What a decision rests on besides policy and request.
@@ -237,25 +241,31 @@ pub fn plan(
         return Err(Refusal::new(Reason::InvalidRequest, message).about("fallbacks"));
     }
     let asked = Wanted::named(snapshot, request.model);
+    let books = Books { snapshot, caller: &caller, accounts: now.accounts };
     let choice = Choice { stick_to: stick(snapshot, &caller, request), ..Choice::default() };
     let mut planner = Planner {
         snapshot,
         caller: &caller,
         request,
         health: now.health,
+        books: request.operation.costs().then_some(books),
         choice,
         pinned: pinned_by_caller(request),
         targets: Targets::new(),
         marked: SmallVec::new(),
         dropped: Vec::new(),
+        exhausted: None,
     };
     planner.choice.balance = planner.own_balance();
     let (rules, routed) =
         if caller.own_credential.is_some() { planner.add_own(&asked) } else { planner.add_all(&asked, now) };
     planner.put_marked_last();
-    let Planner { targets, dropped, choice, pinned, .. } = planner;
+    let Planner { targets, dropped, choice, pinned, exhausted, .. } = planner;
     if targets.is_empty() {
         now.seen.gave_up(&dropped);
+        if let Some(exhausted) = exhausted {
+            return Err(exhausted.refusal(&books));
+        }
         let same = SameModel { routed: &routed, asked: &asked.model };
         return Err(refusal::of(&same, rules.last(), &caller, request, &dropped, pinned.as_ref()));
     }

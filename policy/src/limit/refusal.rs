@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 use crate::window::Now;
 
 /// Calls in flight end at any moment: whoever only waits for one of them tries again soon.
-const SOON: Duration = Duration::from_secs(1);
+pub const SOON: Duration = Duration::from_secs(1);
 
 /// What a limit hangs on.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::balance::{Balance, Candidate, Choice, pick};
 use super::candidates::{self, Naming, Wanted};
 use super::credentials::{rank, reading_of};
+use super::exhausted::{Books, Exhausted};
 use super::health::{Health, Reading, State};
 use super::{Caller, Dice, DropReason, Dropped, Target, Targets, Weight};
 use crate::id::{CredentialName, ModelName};
@@ -25,6 +26,8 @@ pub(super) struct Planner<'a> {
     pub(super) caller: &'a Caller,
     pub(super) request: &'a Request<'a>,
     pub(super) health: &'a dyn Health,
+    /// `None`: nothing is counted or charged.
+    pub(super) books: Option<Books<'a>>,
     pub(super) choice: Choice,
     /// The credential that the caller names.
     pub(super) pinned: Option<CredentialName>,
@@ -32,40 +35,49 @@ pub(super) struct Planner<'a> {
     /// Which of the targets are marked.
     pub(super) marked: SmallVec<[bool; 4]>,
     pub(super) dropped: Vec<Dropped>,
+    /// Of the targets that were dropped as exhausted, what keeps the one that is free soonest.
+    pub(super) exhausted: Option<Box<Exhausted<'a>>>,
 }
 
 /// Targets that one name stands for.
-pub(super) type Group = SmallVec<[Member; 4]>;
+pub(super) type Group<'a> = SmallVec<[Member<'a>; 4]>;
 
 /// One of a group.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Member<'a> {
     target: Target,
     /// The key's weight for the provider; `None` where the key says nothing of it.
     weight: Option<Weight>,
     reading: Reading,
+    /// A limit of its own that is used up.
+    exhausted: Option<Box<Exhausted<'a>>>,
 }
 
-impl Member {
-    /// How it does.
+impl Member<'_> {
+    /// How it does; one that is exhausted cannot be used either.
     pub(super) fn reading(&self) -> Reading {
-        self.reading
+        if self.exhausted.is_some() { Reading::DOWN } else { self.reading }
     }
 
-    /// The target alone.
-    pub(super) fn into_target(self) -> Target {
-        self.target
+    /// The target.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
-    fn is_down(&self) -> bool {
-        matches!(self.reading.state, State::Down { .. })
+    /// Why it cannot be used at present.
+    fn obstacle(&self) -> Option<DropReason> {
+        match self.reading.state {
+            _ if self.exhausted.is_some() => Some(DropReason::Exhausted),
+            State::Down { until_ms } => Some(DropReason::Down { until_ms }),
+            State::Up | State::Probe | State::Marked { .. } => None,
+        }
     }
 }
 
-impl Planner<'_> {
-    /// The targets that stand for what is wanted and may be used; the others are noted as dropped. Those that are down keep
-    /// their place, so that sessions of the others keep theirs.
-    pub(super) fn group(&mut self, wanted: &Wanted, pinned: Option<&CredentialName>) -> Group {
+impl<'a> Planner<'a> {
+    /// The targets that stand for what is wanted and may be used; the others are noted as dropped. Those that are down or
+    /// exhausted keep their place, so that sessions of the others keep theirs.
+    pub(super) fn group(&mut self, wanted: &Wanted, pinned: Option<&CredentialName>) -> Group<'a> {
         let mut group = Group::new();
         for provider in wanted.providers(self.snapshot) {
             match self.member(wanted, &provider, pinned) {
@@ -81,7 +93,7 @@ impl Planner<'_> {
         wanted: &Wanted,
         provider: &Arc<Provider>,
         pinned: Option<&CredentialName>,
-    ) -> Result<Member, DropReason> {
+    ) -> Result<Member<'a>, DropReason> {
         let (snapshot, caller) = (self.snapshot, self.caller);
         if let Some(reason) = candidates::obstacle(snapshot, wanted, provider, caller, self.request) {
             return Err(reason);
@@ -94,26 +106,42 @@ impl Planner<'_> {
         };
         let reading = reading_of(self.health, snapshot.catalog(), &target, caller);
         let reading = reading.ok_or(DropReason::NoCredential)?;
-        Ok(Member { target, weight: weight_of(caller, provider), reading })
+        let exhausted = self.books.and_then(|books| books.exhausted(&target)).map(Box::new);
+        Ok(Member { target, weight: weight_of(caller, provider), reading, exhausted })
     }
 
     /// Adds a group in the order in which it is to be tried; `only_first`: no more than one of it.
-    pub(super) fn add(&mut self, group: Group, only_first: bool, dice: &mut dyn Dice) {
+    pub(super) fn add(&mut self, group: Group<'a>, only_first: bool, dice: &mut dyn Dice) {
         let most = if only_first { 1 } else { usize::MAX };
-        let (down, up): (Group, Group) = self.in_order(group, dice).into_iter().partition(Member::is_down);
-        for Member { target, reading, .. } in down {
-            if let State::Down { until_ms } = reading.state {
-                self.drop(target.provider.name.as_str(), target.model.as_str(), DropReason::Down { until_ms });
-            }
-        }
         let mut added = 0;
-        for member in up {
+        for member in self.in_order(group, dice) {
+            if let Some(reason) = member.obstacle() {
+                self.set_aside(member, reason);
+                continue;
+            }
             let is_there = self.targets.iter().any(|target| target.is_same(&member.target));
             if !is_there && added < most && self.targets.len() < MAX_TARGETS {
                 added += 1;
                 self.marked.push(matches!(member.reading.state, State::Marked { .. }));
                 self.targets.push(member.target);
             }
+        }
+    }
+
+    /// Adds one member, however it does, unless it is exhausted.
+    pub(super) fn add_alone(&mut self, member: Member<'a>) {
+        match member.exhausted {
+            Some(_) => self.set_aside(member, DropReason::Exhausted),
+            None => self.targets.push(member.target),
+        }
+    }
+
+    fn set_aside(&mut self, Member { target, exhausted, .. }: Member<'a>, reason: DropReason) {
+        self.drop(target.provider.name.as_str(), target.model.as_str(), reason);
+        if let Some(new) = exhausted
+            && self.exhausted.as_ref().is_none_or(|known| new.wait() < known.wait())
+        {
+            self.exhausted = Some(new);
         }
     }
 
@@ -133,20 +161,20 @@ impl Planner<'_> {
 
     /// One is drawn by the key's weights, then come the other weighted ones by falling weight, then those without a weight: the
     /// model's own vendor, the vendor of the client's dialect, the order of the configuration.
-    fn in_order(&self, group: Group, dice: &mut dyn Dice) -> Group {
+    fn in_order(&self, group: Group<'a>, dice: &mut dyn Dice) -> Group<'a> {
         if group.len() < 2 {
             return group;
         }
         let is_balanced = self.choice.balance == Balance::Adaptive;
         let has_weights = group.iter().any(|member| member.weight.is_some());
-        let (weighted, mut others): (Group, Group) = if has_weights || !is_balanced {
+        let (weighted, mut others): (Group<'_>, Group<'_>) = if has_weights || !is_balanced {
             group.into_iter().partition(|member| member.weight.is_some())
         } else {
             (group, Group::new())
         };
-        others.sort_by_key(|member| (rank(member.reading.state), self.kinship(&member.target)));
-        let weigh = |member: &Member| (member.weight.unwrap_or(Weight::ONE), member.reading);
-        let mut ordered: Group = draw(weighted.into_iter().collect(), weigh, self.choice, dice);
+        others.sort_by_key(|member| (rank(member.reading().state), self.kinship(&member.target)));
+        let weigh = |member: &Member<'_>| (member.weight.unwrap_or(Weight::ONE), member.reading());
+        let mut ordered: Group<'_> = draw(weighted.into_iter().collect(), weigh, self.choice, dice);
         ordered.extend(others);
         ordered
     }

@@ -56,7 +56,8 @@ pub(super) fn of(
                 format!("provider `{provider}` has no credential{which} that {who} may use for model `{model}`");
             (Reason::CredentialsExhausted, message)
         }
-        DropReason::Down { .. } => (
+        // What is exhausted has a refusal of its own, which says of what.
+        DropReason::Down { .. } | DropReason::Exhausted => (
             Reason::UpstreamUnreachable,
             format!("provider `{provider}` failed too often with model `{model}` and is not asked for a moment"),
         ),

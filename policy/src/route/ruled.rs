@@ -16,29 +16,29 @@ use crate::id::{ModelName, RuleId};
 
 /// What the rules chose; of several that matched, one after the other, the last one's word counts.
 #[derive(Debug)]
-pub(super) struct Ruled {
+pub(super) struct Ruled<'a> {
     /// The rules that matched, in that order.
     pub(super) matched: SmallVec<[RuleId; 2]>,
     /// The last of them.
     pub(super) rule: Arc<Rule>,
     /// Its targets, in the order in which they are to be tried.
-    pub(super) targets: Options,
+    pub(super) targets: Options<'a>,
 }
 
-pub(super) type Options = SmallVec<[RuleOption; 2]>;
+pub(super) type Options<'a> = SmallVec<[RuleOption<'a>; 2]>;
 
 /// One target of a rule, and what it stands for.
 #[derive(Debug)]
-pub(super) struct RuleOption {
+pub(super) struct RuleOption<'a> {
     pub(super) wanted: Wanted,
-    pub(super) group: Group,
+    pub(super) group: Group<'a>,
     weight: Weight,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Asks the rules, as often as one that matches says to ask again with what it chose; `None`: none matched. It ends after
     /// `Settings::chain_depth` rules, and where the same provider and model come again.
-    pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Ruled> {
+    pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Ruled<'a>> {
         let snapshot = self.snapshot;
         let rules = snapshot.rules();
         if rules.is_empty() {
@@ -47,7 +47,7 @@ impl Planner<'_> {
         let who = Who::of(snapshot, self.caller);
         let content = Content::of(self.request);
         let mut visited: SmallVec<[Wanted; 2]> = SmallVec::from_iter([asked.clone()]);
-        let mut ruled: Option<Ruled> = None;
+        let mut ruled: Option<Ruled<'a>> = None;
         for _ in 0..snapshot.settings().chain_depth {
             let incoming = visited.last()?;
             let facts = Facts {
@@ -73,16 +73,16 @@ impl Planner<'_> {
     }
 
     /// The targets of a rule in the order in which they are to be tried: drawn by weight among those that can be used.
-    fn options(&mut self, rule: &Rule, incoming: &Wanted, now: &mut Circumstances<'_>) -> Options {
+    fn options(&mut self, rule: &Rule, incoming: &Wanted, now: &mut Circumstances<'_>) -> Options<'a> {
         self.choice.balance = rule.balance.unwrap_or_else(|| self.own_balance());
-        let options: SmallVec<[Option<RuleOption>; 2]> =
+        let options: SmallVec<[Option<RuleOption<'_>>; 2]> =
             rule.targets.iter().map(|target| self.option(target, incoming)).collect();
-        let options: Options = options.into_iter().flatten().collect();
-        let weigh = |option: &RuleOption| (option.weight, reading_of(&option.group));
+        let options: Options<'_> = options.into_iter().flatten().collect();
+        let weigh = |option: &RuleOption<'_>| (option.weight, reading_of(&option.group));
         draw(options, weigh, self.choice, now.dice)
     }
 
-    fn option(&mut self, target: &RuleTarget, incoming: &Wanted) -> Option<RuleOption> {
+    fn option(&mut self, target: &RuleTarget, incoming: &Wanted) -> Option<RuleOption<'a>> {
         let wanted = self.wanted(target, incoming)?;
         let group = self.group(&wanted, target.credential.as_ref());
         Some(RuleOption { wanted, group, weight: target.weight })
@@ -121,7 +121,7 @@ impl Planner<'_> {
 }
 
 /// A group does as the best of it; one without members is down.
-fn reading_of(group: &Group) -> Reading {
+fn reading_of(group: &Group<'_>) -> Reading {
     let readings = group.iter().map(Member::reading);
     readings.reduce(together).unwrap_or(Reading::DOWN)
 }
@@ -142,7 +142,7 @@ enum Fallbacks<'a> {
     OfRequest(&'a [String]),
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Adds all targets of a call: those of the rules or of the model, then the fallbacks. Gives the rules that matched, and the
     /// model that the call is now for.
     pub(super) fn add_all(
@@ -168,12 +168,14 @@ impl Planner<'_> {
     /// have sent it, whatever rules, weights and health say, and nowhere else.
     pub(super) fn add_own(&mut self, asked: &Wanted) -> (SmallVec<[RuleId; 2]>, ModelName) {
         let dialect = self.request.dialect.as_str();
-        let group = self.group(asked, None).into_iter().map(Member::into_target);
-        let own = group.min_by_key(|target| {
-            let provider = &target.provider;
+        let group = self.group(asked, None);
+        let own = group.into_iter().min_by_key(|member| {
+            let (target, provider) = (member.target(), &member.target().provider);
             (provider.is_custom || provider.vendor != dialect, self.kinship(target), provider.order)
         });
-        self.targets.extend(own);
+        if let Some(own) = own {
+            self.add_alone(own);
+        }
         (SmallVec::new(), asked.model.clone())
     }
 
@@ -181,7 +183,7 @@ impl Planner<'_> {
     /// that the call is now for. `only_first`: fallbacks are named, so that others of the same kind are not wanted.
     fn add_first(
         &mut self,
-        ruled: Option<Ruled>,
+        ruled: Option<Ruled<'a>>,
         asked: &Wanted,
         only_first: bool,
         now: &mut Circumstances<'_>,

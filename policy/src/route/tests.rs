@@ -1,5 +1,6 @@
 //! Whole plans: who serves a model, who may use it, in which order.
 
+pub(super) mod accounts;
 mod balanced;
 mod prices;
 mod seeds;
