@@ -150,7 +150,7 @@ impl Terms {
         let clamped = rest.filter(|_| request.may_clamp).and_then(|rest| clamp(&worst, rest, request.snapshot.settings()));
         Self {
             amount: clamped.map_or_else(|| worst.amount(), |limit| worst.amount_at(limit)),
-            tokens: likely_tokens(attempt, &worst, clamped),
+            tokens: likely_tokens(attempt, &worst, clamped, request.snapshot.settings()),
             clamped,
             is_hard: rest.is_some(),
             is_priced: attempt.worst_case.is_some(),
@@ -168,9 +168,12 @@ fn clamp(worst: &WorstCase, rest: NanoUsd, settings: &Settings) -> Option<u64> {
     (limit < worst.output_limit()).then_some(limit)
 }
 
-fn likely_tokens(attempt: &Attempt, worst: &WorstCase, clamped: Option<u64>) -> u64 {
-    let saved = clamped.map_or(0, |limit| worst.output_limit().saturating_sub(limit));
-    attempt.likely_tokens.saturating_sub(saved).max(attempt.likely_tokens.min(1))
+/// Of an answer whose limit was lowered no more is expected than that.
+fn likely_tokens(attempt: &Attempt, worst: &WorstCase, clamped: Option<u64>, settings: &Settings) -> u64 {
+    let Some(limit) = clamped else { return attempt.likely_tokens };
+    let expected = worst.output_limit().min(settings.default_max_output_tokens);
+    let saved = expected.saturating_sub(limit).saturating_mul(worst.choices());
+    attempt.likely_tokens.saturating_sub(saved)
 }
 
 /// The account that is short of the most: the one that takes longest to have room again.
@@ -261,4 +264,4 @@ fn slot(line: &Line<'_>, terms: &Terms, request: &Request<'_>) -> Slot {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -195,6 +195,12 @@ impl WorstCase {
         tally.round_up()
     }
 
+    /// How many answers there are.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.choices
+    }
+
     /// The most output tokens of one answer.
     #[must_use]
     pub fn output_limit(&self) -> u64 {

@@ -58,7 +58,7 @@ impl Edge {
         };
         ctx.record.rules = plan.rules.to_vec();
         let recovery = snapshot.settings().stream_recovery;
-        let call = Call {
+        let mut call = Call {
             walk: Walk::begin(plan, &mut now),
             wait: Duration::ZERO,
             flight: None,
@@ -70,6 +70,7 @@ impl Edge {
             stream: wish.stream,
             peek: wish.peek,
             body: Some(body),
+            hold: None,
             admission: None,
             short: None,
             clamped: None,
@@ -84,6 +85,13 @@ impl Edge {
             first_content_us: None,
             last_content_us: None,
         };
+        // What cannot be paid for is refused here, while the connection can go on being used.
+        call.hold = self.take_off(&mut call, asked, &mut ctx.record);
+        if call.hold.is_none()
+            && let Some(short) = call.short.take()
+        {
+            return Err(short.into());
+        }
         ctx.stage = Stage::Admitted(Box::new(call));
         ctx.held = Some(Held::install(session, self.drain(wish.stream), max_waiting(recovery)));
         Ok(())

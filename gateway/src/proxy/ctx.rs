@@ -113,6 +113,8 @@ pub(crate) struct Call {
     pub(crate) peek: Peek,
     /// Its body, as the client sent it; `None` once no other attempt can need it.
     pub(crate) body: Option<HeldBody>,
+    /// What is reserved for the first attempt, until it is begun.
+    pub(crate) hold: Option<Hold>,
     /// The call counted on its caller's limits, from its first hold on.
     pub(crate) admission: Option<Admission>,
     /// Why the first target that an account was short for could not be used.

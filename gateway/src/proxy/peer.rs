@@ -36,7 +36,8 @@ impl Edge {
                 return Err(fail::internal("a call lost its stage while it waited"));
             };
             let asked = ctx.asked.as_ref().ok_or_else(|| fail::internal("a call is for nothing"))?;
-            let Some(hold) = self.take_off(&mut call, asked, &mut ctx.record) else {
+            let hold = call.hold.take().or_else(|| self.take_off(&mut call, asked, &mut ctx.record));
+            let Some(hold) = hold else {
                 ctx.stage = Stage::Admitted(call);
                 return Err(self.nothing_is_open(ctx));
             };
