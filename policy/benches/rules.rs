@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use policy::key::VirtualKey;
 use policy::request::{Dialect, Operation, OperationSet, Request};
 use policy::route::expr::{Condition, Content};
-use policy::route::rule::{Facts, Failures, Rule, RuleScope, RuleTarget, Who};
+use policy::route::rule::{Facts, Failures, Rule, RuleScope, RuleTarget, Used, Who};
 use policy::route::{Caller, Weight};
 use policy::snapshot::{Change, Customer, Snapshot, Team};
 
@@ -91,7 +91,8 @@ fn rules(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let content = Content::of(black_box(&request));
                 let operation = request.operation;
-                let facts = Facts { model: request.model, provider: "", operation, content: &content };
+                let facts =
+                    Facts { model: request.model, provider: "", operation, content: &content, used: &Used::default() };
                 snapshot.rules().first_match(&Who::of(snapshot, &caller), &facts, &mut ()).is_some()
             });
         });

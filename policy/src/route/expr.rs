@@ -46,13 +46,15 @@ pub struct Needs {
     pub body: bool,
     /// Each item of lists, with `all`, `exists`, `map` and the like.
     pub loops: bool,
+    /// What is used of limits.
+    pub used: bool,
 }
 
 impl Needs {
-    /// Whether it looks at anything that is different in each request.
+    /// Whether it looks at nothing that is different in each request.
     #[must_use]
-    pub const fn any_content(self) -> bool {
-        self.headers || self.params || self.body
+    pub const fn is_lasting(self) -> bool {
+        !(self.headers || self.params || self.body || self.used)
     }
 }
 

@@ -2,8 +2,12 @@
 
 mod memo;
 mod set;
+mod used;
+
+pub(super) use used::OfCaller;
 
 pub use set::{MOST_RULES, RuleSet, TooManyRules};
+pub use used::Used;
 
 use std::fmt;
 use std::sync::Arc;
@@ -141,6 +145,8 @@ pub struct Facts<'a, 'r> {
     pub operation: Operation,
     /// The rest of the request; one for all questions about a request, so that it is read once.
     pub content: &'a Content<'r>,
+    /// What is used of limits; one for all questions about a model and a provider, so that it is read once.
+    pub used: &'a Used<'a>,
 }
 
 /// Sees how a plan is made.

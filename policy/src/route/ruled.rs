@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 use super::balance::Balance;
 use super::candidates::{Naming, Wanted};
 use super::credentials::together;
+use super::exhausted::Books;
 use super::expr::Content;
 use super::health::Reading;
 use super::planner::{Group, Member, Planner, SameModel, draw};
-use super::rule::{Facts, Rule, RuleTarget, Who};
+use super::rule::{Facts, OfCaller, Rule, RuleTarget, Used, Who};
 use super::{Circumstances, DropReason, Weight};
 use crate::id::{ModelName, RuleId};
 
@@ -46,15 +47,18 @@ impl<'a> Planner<'a> {
         }
         let who = Who::of(snapshot, self.caller);
         let content = Content::of(self.request);
+        let of_caller = OfCaller::new(Books { snapshot, caller: self.caller, accounts: now.accounts });
         let mut visited: SmallVec<[Wanted; 2]> = SmallVec::from_iter([asked.clone()]);
         let mut ruled: Option<Ruled<'a>> = None;
         for _ in 0..snapshot.settings().chain_depth {
             let incoming = visited.last()?;
+            let used = Used::of(&of_caller, incoming);
             let facts = Facts {
                 model: incoming.model.as_str(),
                 provider: incoming.provider_name(),
                 operation: self.request.operation,
                 content: &content,
+                used: &used,
             };
             let Some(rule) = rules.first_match(&who, &facts, now.seen) else { break };
             self.dropped.clear();

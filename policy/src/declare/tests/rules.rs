@@ -85,7 +85,7 @@ fn an_expression_is_compiled_where_it_stands() {
     let found = problems(&with_rules(&[
         json!({"cel_expression": "modle == 'a'"}),
         json!({"cel_expression": "model == "}),
-        json!({"cel_expression": "budget_used > 80.0"}),
+        json!({"cel_expression": "budget_usd > 80.0"}),
         json!({"cel_expression": 7}),
     ]));
     assert_eq!(
@@ -96,8 +96,8 @@ fn an_expression_is_compiled_where_it_stands() {
             "governance.routing_rules[1].cel_expression = \"model == \": at character 10: Syntax error: mismatched input \
              '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, \
              BYTES, IDENTIFIER}",
-            "governance.routing_rules[2].cel_expression = \"budget_used > 80.0\": \
-             at character 1: `budget_used` is not supported yet",
+            "governance.routing_rules[2].cel_expression = \"budget_usd > 80.0\": \
+             at character 1: no variable `budget_usd` is known; did you mean `budget_used`?",
             "governance.routing_rules[3].cel_expression = 7: expected a text, found a number",
         ]
     );

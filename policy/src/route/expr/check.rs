@@ -5,7 +5,7 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SelectExpr, SourceInfo, operators,
 };
 
-use super::scope::{MEMBERS, Pattern, Prepared, VARIABLES};
+use super::scope::{MEMBERS, NUMBERS, Pattern, Prepared, VARIABLES};
 use super::{ExprError, Needs};
 use crate::nearest::hint;
 
@@ -14,8 +14,6 @@ const MOST_DEPTH: usize = 32;
 /// How deep `all`, `exists`, `map` and the like may be nested: each multiplies the work by the length of a list.
 const MOST_LOOPS: usize = 2;
 
-/// Variables that tell how much of a limit is used.
-const LATER: [&str; 3] = ["budget_used", "tokens_used", "requests_used"];
 const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 const FUNCTIONS: [&str; 12] = [
     "bool",
@@ -71,6 +69,7 @@ fn never_boolean(expr: &Expr) -> Option<&'static str> {
         Expr::Map(_) => Some("an object"),
         Expr::Ident(name) => match name.as_str() {
             "headers" | "params" | "request" | "request_body" => Some("an object"),
+            name if NUMBERS.contains(&name) => Some("a number"),
             name if VARIABLES.contains(&name) => Some("a text"),
             name if name.starts_with('@') => None,
             _ => Some("a type"),
@@ -180,9 +179,6 @@ impl Walk<'_> {
         if name.starts_with('@') || self.bound.iter().any(|bound| bound == name) || TYPES.contains(&name) {
             return Ok(());
         }
-        if LATER.contains(&name) {
-            return Err(self.error(id, format!("`{name}` is not supported yet")));
-        }
         if !VARIABLES.contains(&name) {
             return Err(self.error(id, format!("no variable `{name}` is known{}", hint(name, VARIABLES))));
         }
@@ -202,6 +198,7 @@ impl Walk<'_> {
                 self.found.is_whole_body = true;
             }
             "model" | "provider" | "request_type" => {}
+            name if NUMBERS.contains(&name) => needs.used = true,
             _ => needs.who = true,
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 
-use cel::common::types::{CelBool, CelMap, CelMapKey, CelString, Type};
+use cel::common::types::{CelBool, CelDouble, CelMap, CelMapKey, CelString, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::context::VariableResolver;
 use regex::Regex;
@@ -15,7 +15,7 @@ use super::check::Found;
 use super::content::{Unreadable, is_short};
 
 /// Every variable.
-pub(super) const VARIABLES: [&str; 14] = [
+pub(super) const VARIABLES: [&str; 17] = [
     "model",
     "provider",
     "request_type",
@@ -29,8 +29,14 @@ pub(super) const VARIABLES: [&str; 14] = [
     "customer_id",
     "customer_name",
     "user_id",
+    "budget_used",
+    "tokens_used",
+    "requests_used",
     "request",
 ];
+
+/// The variables that are numbers: how much of a limit is used.
+pub(super) const NUMBERS: [&str; 3] = ["budget_used", "tokens_used", "requests_used"];
 
 /// The members of `request`, and the variables that they are.
 pub(super) const MEMBERS: [(&str, &str); 6] = [
@@ -115,6 +121,8 @@ pub(super) struct Scope<'v> {
     /// `model`, `provider` and `request_type`, then those of who calls.
     texts: [CelString<'v>; 9],
     user: CelString<'v>,
+    /// Those of [`NUMBERS`].
+    used: [CelDouble; 3],
     headers: Option<&'v (dyn Val + 'v)>,
     params: Option<&'v (dyn Val + 'v)>,
     body: Option<&'v (dyn Val + 'v)>,
@@ -136,6 +144,7 @@ impl<'v> Scope<'v> {
         let scope = Self {
             texts: texts.map(CelString::from),
             user: CelString::from(""),
+            used: if needs.used { facts.used.percents().map(CelDouble::from) } else { Default::default() },
             headers: needs.headers.then(|| content.headers() as &(dyn Val + 'v)),
             params: needs.params.then(|| content.params() as &(dyn Val + 'v)),
             body: if found.is_whole_body { Some(content.body().ok()?) } else { None },
@@ -153,6 +162,7 @@ impl<'v> Scope<'v> {
         Self {
             texts: [""; 9].map(CelString::from),
             user: CelString::from(""),
+            used: Default::default(),
             headers: None,
             params: None,
             body: None,
@@ -181,9 +191,14 @@ impl<'v> Scope<'v> {
             "headers" => return self.headers.map(|value| value as &(dyn Val + 'b)),
             "params" => return self.params.map(|value| value as &(dyn Val + 'b)),
             "request_body" => return self.body.map(|value| value as &(dyn Val + 'b)),
-            _ => return self.prepared(name),
+            _ => return self.number(name).or_else(|| self.prepared(name)),
         };
         self.text(index).map(|text| text as &(dyn Val + 'b))
+    }
+
+    fn number<'b>(&'b self, name: &str) -> Option<&'b (dyn Val + 'b)> {
+        let index = NUMBERS.iter().position(|number| *number == name)?;
+        self.used.get(index).map(|value| value as &(dyn Val + 'b))
     }
 
     fn prepared<'b>(&'b self, name: &str) -> Option<&'b (dyn Val + 'b)> {

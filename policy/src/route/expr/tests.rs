@@ -1,6 +1,7 @@
 use super::*;
 use crate::key::VirtualKey;
 use crate::request::{Dialect, Fields, Operation, OperationSet, Request};
+use crate::route::rule::Used;
 use crate::snapshot::{Customer, Team};
 
 mod mistakes;
@@ -55,7 +56,13 @@ fn ask_about(expression: &str, request: &Request<'_>, provider: &str) -> Match {
     let team = Team { id: "ml".into(), name: "ML".into(), customer: None, limits: crate::limit::Limits::default() };
     let customer = Customer { id: "acme".into(), name: "Acme".into(), limits: crate::limit::Limits::default() };
     let who = Who { key: Some(&key), team: Some(&team), customer: Some(&customer) };
-    let facts = Facts { model: request.model, provider, operation: request.operation, content: &content };
+    let facts = Facts {
+        model: request.model,
+        provider,
+        operation: request.operation,
+        content: &content,
+        used: &Used::default(),
+    };
     condition.evaluate(&who, &facts)
 }
 

@@ -122,7 +122,7 @@ impl RuleSet {
     }
 }
 
-/// What rules say that do not look at the request's content, up to the first that matches; `None` for the others.
+/// What rules say that look at nothing that is different in each request, up to the first that matches; `None` for the others.
 fn answers<'r>(
     rules: impl Iterator<Item = &'r Arc<Rule>>,
     who: &Who<'_>,
@@ -130,8 +130,7 @@ fn answers<'r>(
 ) -> Box<[Option<Match>]> {
     let mut answers = Vec::new();
     for rule in rules {
-        let is_lasting = !rule.condition.needs().any_content();
-        let answer = is_lasting.then(|| rule.condition.evaluate(who, facts));
+        let answer = rule.condition.needs().is_lasting().then(|| rule.condition.evaluate(who, facts));
         answers.push(answer);
         if answer == Some(Match::Yes) {
             break;

@@ -77,7 +77,13 @@ impl Observer for Seen {
 fn ask(snapshot: &Snapshot, key: &str, request: &Request<'_>) -> (Option<String>, Vec<(String, Match)>) {
     let caller = Caller { key: snapshot.key(key).cloned(), own_credential: None };
     let content = Content::of(request);
-    let facts = Facts { model: request.model, provider: "", operation: request.operation, content: &content };
+    let facts = Facts {
+        model: request.model,
+        provider: "",
+        operation: request.operation,
+        content: &content,
+        used: &Used::default(),
+    };
     let mut seen = Seen::default();
     let found = snapshot.rules().first_match(&Who::of(snapshot, &caller), &facts, &mut seen);
     let silent = snapshot.rules().first_match(&Who::of(snapshot, &caller), &facts, &mut ());
@@ -299,7 +305,7 @@ mod agreement {
                 let caller = Caller { key: snapshot.key(key).cloned(), own_credential: None };
                 let who = Who::of(&snapshot, &caller);
                 let content = Content::of(&request);
-                let facts = Facts { model: request.model, provider: "", operation, content: &content };
+                let facts = Facts { model: request.model, provider: "", operation, content: &content, used: &Used::default() };
                 let mut all: Vec<_> = snapshot.rules().iter().collect();
                 let rank = |rule: &Rule| (0..4).find(|index| scope(*index) == rule.scope).unwrap();
                 all.sort_by_key(|rule| (rank(rule), rule.priority, rule.order));
