@@ -242,7 +242,8 @@ proptest! {
             body: &asked.body,
             ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, asked.model)
         };
-        let told = explain(&snapshot, &caller, &request, &health);
+        let books = Books { ledger: &Ledger::new(None, 0), now: Now::default() };
+        let told = explain(&snapshot, &caller, &request, &health, books);
         let told_counts = told_counts(&told);
 
         let (mut dice, mut replayed) = (SeededDice::new(0), Counts::new());
