@@ -40,7 +40,7 @@ pub struct Sent {
 #[must_use = "dropping an admission says that the call is over"]
 #[derive(Debug)]
 pub struct Admission {
-    accounts: SmallVec<[Arc<Account>; 2]>,
+    accounts: SmallVec<[Arc<Account>; 4]>,
 }
 
 /// What an attempt was charged.
