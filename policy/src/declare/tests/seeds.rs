@@ -143,7 +143,8 @@ fn each_rule_of_the_pages_matches_what_its_page_says() {
         let request =
             Request { body: body.as_bytes(), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, model) };
         let content = Content::of(&request);
-        let facts = Facts { model, provider: "", operation: request.operation, content: &content, used: &Used::default() };
+        let facts =
+            Facts { model, provider: "", operation: request.operation, content: &content, used: &Used::default() };
         assert_eq!(rule.condition.evaluate(&Who::default(), &facts), expected, "{id} of {model} with {body}");
     }
 }
