@@ -1,0 +1,102 @@
+//! What admission costs with limits on four levels, and the ledger's part of it; what threads do on one shared account.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
+#![allow(clippy::print_stdout, reason = "what criterion does not measure is printed")]
+
+#[path = "../tests/support/four_levels.rs"]
+mod four_levels;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use engine::hold::{Hold, Sending, Sent};
+use engine::ledger::{Ledger, Request};
+
+use four_levels::{NOW, snapshot, token, used, walk, wanted};
+
+const KEYS: usize = 100_000;
+
+fn sent(hold: Hold, request: &Request<'_>) -> Sent {
+    let sending = Sending { caller: request.caller, attempt: request.attempt, at_ms: NOW.wall_ms };
+    hold.dispatch(&sending).unwrap()
+}
+
+fn admission(bench: &mut Criterion) {
+    let (snapshot, ledger) = (snapshot(KEYS), Ledger::new(None, 0));
+    // Keys that are far from each other, so that not all is in the processor's nearest cache.
+    let tokens: Vec<String> = (0..1_000).map(|at| token(at * 97)).collect();
+    let mut next = tokens.iter().cycle();
+    let mut at = || next.next().unwrap();
+    bench.bench_function("enter, plan, first attempt, hold: four levels, 100,000 keys", |timer| {
+        timer.iter_batched(
+            &mut at,
+            |token| {
+                let walk = walk(&snapshot, black_box(token), &ledger.at(NOW));
+                ledger.hold(&wanted(&snapshot, &walk)).unwrap()
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    bench.bench_function("of that: enter, plan, first attempt", |timer| {
+        timer.iter_batched(&mut at, |token| walk(&snapshot, black_box(token), &ledger.at(NOW)), BatchSize::SmallInput);
+    });
+    bench.bench_function("of that: hold", |timer| {
+        timer.iter_batched(
+            || walk(&snapshot, at(), &ledger.at(NOW)),
+            |walk| {
+                let held = ledger.hold(black_box(&wanted(&snapshot, &walk))).unwrap();
+                (held, walk)
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    bench.bench_function("settle: four levels", |timer| {
+        timer.iter_batched(
+            || {
+                let walk = walk(&snapshot, at(), &ledger.at(NOW));
+                let request = wanted(&snapshot, &walk);
+                let (hold, admission) = ledger.hold(&request).unwrap();
+                let sent = sent(hold, &request);
+                (sent, admission, walk)
+            },
+            |(sent, admission, walk)| {
+                let charge = sent.settle(&used(), walk.attempt().unwrap().price(), NOW.wall_ms);
+                (charge, admission, walk)
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// Holds and settlements a second of so many threads together, all with one key.
+fn pairs_per_second(threads: u32) -> f64 {
+    const EACH: u32 = 200_000;
+    let (snapshot, ledger) = (snapshot(1), Ledger::new(None, 0));
+    #[expect(clippy::disallowed_methods, reason = "what is measured is time")]
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let walk = walk(&snapshot, &token(0), &ledger.at(NOW));
+                let request = wanted(&snapshot, &walk);
+                for _ in 0..EACH / threads {
+                    let (hold, admission) = ledger.hold(black_box(&request)).unwrap();
+                    sent(hold, &request).settle(&used(), request.attempt.price(), NOW.wall_ms);
+                    drop(admission);
+                }
+            });
+        }
+    });
+    f64::from(EACH) / began.elapsed().as_secs_f64()
+}
+
+fn contention(_bench: &mut Criterion) {
+    for threads in [1, 8] {
+        let best = (0..5).map(|_| pairs_per_second(threads)).fold(0.0, f64::max);
+        println!("holds and settlements a second on shared accounts, {threads} threads: {best:.0}");
+    }
+}
+
+criterion_group!(benches, admission, contention);
+criterion_main!(benches);
