@@ -4,16 +4,19 @@
 
 use std::sync::Arc;
 
-use engine::ledger::{Balance, Ledger, Owner, caller_owners};
+use engine::hold::Sending;
+use engine::ledger::{self, Ledger};
 use policy::catalog::Catalog;
 use policy::declare::{Vocabulary, read};
 use policy::demand::Demand;
+use policy::limit::{Accounts, BudgetStanding};
 use policy::money::NanoUsd;
 use policy::request::{Dialect, Operation, Request};
 use policy::route::health::AllWell;
 use policy::route::{Caller, Circumstances, Dice, Walk, plan};
 use policy::snapshot::Snapshot;
 use policy::usage::{Metered, Usage, UsageSource};
+use policy::window::Now;
 use serde_json::{Value, json};
 
 const LIST: &str = r#"{"m": {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 1000,
@@ -32,8 +35,13 @@ fn world(overrides: &Value) -> Snapshot {
     let config = json!({
         "providers": {"openai": {"keys": [{"name": "main", "value": "sk"}, {"name": "eu", "value": "sk", "weight": null}]}},
         "governance": {
-            "teams": [{"id": "ml", "name": "ML"}],
-            "virtual_keys": [{"id": "vk", "name": "vk", "value": "t", "team_id": "ml", "allow_all_providers": true}],
+            "budgets": ["key", "team", "provider", "model"]
+                .map(|id| json!({"id": id, "max_limit": 1000, "reset_duration": "1d"})),
+            "teams": [{"id": "ml", "name": "ML", "budget_id": "team"}],
+            "providers": [{"name": "openai", "budget_id": "provider"}],
+            "model_configs": [{"id": "m", "model_name": "m", "provider": "openai", "budget_id": "model"}],
+            "virtual_keys": [{"id": "vk", "name": "vk", "value": "t", "team_id": "ml", "budget_id": "key",
+                "allow_all_providers": true}],
             "pricing_overrides": overrides,
         },
     });
@@ -48,24 +56,33 @@ fn world(overrides: &Value) -> Snapshot {
 
 /// The balance of each account that a call of the key touches: while it is under way, and after it was settled with ten tokens
 /// of input and five of output.
-fn balances(overrides: &Value) -> Vec<(Balance, Balance)> {
+fn balances(overrides: &Value) -> Vec<(BudgetStanding, BudgetStanding)> {
     let world = world(overrides);
     let caller = Caller { key: world.key("vk").cloned(), own_credential: None };
     let demand = Demand { text_bytes: 5_000, max_output: Some(100), choices: 1, ..Demand::default() };
     let request = Request { demand, ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m") };
-    let mut owners = caller_owners(&world, &caller);
-    let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
-    let walk = Walk::begin(plan(&world, caller, &request, &mut now).unwrap(), &mut now);
-    let attempt = walk.attempt().unwrap();
+    let mut circumstances = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
+    let plan = plan(&world, caller.clone(), &request, &mut circumstances).unwrap();
+    let walk = Walk::begin(plan, &mut circumstances);
+    let (attempt, asked) = (walk.attempt().unwrap(), &walk.target().unwrap().model);
 
-    let ledger = Ledger::default();
-    let hold = ledger.hold(&owners, attempt);
-    owners.extend([Owner::Provider("openai".into()), Owner::Model("openai".into(), "m".into())]);
-    let held: Vec<_> = owners.iter().map(|owner| ledger.balance(owner)).collect();
+    let (ledger, now) = (Ledger::new(None, 1), Now::default());
+    let wanted = ledger::Request {
+        snapshot: &world,
+        caller: &caller,
+        asked,
+        attempt,
+        may_clamp: false,
+        is_admitted: false,
+        now,
+    };
+    let (hold, _admission) = ledger.hold(&wanted).unwrap();
+    let standings = || -> Vec<_> { world.budgets().map(|budget| ledger.at(now).of_budget(budget)).collect() };
+    let held = standings();
     let usage = Usage { input: 10, output: 5, ..Usage::default() };
-    hold.dispatch().settle(&Metered { usage, source: UsageSource::Reported }, attempt.price());
-    let settled = owners.iter().map(|owner| ledger.balance(owner));
-    held.into_iter().zip(settled).collect()
+    let sent = hold.dispatch(&Sending { caller: &caller, attempt, at_ms: 0 }).unwrap();
+    sent.settle(&Metered { usage, source: UsageSource::Reported }, attempt.price(), 0);
+    held.into_iter().zip(standings()).collect()
 }
 
 /// An override of both prices, in thousandths of a millionth of a dollar.

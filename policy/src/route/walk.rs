@@ -205,7 +205,7 @@ impl Walk {
         let pricing = &self.plan.pricing;
         let left: SmallVec<[_; 4]> =
             usable(&target.provider, &target.model, target.pinned.as_ref(), &self.plan.caller).collect();
-        if let ([(_, credential)], 0) = (&*left, self.made) {
+        if let ([(_, credential)], 0, true) = (&*left, self.made, self.tried.is_empty()) {
             // How it does was looked at when the plan was made.
             return Some(attempt(pricing, target, credential));
         }

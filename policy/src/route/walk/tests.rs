@@ -239,3 +239,21 @@ proptest! {
         prop_assert!(waited <= Duration::from_secs(5) * budget);
     }
 }
+
+#[test]
+fn who_is_passed_over_is_not_come_back_to() {
+    for (caller, names) in [(only("two"), "cc"), (only("one"), "ba"), (both(), "bacc")] {
+        let world = world(retries(3));
+        let health = weather(9);
+        let mut now = Circumstances { health: &health, accounts: &(), dice: &mut Last, seen: &mut () };
+        let mut walk = Walk::begin(ask_plan(&world, caller, "m", &["two/larger"]), &mut now);
+        let mut seen = String::new();
+        for _ in 0..9 {
+            seen.push_str(walk.attempt().map_or("-", |attempt| attempt.credential.name.as_str()));
+            if !walk.skip(&mut now) {
+                break;
+            }
+        }
+        assert_eq!(seen, names);
+    }
+}
