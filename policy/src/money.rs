@@ -69,11 +69,13 @@ impl Tally {
         self.0 = self.0.saturating_add(u128::from(units) * u128::from(price.0));
     }
 
-    /// How many more units at `pico` each an amount pays for, beside what is tallied; any number of those that cost nothing.
+    /// How many more times `units` at `price` each an amount pays for, beside what is tallied: none where that alone is more, and any
+    /// number of those that cost nothing.
     #[must_use]
-    pub fn pays_for(self, amount: NanoUsd, pico: u64) -> u64 {
-        let left = (u128::from(amount.0) * PICO_PER_NANO).saturating_sub(self.0);
-        left.checked_div(u128::from(pico)).map_or(u64::MAX, |units| u64::try_from(units).unwrap_or(u64::MAX))
+    pub fn pays_for(self, amount: NanoUsd, units: u64, price: PicoUsd) -> u64 {
+        let Some(left) = (u128::from(amount.0) * PICO_PER_NANO).checked_sub(self.0) else { return 0 };
+        let each = u128::from(units) * u128::from(price.0);
+        left.checked_div(each).map_or(u64::MAX, |times| u64::try_from(times).unwrap_or(u64::MAX))
     }
 
     /// The amount, rounded up: the one rounding that an attempt's cost sees.
@@ -146,7 +148,37 @@ mod tests {
         assert_eq!(tally.round_up(), NanoUsd(1));
     }
 
+    #[test]
+    fn what_is_tallied_is_paid_first() {
+        let mut tally = Tally::default();
+        tally.add(3, PicoUsd(1_000));
+        assert_eq!(tally.pays_for(NanoUsd(2), 1, PicoUsd(0)), 0, "not even what costs nothing");
+        assert_eq!(tally.pays_for(NanoUsd(3), 1, PicoUsd(0)), u64::MAX);
+        assert_eq!(tally.pays_for(NanoUsd(3), 1, PicoUsd(1)), 0);
+        assert_eq!(tally.pays_for(NanoUsd(5), 2, PicoUsd(500)), 2);
+        assert_eq!(tally.pays_for(NanoUsd(u64::MAX), u64::MAX, PicoUsd(u64::MAX)), 0);
+    }
+
     proptest! {
+        #[test]
+        fn an_amount_pays_for_that_many_and_not_for_one_more(
+            tallied in any::<u32>(),
+            amount in any::<u32>(),
+            units in 1_u64..100,
+            price in 1_u64..1_000_000,
+        ) {
+            let mut tally = Tally::default();
+            tally.add(u64::from(tallied), PicoUsd(1_000));
+            let times = tally.pays_for(NanoUsd(u64::from(amount)), units, PicoUsd(price));
+            let cost = |times: u64| {
+                let mut tally = tally;
+                tally.add(times * units, PicoUsd(price));
+                tally.round_up()
+            };
+            prop_assert!(times == 0 || cost(times) <= NanoUsd(u64::from(amount)));
+            prop_assert!(cost(times + 1) > NanoUsd(u64::from(amount)));
+        }
+
         #[test]
         fn whole_dollars_survive_the_round_trip(dollars in 0_u64..10_000_000) {
             let amount = NanoUsd::from_usd_text(&dollars.to_string());

@@ -125,10 +125,12 @@ impl ModelPrice {
         let tiers: &[ServiceTier] = if demand.tier_is_open { &ServiceTier::ALL } else { &[ServiceTier::Standard] };
         let mut fixed = Tally::default();
         fixed.add(input, self.dearest(&Unit::INPUT, tiers, input));
+        let choices = u64::from(demand.choices.max(1));
+        fixed.add(demand.searches.saturating_mul(choices), self.dearest(&[Unit::Search], tiers, input));
         WorstCase {
             fixed,
             output_rate: self.dearest(&Unit::OUTPUT, tiers, input),
-            choices: u64::from(demand.choices.max(1)),
+            choices,
             output_limit: demand.max_output.unwrap_or(max_output),
         }
     }
@@ -207,82 +209,13 @@ impl WorstCase {
         self.output_limit
     }
 
-    /// The most output tokens of each answer that an amount pays for, its input paid; no more than its limit.
+    /// The most output tokens of each answer that an amount pays for, input and searches paid; no more than the limit. 0 where it does
+    /// not pay for those.
     #[must_use]
     pub fn affordable(&self, amount: NanoUsd) -> u64 {
-        let price = self.output_rate.0.saturating_mul(self.choices);
-        self.fixed.pays_for(amount, price).min(self.output_limit)
+        self.fixed.pays_for(amount, self.choices, self.output_rate).min(self.output_limit)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn rate(unit: Unit, tier: ServiceTier, above_tokens: u64, price: u64) -> Rate {
-        Rate { unit, tier, above_tokens, price: PicoUsd(price) }
-    }
-
-    fn tiered() -> ModelPrice {
-        ModelPrice::new(vec![
-            rate(Unit::Input, ServiceTier::Standard, 0, 1_000),
-            rate(Unit::Input, ServiceTier::Standard, 200_000, 2_000),
-            rate(Unit::CacheRead, ServiceTier::Standard, 0, 100),
-            rate(Unit::CacheWrite, ServiceTier::Standard, 0, 1_250),
-            rate(Unit::Output, ServiceTier::Standard, 0, 4_000),
-            rate(Unit::Output, ServiceTier::Priority, 0, 8_000),
-        ])
-    }
-
-    #[test]
-    fn each_kind_of_token_has_its_own_rate() {
-        let usage = Usage { input: 10, cache_read: 5, cache_write: 4, output: 3, ..Usage::default() };
-        assert_eq!(tiered().cost(&usage), NanoUsd((10_000 + 500 + 5_000 + 12_000_u64).div_ceil(1_000)));
-    }
-
-    #[test]
-    fn a_long_call_is_priced_as_a_whole_at_the_higher_step() {
-        let usage = Usage { input: 200_001, ..Usage::default() };
-        assert_eq!(tiered().cost(&usage), NanoUsd(400_002));
-        let at_the_border = Usage { input: 200_000, ..Usage::default() };
-        assert_eq!(tiered().cost(&at_the_border), NanoUsd(200_000));
-    }
-
-    #[test]
-    fn a_tier_without_its_own_rate_is_priced_as_standard() {
-        let usage = Usage { input: 1_000, output: 1_000, tier: ServiceTier::Priority, ..Usage::default() };
-        assert_eq!(tiered().cost(&usage), NanoUsd(1_000 + 8_000));
-    }
-
-    #[test]
-    fn a_missing_rate_falls_back_to_its_stand_in() {
-        let usage = Usage { reasoning: 1_000, cache_write_1h: 1_000, ..Usage::default() };
-        assert_eq!(tiered().cost(&usage), NanoUsd(4_000 + 1_250));
-    }
-
-    proptest! {
-        #[test]
-        fn no_usage_within_the_demand_costs_more_than_the_worst_case(
-            text_bytes in 0_u64..500_000,
-            max_output in 0_u64..100_000,
-            shares in proptest::array::uniform3(0_u64..=100),
-            out in 0_u64..=100,
-        ) {
-            let demand = Demand { text_bytes, max_output: Some(max_output), choices: 1, ..Demand::default() };
-            let bound = demand.input_bound(None);
-            let total: u64 = shares.iter().sum::<u64>().max(1);
-            let part = |share: u64| bound * share / total;
-            let usage = Usage {
-                input: part(shares[0]),
-                cache_read: part(shares[1]),
-                cache_write_1h: part(shares[2]),
-                output: max_output * out / 100,
-                ..Usage::default()
-            };
-            let price = tiered();
-            prop_assert!(price.cost(&usage) <= price.worst_case(&demand, None, 4_096).amount());
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use policy::demand::Demand;
+use policy::demand::{Demand, OPEN_SEARCHES};
 use policy::request::{Dialect, Operation};
 
 use crate::count;
@@ -27,8 +27,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) peek: Peek,
     /// The field whose value is being read, for errors.
     pub(crate) field: &'static str,
-    /// How many prompts the request has.
+    /// How many prompts the request has, as far as they were met.
     pub(crate) prompts: u32,
+    /// How many hosted tools the vendor may call at most, where the request says.
+    tool_calls: Option<u64>,
     dialect: Dialect,
     text: u64,
     media: u64,
@@ -43,7 +45,8 @@ impl<'a> Draft<'a> {
             operation,
             peek: Peek { demand, splices, ..Peek::default() },
             field: "",
-            prompts: 1,
+            prompts: 0,
+            tool_calls: None,
             dialect,
             text: 0,
             media: 0,
@@ -54,7 +57,11 @@ impl<'a> Draft<'a> {
     pub(crate) fn finish(mut self) -> Peek {
         let demand = &mut self.peek.demand;
         demand.text_bytes = self.text.saturating_sub(self.media);
-        demand.choices = demand.choices.max(1).saturating_mul(self.prompts.max(1));
+        demand.prompts = self.prompts.max(1);
+        demand.choices = demand.choices.max(1).saturating_mul(demand.prompts);
+        if let Some(most) = self.tool_calls.filter(|_| demand.searches > 0) {
+            demand.searches = most;
+        }
         demand.max_output = match self.operation {
             Operation::Embedding | Operation::CountTokens | Operation::ListModels => Some(0),
             // https://platform.openai.com/docs/api-reference/completions/create (2026-11): `max_tokens` is 16 where absent.
@@ -105,6 +112,8 @@ impl<'a> Draft<'a> {
             Governed::Choices => self.choices(),
             Governed::Tier => self.tier(),
             Governed::Pointer => self.pointer(),
+            Governed::Search => self.search_options(),
+            Governed::ToolCalls => self.count().map(|most| self.tool_calls = most),
             Governed::Background => self.flag().map(|flag| self.peek.is_background = flag),
             Governed::Fallbacks => self.fallbacks(comma),
             Governed::Input(input) => read(self, input),
@@ -188,6 +197,29 @@ impl<'a> Draft<'a> {
         let span = self.reader.skip()?;
         let is_nothing = matches!(self.reader.slice(span), b"null" | b"false" | b"[]" | b"{}" | b"\"\"");
         self.peek.demand.unseen |= !is_nothing;
+        Ok(())
+    }
+
+    /// Notes a tool by which the vendor searches the web, as often as it may at most.
+    pub(crate) fn searches(&mut self, most: Option<u64>) {
+        let demand = &mut self.peek.demand;
+        demand.searches = demand.searches.saturating_add(most.unwrap_or(OPEN_SEARCHES));
+    }
+
+    /// Reads a number of any kind. `None`: it is no count.
+    pub(crate) fn number(&mut self) -> Result<Option<u64>> {
+        let kind = self.reader.kind()?;
+        let span = self.reader.skip()?;
+        Ok(count::read(self.reader.slice(span)).filter(|_| kind == Kind::Number))
+    }
+
+    /// Reads the options of a search: it is made where they are there, be they empty.
+    fn search_options(&mut self) -> Result<()> {
+        let span = self.reader.skip()?;
+        if !matches!(self.reader.slice(span), b"null" | b"false") {
+            self.peek.demand.unseen = true;
+            self.searches(None);
+        }
         Ok(())
     }
 

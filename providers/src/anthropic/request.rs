@@ -1,7 +1,7 @@
 //! What matters of requests in Anthropic's dialect (<https://platform.claude.com/docs/en/api/messages>, 2026-11).
 
 use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
-use crate::json::Kind;
+use crate::json::{Kind, Text};
 use crate::peek::PeekError;
 
 type Result<T> = std::result::Result<T, PeekError>;
@@ -160,18 +160,29 @@ fn read_source(draft: &mut Draft<'_>) -> Result<Source> {
 
 /// A tool. Those with a type are Anthropic's; of them, these are run by the client and only described to the model.
 fn tool(draft: &mut Draft<'_>) -> Result<()> {
+    let (mut is_search, mut most, mut bounds) = (false, None, 0);
     draft.members(|draft, name| {
-        if name != "type" {
-            return draft.skip();
-        }
-        if let Some(kind) = draft.text()? {
-            let kind = kind.name();
-            let is_client_side =
-                kind == "custom" || ["bash_", "text_editor_", "memory_"].iter().any(|prefix| kind.starts_with(prefix));
-            draft.peek.demand.unseen |= !is_client_side;
+        match name {
+            "type" => {
+                let kind = draft.text()?.map_or("custom".into(), Text::name);
+                let client_side = ["bash_", "text_editor_", "memory_"];
+                let is_client_side = kind == "custom" || client_side.iter().any(|prefix| kind.starts_with(prefix));
+                draft.peek.demand.unseen |= !is_client_side;
+                is_search |= kind.starts_with("web_search");
+            }
+            "max_uses" => {
+                bounds += 1;
+                draft.once("tools.max_uses", bounds)?;
+                most = draft.number()?;
+            }
+            _ => draft.skip()?,
         }
         Ok(())
-    })
+    })?;
+    if is_search {
+        draft.searches(most);
+    }
+    Ok(())
 }
 
 /// An edit of the conversation. Those that clear parts of it cost nothing; the others let a model write a summary.

@@ -23,6 +23,10 @@ pub(crate) enum Governed {
     Tier,
     /// Something that the body only points at.
     Pointer,
+    /// Options of a search that the vendor makes, where they are there.
+    Search,
+    /// How many hosted tools the vendor may call.
+    ToolCalls,
     /// Whether the vendor works on after its answer.
     Background,
     /// The gateway's own fallbacks.

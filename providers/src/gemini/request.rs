@@ -48,6 +48,7 @@ fn one_or_many(draft: &mut Draft<'_>, each: fn(&mut Draft<'_>) -> Result<()>) ->
 
 /// A request within the request. The model that it names must be the one in the path.
 fn request(draft: &mut Draft<'_>) -> Result<()> {
+    draft.prompts = draft.prompts.saturating_add(1);
     draft.members(|draft, name| match name {
         "model" => draft.model_place().map(|_| ()),
         "contents" => one_or_many(draft, content),
@@ -119,6 +120,9 @@ impl Medium {
 fn tool(draft: &mut Draft<'_>) -> Result<()> {
     draft.members(|draft, name| {
         draft.peek.demand.unseen |= name != "functionDeclarations";
+        if matches!(name, "googleSearch" | "googleSearchRetrieval" | "enterpriseWebSearch") {
+            draft.searches(None);
+        }
         draft.skip()
     })
 }

@@ -19,6 +19,8 @@ const DEMAND: Demand = Demand {
     unseen: false,
     max_output: None,
     choices: 1,
+    prompts: 1,
+    searches: 0,
     tier_is_open: false,
 };
 const NONE: Usage = Usage {

@@ -3,7 +3,7 @@
 use policy::request::Operation;
 
 use crate::draft::{Draft, Input};
-use crate::json::Kind;
+use crate::json::{Kind, Text};
 use crate::peek::PeekError;
 
 type Result<T> = std::result::Result<T, PeekError>;
@@ -13,7 +13,7 @@ pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
     match (input, draft.operation) {
         (Input::Messages, Operation::ChatCompletion) => draft.elements(message),
         (Input::Messages, Operation::Responses | Operation::CountTokens) => draft.elements(item),
-        (Input::Prompts, _) => prompts(draft),
+        (Input::Prompts, _) | (Input::Messages, Operation::Embedding) => prompts(draft),
         (Input::Tools, _) => draft.elements(tool),
         _ => draft.skip(),
     }
@@ -28,7 +28,7 @@ fn prompts(draft: &mut Draft<'_>) -> Result<()> {
         }
         draft.skip()
     })?;
-    draft.prompts = prompts.max(1);
+    draft.prompts = prompts;
     Ok(())
 }
 
@@ -201,8 +201,11 @@ fn tool(draft: &mut Draft<'_>) -> Result<()> {
         }
         // Whatever else there is or will be is run by the vendor.
         let client_side = ["function", "custom", "namespace", "local_shell", "apply_patch"];
-        let is_client_side = draft.text()?.is_some_and(|kind| client_side.contains(&&*kind.name()));
-        draft.peek.demand.unseen |= !is_client_side;
+        let kind = draft.text()?.map(Text::name).unwrap_or_default();
+        draft.peek.demand.unseen |= !client_side.contains(&&*kind);
+        if kind.starts_with("web_search") {
+            draft.searches(None);
+        }
         Ok(())
     })
 }

@@ -1,4 +1,4 @@
-use policy::demand::Demand;
+use policy::demand::{Demand, OPEN_SEARCHES};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -32,6 +32,8 @@ const ONE: Demand = Demand {
     unseen: false,
     max_output: None,
     choices: 1,
+    prompts: 1,
+    searches: 0,
     tier_is_open: false,
 };
 
@@ -214,6 +216,7 @@ fn what_cannot_be_seen_is_noticed() {
     let content = |part: Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
     let chat = [
         json!({"model": "m", "web_search_options": {"search_context_size": "low"}}),
+        json!({"model": "m", "web_search_options": {}}),
         json!({"model": "m", "tools": [{"type": "web_search"}]}),
         json!({"model": "m", "messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}),
         content(json!({"type": "file", "file": {"file_id": "file-1"}})),
@@ -260,6 +263,91 @@ fn what_cannot_be_seen_is_noticed() {
             assert!(demand(dialect, operation, body).unseen, "{body}");
         }
     }
+}
+
+#[test]
+fn searches_are_bounded_by_the_request_or_by_default() {
+    let chat = [
+        (json!({"web_search_options": {}}), OPEN_SEARCHES),
+        (json!({"web_search_options": {"search_context_size": "low"}}), OPEN_SEARCHES),
+        (json!({"web_search_options": null}), 0),
+        (json!({"tools": [{"type": "function", "function": {"name": "web_search"}}]}), 0),
+        (json!({"tools": [{"type": "web_search"}], "max_tool_calls": 3}), OPEN_SEARCHES),
+    ];
+    let responses = [
+        (json!({"tools": [{"type": "web_search"}]}), OPEN_SEARCHES),
+        (json!({"tools": [{"type": "web_search_preview_2025_03_11"}, {"type": "file_search"}]}), OPEN_SEARCHES),
+        (json!({"tools": [{"type": "web_search"}, {"type": "web_search_preview"}]}), 2 * OPEN_SEARCHES),
+        (json!({"tools": [{"type": "web_search"}], "max_tool_calls": 3}), 3),
+        (json!({"max_tool_calls": 25, "tools": [{"type": "web_search"}]}), 25),
+        (json!({"tools": [{"type": "web_search"}], "max_tool_calls": null}), OPEN_SEARCHES),
+        (json!({"tools": [{"type": "file_search"}], "max_tool_calls": 3}), 0),
+    ];
+    let anthropic = [
+        (json!({"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]}), 5),
+        (json!({"tools": [{"max_uses": 25, "type": "web_search_20260209"}]}), 25),
+        (json!({"tools": [{"type": "web_search_20250305", "max_uses": null}]}), OPEN_SEARCHES),
+        (json!({"tools": [{"type": "web_search_20250305", "max_uses": "5"}]}), OPEN_SEARCHES),
+        (
+            json!({"tools": [{"type": "web_search_20250305"}, {"type": "web_search_20250305", "max_uses": 2}]}),
+            OPEN_SEARCHES + 2,
+        ),
+        (json!({"tools": [{"type": "web_fetch_20250910", "max_uses": 5}, {"name": "web_search"}]}), 0),
+    ];
+    let gemini = [
+        (json!({"tools": [{"google_search": {}}]}), OPEN_SEARCHES),
+        (json!({"tools": {"googleSearch": {}}}), OPEN_SEARCHES),
+        (json!({"tools": [{"googleSearchRetrieval": {}}]}), OPEN_SEARCHES),
+        (json!({"tools": [{"functionDeclarations": [{"name": "googleSearch"}]}, {"urlContext": {}}]}), 0),
+    ];
+    let all = [
+        (Dialect::OpenAi, CHAT, chat.as_slice()),
+        (Dialect::OpenAi, Operation::Responses, &responses),
+        (Dialect::Anthropic, CHAT, &anthropic),
+        (Dialect::Gemini, CHAT, &gemini),
+    ];
+    for (dialect, operation, bodies) in all {
+        for (body, expected) in bodies {
+            let mut body = body.clone();
+            body["model"] = json!("m");
+            let demand = demand(dialect, operation, &body);
+            assert_eq!(demand.searches, *expected, "{body}");
+            assert!(demand.unseen || demand.searches == 0, "what is found is read: {body}");
+        }
+    }
+}
+
+#[test]
+fn two_bounds_of_one_search_are_refused() {
+    let body = r#"{"model": "m", "tools": [{"type": "web_search_20250305", "max_uses": 1, "max_uses": 99}]}"#;
+    let error = peek(Dialect::Anthropic, CHAT, body.as_bytes()).unwrap_err();
+    assert_eq!(error, PeekError::DuplicateField("tools.max_uses"));
+    let body = r#"{"model": "m", "tools": [{"type": "web_search"}], "max_tool_calls": 1, "max_tool_calls": 99}"#;
+    let error = peek(Dialect::OpenAi, Operation::Responses, body.as_bytes()).unwrap_err();
+    assert_eq!(error, PeekError::DuplicateField("max_tool_calls"));
+}
+
+#[test]
+fn each_input_of_a_batch_is_a_prompt() {
+    let openai = [
+        (json!("one"), 1),
+        (json!([1, 2, 3]), 1),
+        (json!(["one", "two"]), 2),
+        (json!([[1, 2], [3], [4]]), 3),
+        (json!([]), 1),
+    ];
+    for (input, prompts) in openai {
+        let embedding = demand(Dialect::OpenAi, Operation::Embedding, &json!({"model": "m", "input": input}));
+        assert_eq!(embedding.prompts, prompts, "{input}");
+        let completion =
+            demand(Dialect::OpenAi, Operation::TextCompletion, &json!({"model": "m", "prompt": input, "n": 2}));
+        assert_eq!((completion.prompts, completion.choices), (prompts, 2 * prompts), "{input}");
+    }
+    let request = json!({"model": "models/m", "content": {"parts": [{"text": "x"}]}});
+    let gemini = json!({"requests": [request, request, request]});
+    assert_eq!(demand(Dialect::Gemini, Operation::Embedding, &gemini).prompts, 3);
+    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "user", "content": "y"}]});
+    assert_eq!(demand(Dialect::OpenAi, CHAT, &chat).prompts, 1);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::usage::{ServiceTier, Usage};
 const PRICES: &str = r#"{
     "listed": {"litellm_provider":"openai","mode":"chat","max_input_tokens":1000,"max_output_tokens":100,
         "input_cost_per_token":1e-06,"output_cost_per_token":2e-06,"cache_read_input_token_cost":5e-07},
+    "tiny": {"litellm_provider":"openai","mode":"chat","max_output_tokens":20},
     "free": {"litellm_provider":"openai","mode":"chat","input_cost_per_token":0,"output_cost_per_token":0}
 }"#;
 
@@ -20,6 +21,8 @@ const DEMAND: Demand = Demand {
     unseen: false,
     max_output: None,
     choices: 1,
+    prompts: 1,
+    searches: 0,
     tier_is_open: false,
 };
 
@@ -59,6 +62,10 @@ fn own(start: &str, rates: &[(Unit, u64)]) -> Arc<PriceOverride> {
 
 /// The attempt at a model of openai.
 fn priced(overrides: Option<Arc<PriceOverride>>, model: &str) -> Attempt {
+    made(Operation::ChatCompletion, DEMAND, overrides, model)
+}
+
+fn made(operation: Operation, demand: Demand, overrides: Option<Arc<PriceOverride>>, model: &str) -> Attempt {
     let mut catalog = Catalog::default();
     catalog.extend_from_json(PRICES).unwrap();
     let mut set = PriceOverrides::default();
@@ -69,8 +76,8 @@ fn priced(overrides: Option<Arc<PriceOverride>>, model: &str) -> Attempt {
         catalog: Arc::new(catalog),
         overrides: Arc::new(set),
         key: None,
-        operation: Operation::ChatCompletion,
-        demand: DEMAND,
+        operation,
+        demand,
         default_max_output: 50,
     };
     let credential = credential("main", AllowList::All, &[("alias", "listed")]);
@@ -154,5 +161,27 @@ fn an_alias_is_priced_as_what_it_stands_for() {
     for pattern in ["listed", "alias"] {
         let attempt = priced(Some(own(pattern, &[(Unit::Output, 1_000_000)])), "alias");
         assert_eq!(cost(&attempt), Some(32_000), "{pattern}");
+    }
+}
+
+#[test]
+fn an_attempt_is_likely_to_use_its_input_and_what_may_come_out_of_it() {
+    let chat = Operation::ChatCompletion;
+    let input = 10_000 / 4;
+    let open = Demand { choices: 2, ..DEMAND };
+    let limited = Demand { max_output: Some(30), choices: 2, ..DEMAND };
+    let cases = [
+        // The model's own maximum is 100, the default limit 50.
+        (chat, open, "listed", input + 2 * 50),
+        (chat, limited, "listed", input + 2 * 30),
+        (chat, Demand { max_output: Some(80), ..DEMAND }, "listed", input + 80),
+        (chat, Demand { max_output: Some(0), ..DEMAND }, "listed", input),
+        (chat, open, "new", input + 2 * 50),
+        (chat, open, "tiny", input + 2 * 20),
+        (Operation::Embedding, Demand { max_output: Some(0), choices: 3, prompts: 3, ..DEMAND }, "listed", input),
+        (Operation::Embedding, DEMAND, "listed", input),
+    ];
+    for (operation, demand, model, expected) in cases {
+        assert_eq!(made(operation, demand, None, model).likely_tokens, expected, "{operation} {demand:?} {model}");
     }
 }
