@@ -32,11 +32,12 @@ impl Dice for First {
 
 /// A key of a team, openai with two keys, and these overrides.
 fn world(overrides: &Value) -> Snapshot {
+    let budgets = ["key", "team", "provider", "model"];
+    let budgets = budgets.map(|id| json!({"id": id, "max_limit": 1000, "reset_duration": "1d"}));
     let config = json!({
         "providers": {"openai": {"keys": [{"name": "main", "value": "sk"}, {"name": "eu", "value": "sk", "weight": null}]}},
         "governance": {
-            "budgets": ["key", "team", "provider", "model"]
-                .map(|id| json!({"id": id, "max_limit": 1000, "reset_duration": "1d"})),
+            "budgets": budgets,
             "teams": [{"id": "ml", "name": "ML", "budget_id": "team"}],
             "providers": [{"name": "openai", "budget_id": "provider"}],
             "model_configs": [{"id": "m", "model_name": "m", "provider": "openai", "budget_id": "model"}],
