@@ -119,6 +119,13 @@ pub(crate) fn listed(api: Api) -> String {
     }
 }
 
+/// The two rates that every model has, as the list writes them.
+pub(crate) fn rates(listed: &str) -> Value {
+    let model = PRICES.get(listed).unwrap_or_else(|| panic!("{listed} has no price"));
+    let fields = ["input_cost_per_token", "output_cost_per_token"];
+    fields.iter().map(|field| ((*field).to_owned(), model[*field].clone())).collect()
+}
+
 /// Billionths of a dollar as the access log writes them.
 pub(crate) fn as_usd(nano: u64) -> Value {
     json!(format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000))

@@ -1,0 +1,268 @@
+//! Crowds at a budget: whatever clients and providers do, the providers' books never come to more than it, and hardly to less.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::StreamExt as _;
+use loadtest::fake::Entry;
+use serde_json::{Value, json};
+
+use super::support::PATIENCE;
+use super::support::config::{KEY, key};
+use super::support::leaver::{hang_up_after, last_post};
+use super::support::money::{DOLLAR, billed, billed_by_call, budget, charged, price_controls, standing};
+use super::support::scene::{Scene, forgetful_client, metric, reply};
+use super::support::soon;
+use super::support::sse::{Api, reason};
+use super::support::targets::{Setup, Targets};
+
+const CALLS: usize = 2_000;
+/// Calls under way at any time; what these would reserve is more than the budget.
+const AT_ONCE: usize = 250;
+/// The output limit of those who set one.
+const MAX_OUTPUT: u64 = 120;
+/// Calls while providers fail.
+const STRAINED_CALLS: usize = 1_000;
+/// A key whose calls are a team's too.
+const TEAM_KEY: &str = "sk-bf-canary-of-a-team";
+
+/// What a client wants, and how long it stays.
+#[derive(Clone, Debug)]
+struct Visit {
+    api: Api,
+    stream: bool,
+    model: String,
+    max_output: Option<u64>,
+    /// After so many bytes written and so many read it hangs up.
+    leaves: Option<(usize, usize)>,
+}
+
+impl Visit {
+    /// A client by its number: every third one leaves.
+    fn nth(n: usize) -> Self {
+        let mut dice = Rng::with_seed(n as u64);
+        let (api, stream) = (Api::ALL[dice.usize(..Api::ALL.len())], dice.bool());
+        let leaves = n.is_multiple_of(3).then(|| {
+            let written = if dice.u8(..10) == 0 { dice.usize(..1_200) } else { usize::MAX };
+            // Few bytes are as likely as many, up to about what an answer has.
+            let magnitude = dice.u8(..if stream { 15 } else { 11 });
+            let read = dice.usize(..1 << magnitude);
+            (written, read)
+        });
+        let controls = match dice.u8(..20) {
+            0 => "~words=80~nousage",
+            1 => "~words=80~chunk_bytes=50",
+            2 => "~words=80~delay_ms=1",
+            // Longer than a drain.
+            3 if leaves.is_some() => "~words=110~delay_ms=30",
+            _ => "~words=80",
+        };
+        // Without a limit a text completion would end after 16 tokens.
+        let is_limited = leaves.is_none() || api == Api::Completion || dice.bool();
+        let max_output = is_limited.then_some(MAX_OUTPUT);
+        Self { api, stream, model: format!("{}{controls}", api.model()), max_output, leaves }
+    }
+
+    fn path(&self) -> String {
+        self.api.path(&self.model, self.stream)
+    }
+
+    fn body(&self) -> String {
+        let mut body = self.api.body(&self.model, self.stream, &"12345678".repeat(100));
+        let (holder, name) = match self.api {
+            Api::Chat | Api::Completion | Api::Messages => (&mut body, "max_tokens"),
+            Api::Responses => (&mut body, "max_output_tokens"),
+            Api::Gemini | Api::GeminiArray => (&mut body["generationConfig"], "maxOutputTokens"),
+        };
+        match self.max_output {
+            Some(most) => holder[name] = json!(most),
+            // Anthropic's API wants a limit.
+            None if self.api == Api::Messages => {}
+            None => drop(holder.as_object_mut().unwrap().remove(name)),
+        }
+        body.to_string()
+    }
+
+    /// Asks until there is an answer or the budget is spent; the last status seen, if any was.
+    async fn pay(&self, scene: &Scene, n: usize) -> Option<u16> {
+        let mut dice = Rng::with_seed(n as u64);
+        for attempt in 0.. {
+            let id = format!("visit-{n}-{attempt}");
+            let status = match self.leaves {
+                Some((written, read)) => {
+                    let request = last_post(&self.path(), &id, &self.body());
+                    hang_up_after(scene.gateway.address(), &request, written, read).await
+                }
+                None => Some(self.stay(scene, &id).await),
+            };
+            if status != Some(429) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(dice.u64(20..200))).await;
+        }
+        None
+    }
+
+    async fn stay(&self, scene: &Scene, id: &str) -> u16 {
+        let answer = reply(scene.post(&self.path()).header("x-request-id", id).body(self.body())).await;
+        let refused = match answer.status {
+            200 => {
+                assert!(!self.stream || answer.text().contains(self.api.end_mark()), "{self:?}: {}", answer.text());
+                return 200;
+            }
+            402 => "budget_exceeded",
+            429 => "budget_reserved",
+            other => panic!("{other}: {self:?}: {}", answer.text()),
+        };
+        assert_eq!(reason(&answer.json()), Some(refused), "{self:?}");
+        answer.status
+    }
+}
+
+/// The books, once every exchange in them is over.
+async fn closed_books(scene: &Scene) -> Vec<Entry> {
+    let is_closed = |entries: &[Entry]| entries.iter().all(|entry| entry.ended_us.is_some());
+    scene.fake.books().wait_for(is_closed, PATIENCE).await.unwrap()
+}
+
+/// The access log's line of each call that reached the provider, by its request id.
+async fn log_of(scene: &Scene, calls: &BTreeMap<String, u64>) -> BTreeMap<String, Value> {
+    let by_id = |lines: &[Value]| {
+        let with_id = |line: &Value| Some((line["request.id"].as_str()?.to_owned(), line.clone()));
+        lines.iter().filter_map(with_id).collect::<BTreeMap<_, _>>()
+    };
+    let is_whole = |lines: &[Value]| {
+        let lines = by_id(lines);
+        calls.keys().all(|id| lines.contains_key(id))
+    };
+    by_id(&scene.gateway.access.wait_until("a line for each call in the books", is_whole).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_callers_spend_a_dollar_and_no_more() {
+    let scene = Scene::with(|config| {
+        config["client"]["drain_ms"] = json!(1_000);
+        config["governance"]["budgets"] = json!([budget("dollar", 1.0)]);
+        config["governance"]["virtual_keys"][0]["budget_id"] = json!("dollar");
+        price_controls(config);
+    })
+    .await;
+    let visits = (0..CALLS).map(|n| {
+        let scene = &scene;
+        async move { Visit::nth(n).pay(scene, n).await }
+    });
+    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+    scene.until_metric("tollgate_requests_in_flight ", 1).await;
+
+    let entries = closed_books(&scene).await;
+    let books: u64 = entries.iter().map(billed).sum();
+    assert!(books <= DOLLAR, "{books} were billed");
+    assert!(books >= DOLLAR / 10 * 9, "only {books} were billed");
+    let standing = standing(&scene.client, &scene.gateway, "dollar").await;
+    assert_eq!((standing.limit, standing.held), (DOLLAR, 0));
+    assert!(standing.spent <= DOLLAR && standing.spent >= books, "{standing:?}, and {books} were billed");
+    assert_eq!(scene.metric("tollgate_hold_exceeded_total ").await, Some(0));
+
+    let calls = billed_by_call(&entries);
+    let log = log_of(&scene, &calls).await;
+    assert_eq!(log.values().map(charged).sum::<u64>(), standing.spent, "the log and the ledger");
+    let mut sources = BTreeMap::<&str, usize>::new();
+    for (id, line) in &log {
+        let Some(source) = line["tokens.source"].as_str() else { continue };
+        let billed = calls.get(id).copied().unwrap_or(0);
+        *sources.entry(source).or_default() += 1;
+        assert!(charged(line) == billed || source != "reported", "{billed} were billed: {line}");
+    }
+    assert!(sources["reported"] > 600 && sources["estimated"] > 20, "{sources:?}");
+    let seen = |status| statuses.iter().filter(|seen| **seen == Some(status)).count();
+    assert!(seen(200) > 400 && seen(402) > 200, "{} were served, {} refused", seen(200), seen(402));
+    let left = log.values().filter(|line| line["client.left"] == true).count();
+    assert!(left > 150, "{left} clients left");
+    let reserved = log.values().filter(|line| line["error.type"] == "budget_reserved").count();
+    assert!(reserved > 100, "{reserved} times it was only reserved");
+}
+
+/// What goes wrong at the providers, by turns; the numbers are events of a stream, or bytes of an answer that is none.
+const FAULTS: [&str; 10] = [
+    "",
+    "~failevery=3~status=500",
+    "~failevery=2~error=overloaded",
+    "~failevery=3~status=429~retry_after_ms=5",
+    "~failevery=4~hangup_after=20",
+    "~failevery=4~cut_after=30",
+    "~failevery=5~reset_before_header",
+    "~failevery=3~error_200",
+    "~failevery=4~error_after=10",
+    "~badkey=refused-credential",
+];
+
+/// Two keys with a budget in common, a team with one of its own, and a provider with a third; its other one is the way out.
+fn strained() -> Setup {
+    let providers = Setup::of("openai", 2).retries(1);
+    providers.network("circuit_breaker", json!(false)).with(|config| {
+        let governance = &mut config["governance"];
+        let mut team_key = key("team", TEAM_KEY, &["p0", "p1"]);
+        (team_key["team_id"], team_key["budget_id"]) = (json!("team"), json!("shared"));
+        governance["virtual_keys"].as_array_mut().unwrap().push(team_key);
+        governance["virtual_keys"][0]["budget_id"] = json!("shared");
+        governance["virtual_keys"][0]["rate_limit"] = json!({"max_concurrent_requests": 30});
+        governance["teams"] = json!([{"id": "team", "name": "team", "budget_id": "team"}]);
+        governance["providers"] = json!([{"name": "p0", "budget_id": "p0"}]);
+        governance["budgets"] = json!([budget("shared", 0.5), budget("team", 0.2), budget("p0", 0.3)]);
+        price_controls(config);
+    })
+}
+
+/// Asks until there is an answer, an error that will not go away, or no money left.
+async fn pay_strained(targets: &Targets, n: usize) -> u16 {
+    let mut dice = Rng::with_seed(n as u64);
+    let (token, name) = if dice.bool() { (KEY, "one") } else { (TEAM_KEY, "team") };
+    let stream = dice.bool();
+    let model = format!("gpt-4o~words=60{}", FAULTS[dice.usize(..FAULTS.len())]);
+    let mut body = Api::Chat.body(&model, stream, "12345678");
+    body["max_tokens"] = json!(100);
+    for attempt in 0.. {
+        let request = targets.client.post(targets.gateway.url("/v1/chat/completions")).bearer_auth(token);
+        let request = request.header("x-request-id", format!("{name}-{n}-{attempt}")).body(body.to_string());
+        let answer = soon(request.send()).await.unwrap();
+        let status = answer.status().as_u16();
+        // A stream may break off.
+        let _ = soon(answer.bytes()).await;
+        if status != 429 {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(dice.u64(20..100))).await;
+    }
+    0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_budget_of_several_is_overspent_while_providers_fail() {
+    let mut targets = strained().start().await;
+    targets.client = forgetful_client();
+    let targets = targets;
+    let visits = (0..STRAINED_CALLS).map(|n| pay_strained(&targets, n));
+    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(100).collect().await;
+    targets.until_idle().await;
+    assert!(statuses.contains(&402), "{statuses:?}");
+
+    let walked = targets.walked();
+    let of = |wanted: &dyn Fn(usize, &str) -> bool| {
+        let mine = |(target, entry): &&(usize, Entry)| wanted(*target, entry.header("x-request-id").unwrap());
+        walked.iter().filter(mine).map(|(_, entry)| billed(entry)).sum::<u64>()
+    };
+    let books = [
+        ("shared", of(&|_, _| true)),
+        ("team", of(&|_, id| id.starts_with("team-"))),
+        ("p0", of(&|target, _| target == 0)),
+    ];
+    for (name, billed) in books {
+        let standing = standing(&targets.client, &targets.gateway, name).await;
+        assert_eq!(standing.held, 0, "{name}");
+        assert!(billed <= standing.spent && standing.spent <= standing.limit, "{name}: {billed}, {standing:?}");
+        assert!(standing.spent > standing.limit / 10 * 9, "{name} was to be used up: {standing:?}");
+    }
+    let exceeded = metric(&targets.client, &targets.gateway, "tollgate_hold_exceeded_total ").await;
+    assert_eq!(exceeded, Some(0));
+}
