@@ -12,7 +12,8 @@ use crate::decision::Refusal;
 use crate::id::{ModelName, ProviderName};
 use crate::limit::refusal::{SOON, Who, name_of, of_budget, of_rate_limit};
 use crate::limit::{
-    Accounts, Budget, BudgetStanding, Holder, Limits, Quota, QuotaStanding, RateLimit, RateStanding, of_target,
+    Accounts, Budget, BudgetStanding, Holder, Limits, Quota, QuotaStanding, RateLimit, RateStanding, of_caller,
+    of_target,
 };
 use crate::money::NanoUsd;
 use crate::snapshot::Snapshot;
@@ -103,12 +104,19 @@ impl<'a> Books<'a> {
     /// What calls in flight have reserved is not spent.
     fn spent(&self, budget: &'a Budget) -> Option<UsedUp<'a>> {
         let standing = self.accounts.of_budget(budget);
-        if standing.spent < budget.limit {
+        if standing.spent < budget.limit || self.is_callers(|limits| limits.budgets.contains(&budget.id)) {
             return None;
         }
         let until_reset = || standing.resets_at_ms.checked_sub(self.accounts.now()?.wall_ms);
         let wait = until_reset().filter(|_| budget.limit > NanoUsd::ZERO).map_or(Duration::MAX, Duration::from_millis);
         Some(UsedUp { limit: Reached::Budget(budget, standing), wait })
+    }
+
+    /// Whether a limit hangs on the caller too: then it is the hold that tells of it.
+    fn is_callers(&self, is_it: impl Fn(&Limits) -> bool) -> bool {
+        let mut is_there = false;
+        of_caller(self.snapshot, self.caller, |_, limits| is_there |= is_it(limits));
+        is_there
     }
 
     fn reached(&self, limit: &'a RateLimit) -> Option<UsedUp<'a>> {
@@ -120,7 +128,8 @@ impl<'a> Books<'a> {
             None if limit.concurrent.is_some_and(|most| standing.concurrent >= most) => (Short::Crowded, SOON),
             None => return None,
         };
-        Some(UsedUp { limit: Reached::Rate(limit, standing, short), wait })
+        let is_callers = self.is_callers(|limits| limits.rate_limit.as_ref() == Some(&limit.id));
+        (!is_callers).then_some(UsedUp { limit: Reached::Rate(limit, standing, short), wait })
     }
 }
 
