@@ -7,14 +7,16 @@ use std::sync::Arc;
 use policy::admit::{Presented, enter};
 use policy::id::{CredentialName, ProviderName, VirtualKeyId};
 use policy::key::{TokenHash, VirtualKey};
+use policy::limit::{Algorithm, Budget, Limits, Mode, ModelLimits, Quota, RateLimit};
 use policy::list::AllowList;
+use policy::money::NanoUsd;
 use policy::price::overrides::{ModelPattern, PriceOverride, PriceOverrides, PriceScope, Priced};
 use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, TlsTrust};
 use policy::request::{Dialect, Operation, OperationSet, Request};
 use policy::route::health::AllWell;
 use policy::route::{Caller, Circumstances, Dice, Walk, plan};
 use policy::snapshot::{Change, Snapshot};
-use policy::window::Now;
+use policy::window::{BudgetWindow, Now};
 
 fn world() -> Snapshot {
     let key = VirtualKey {
@@ -109,6 +111,34 @@ fn a_first_attempt_allocates_nothing_for_those_that_are_not_made() {
     let alone = allocations(1);
     assert!(alone <= 3, "the model's name, as it was asked for: {alone}");
     assert_eq!([allocations(2), allocations(3), allocations(4)], [alone; 3]);
+}
+
+/// The same, with a budget and a rate limit on each provider and on the model.
+fn limited(world: Snapshot, providers: u32) -> Snapshot {
+    let window = BudgetWindow::tiled("1M".parse().unwrap());
+    let quota = Some(Quota { most: 10, window: window.every });
+    let budget = Budget { id: "b".into(), limit: NanoUsd(1), window, mode: Mode::Hard };
+    let (requests, tokens, algorithm) = (quota, quota, Algorithm::Rolling);
+    let rate_limit = RateLimit { id: "r".into(), requests, tokens, concurrent: Some(1), algorithm };
+    let both = || Limits { budgets: ["b".into()].into_iter().collect(), rate_limit: Some("r".into()) };
+    let of_model = ModelLimits { provider: None, model: "m".into(), limits: both() };
+    let first =
+        [Change::PutBudget(Arc::new(budget)), Change::PutRateLimit(Arc::new(rate_limit)), Change::LimitModel(of_model)];
+    let each = (0..providers).map(|order| Change::LimitProvider(format!("p{order}").into(), both()));
+    first.into_iter().chain(each).fold(world, |world, change| world.apply(change).unwrap())
+}
+
+#[test]
+fn limits_that_are_not_used_up_are_looked_at_without_an_allocation() {
+    let allocations = |world: &Snapshot| {
+        let measured = allocation_counter::measure(|| {
+            let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
+            let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, "m");
+            assert_eq!(plan(world, Caller::default(), &request, &mut now).unwrap().targets.len(), 4);
+        });
+        measured.count_total
+    };
+    assert_eq!(allocations(&limited(serving(4), 4)), allocations(&serving(4)));
 }
 
 #[test]
