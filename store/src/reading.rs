@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::balance::{BudgetState, SliceState};
+use crate::balance::{AbandonedCharge, BudgetState, Page, SliceState};
 use crate::balances::Standing;
 use crate::fold::{Attempts, Change, SliceId};
 use crate::journal::Kind;
@@ -46,6 +46,18 @@ pub fn read(folder: &Path) -> Result<Reading, StoreError> {
     let Standing { budgets, slices } = standing;
     let held = held(attempts.open.values());
     Ok(Reading { state: State { budgets, slices, ..State::default() }, held })
+}
+
+/// Reads the attempts that were charged as abandoned, newest first, and changes nothing; as far as the journal is folded.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn read_abandoned(folder: &Path, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
+    let database = folder::database(folder);
+    if !database.try_exists().map_err(StoreError::file("read", &database))? {
+        return Ok(Vec::new());
+    }
+    Ok(Sqlite::read_abandoned(&database, page)?.unwrap_or_default())
 }
 
 impl Standing {

@@ -8,7 +8,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::{self, Folder};
 use crate::journal::segment::Segment;
 use crate::journal::told::Told;
-use crate::{Abandoned, State, StoreError};
+use crate::{State, StoreError};
 
 /// Takes over from the process before.
 pub(crate) fn recover(
@@ -26,12 +26,12 @@ pub(crate) fn recover(
     let unfolded = segments.iter().copied().filter(|number| *number > progress.folded_to);
     let mut change = Change::up_to(last);
     replay(path, unfolded, &attempts, &mut change, &mut trouble)?;
-    change.abandon_all(&attempts, now_ms);
+    let abandoned = change.abandon_all(&attempts, now_ms);
     balances.fold(&change)?;
     remove(path, &segments, &mut trouble);
     let run = balances.begin_run(now_ms)?;
     let Standing { budgets, slices } = balances.standing()?;
-    let state = State { run, budgets, slices, abandoned: abandoned(&change), trouble };
+    let state = State { run, budgets, slices, abandoned, trouble };
     let segment = Segment::create(path, last + 1)?;
     Ok((Bookkeeper::new(folder, balances, segment, Attempts::default()), state))
 }
@@ -68,7 +68,5 @@ fn remove(folder: &Path, segments: &[u64], trouble: &mut Vec<String>) {
     }
 }
 
-fn abandoned(change: &Change) -> Abandoned {
-    let nano = change.abandoned.iter().fold(0, |sum: u64, (attempted, _)| sum.saturating_add(attempted.nano()));
-    Abandoned { attempts: change.abandoned.len() as u64, nano }
-}
+#[cfg(test)]
+mod tests;

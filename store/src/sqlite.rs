@@ -42,6 +42,19 @@ impl Sqlite {
 
     /// Reads a file that another process may be writing, as it was at one moment. `None`: there is nothing in it yet.
     pub(crate) fn read(path: &Path) -> Result<Option<(Progress, Standing)>, StoreError> {
+        Self::look(path, |transaction| Ok((attempts::progress(transaction)?, standing(transaction)?)))
+    }
+
+    /// Reads charges of abandoned attempts and changes nothing, beside a process that may be using the database.
+    pub(crate) fn read_abandoned(path: &Path, page: Page) -> Result<Option<Vec<AbandonedCharge>>, StoreError> {
+        Self::look(path, |transaction| abandoned::list(transaction, page))
+    }
+
+    /// Looks into a database; `None`: its tables are not made yet.
+    fn look<T>(
+        path: &Path,
+        look: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
@@ -49,7 +62,7 @@ impl Sqlite {
         if !schema::is_known(&transaction)? {
             return Ok(None);
         }
-        Ok(Some((attempts::progress(&transaction)?, standing(&transaction)?)))
+        look(&transaction).map(Some)
     }
 
     /// Does something in one transaction.

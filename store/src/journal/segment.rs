@@ -81,6 +81,12 @@ impl Segment {
         &self.file
     }
 
+    /// Appends to something else from here on.
+    #[cfg(test)]
+    pub(crate) fn set_file(&mut self, file: File) {
+        self.file = Arc::new(file);
+    }
+
     /// Whether another one must be begun before anything can be appended.
     pub(crate) fn is_torn(&self) -> bool {
         self.end == Some(End::Torn)

@@ -1,0 +1,141 @@
+//! A process that is killed while threads open and close attempts: what it had acknowledged is accounted for.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::HashSet;
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use store::{Abandoned, AbandonedCharge, AttemptId, Closed, Entry, Journal, Kind, Opened, Outcome, Page, State, Store};
+
+/// Tells this binary that it is the process to be killed, and which folder is its.
+const FOLDER: &str = "TOLLGATE_TEST_FOLDER";
+const THREADS: u64 = 4;
+const RESERVED: u64 = 1000;
+const COST: u64 = 3;
+
+/// Not a test of its own: what the killed process does.
+#[test]
+fn the_process_to_be_killed() {
+    let Ok(folder) = env::var(FOLDER) else { return };
+    let (store, state) = Store::open(Path::new(&folder), 1_000_000).unwrap();
+    say(&format!("run {}", state.run));
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (journal, run) = (store.journal(), state.run);
+            scope.spawn(move || {
+                for number in (0..).map(|number| number * THREADS + thread) {
+                    let attempt = AttemptId { run, number };
+                    let entry = |kind| Entry { kind, id: "b", start_ms: 1_000_000, length_ms: 0, amount: RESERVED };
+                    let entries =
+                        [entry(Kind::Budget), Entry { amount: 1, length_ms: 60_000, ..entry(Kind::Requests) }];
+                    let opened =
+                        Opened { attempt, at_ms: 1_000_000, key: "", provider: "p", model: "m", entries: &entries };
+                    journal.open(&opened).unwrap();
+                    say(&format!("open {number}"));
+                    // Some stay open for a while, some for ever.
+                    let back = number.saturating_sub(THREADS * (number % 64));
+                    if number % 5 != 0 {
+                        let attempt = AttemptId { run, number: back };
+                        journal.close(Closed {
+                            attempt,
+                            at_ms: 1_000_000,
+                            outcome: Outcome::Charged { nano: COST, tokens: 0 },
+                        });
+                        say(&format!("close {back}"));
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// One `write(2)`, so that lines of several threads do not mix.
+fn say(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn start(folder: &Path) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "the_process_to_be_killed", "--nocapture"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Lets it acknowledge so many lines, kills it, and gives all lines that it wrote.
+fn kill_after(mut child: Child, lines: usize) -> Vec<String> {
+    let mut reader = BufReader::new(child.stderr.take().unwrap());
+    let mut said = Vec::new();
+    let mut line = String::new();
+    while reader.read_line(&mut line).unwrap() > 0 {
+        if line.ends_with('\n') {
+            said.push(line.trim_end().to_owned());
+        }
+        line.clear();
+        if said.len() == lines {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    assert!(said.len() >= lines, "it ended by itself: {said:?}");
+    said
+}
+
+fn numbers(said: &[String], word: &str) -> HashSet<u64> {
+    said.iter().filter_map(|line| line.strip_prefix(word)?.trim().parse().ok()).collect()
+}
+
+/// What was spent, in all, and how many requests were counted.
+fn totals(state: &State) -> (u64, u64) {
+    let spent = state.budgets.first().map_or(0, |budget| budget.total_nano);
+    (spent, state.slices.first().map_or(0, |slice| slice.used))
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = (0, 0);
+    let mut run = 0;
+    for lines in [2, 700, 5_000, 60_000] {
+        let said = kill_after(start(folder.path()), lines);
+        let (store, state) = Store::open(folder.path(), 2_000_000).unwrap();
+        let its_run = *numbers(&said, "run ").iter().next().unwrap();
+        assert!(its_run > run && state.run > its_run);
+        run = state.run;
+        check(&said, its_run, &state, before, &store);
+        before = totals(&state);
+        store.close().unwrap();
+        // Recovering once more changes nothing.
+        let (store, again) = Store::open(folder.path(), 2_000_000).unwrap();
+        assert_eq!((totals(&again), again.abandoned.attempts), (before, 0));
+        store.close().unwrap();
+    }
+}
+
+/// Each attempt is charged either its cost or all that it reserved, and those whose `open` had returned are all there. Each
+/// thread may have opened or closed one more that it did not come to tell.
+fn check(said: &[String], run: u64, state: &State, before: (u64, u64), store: &Store) {
+    let (opened, closed) = (numbers(said, "open "), numbers(said, "close "));
+    let page = Page { before: None, most: u32::MAX };
+    let of_run = |charge: &AbandonedCharge| charge.attempted.attempt.run == run;
+    let charges: Vec<_> = store.abandoned(page).unwrap().into_iter().filter(of_run).collect();
+    assert!(charges.iter().all(|charge| charge.attempted.nano() == RESERVED));
+    let abandoned: HashSet<u64> = charges.iter().map(|charge| charge.attempted.attempt.number).collect();
+    let count = abandoned.len() as u64;
+    assert_eq!(state.abandoned, Abandoned { attempts: count, nano: count * RESERVED });
+    let (spent, requests) = totals(state);
+    let (spent, requests) = (spent - before.0, requests - before.1);
+    let told = opened.len() as u64;
+    assert!((told..=told + THREADS).contains(&requests), "{told} were acknowledged, {requests} are there");
+    assert_eq!(spent, (requests - count) * COST + count * RESERVED, "each is charged once");
+    let never_closed = opened.difference(&closed).filter(|number| !abandoned.contains(number)).count() as u64;
+    assert!(never_closed <= THREADS, "{never_closed} that nobody closed are not charged in full");
+    let unknown = abandoned.difference(&opened).count() as u64;
+    assert!(unknown <= THREADS, "{unknown} are charged that nobody opened");
+}
