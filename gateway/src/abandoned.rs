@@ -27,8 +27,7 @@ pub(crate) enum AbandonedError {
 /// # Errors
 /// When they cannot be read.
 pub(crate) fn list(data: &Path) -> Result<String, AbandonedError> {
-    let (store, _) = Store::open(data, Clock::start().now().wall_ms)?;
-    let charges = store.abandoned(Page { before: None, most: MOST })?;
+    let charges = store::read_abandoned(data, Page { before: None, most: MOST })?;
     Ok(charges.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 

@@ -59,12 +59,21 @@ impl Home {
         tollgate
     }
 
+    /// `tollgate serve` on a port of its choice, ready to be run.
+    pub(crate) fn serve(&self) -> Command {
+        let mut tollgate = self.command("serve");
+        tollgate.args(["--listen", "127.0.0.1:0"]).arg("--data").arg(self.data());
+        tollgate
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
     /// Runs a command to its end.
     pub(crate) async fn run(&self, command: &str) -> Output {
-        let mut command = self.command(command);
-        if command.get_args().next().is_some_and(|name| name == "serve") {
-            command.args(["--listen", "127.0.0.1:0"]).arg("--data").arg(self.path().join("data"));
-        }
+        let mut command = if command == "serve" { self.serve() } else { self.command(command) };
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 }
@@ -77,10 +86,14 @@ impl Gateway {
 
     /// Starts a gateway in a folder, with environment variables.
     pub(crate) async fn start_in(home: Home, env: &[(&str, &str)]) -> Self {
-        let mut command = home.command("serve");
-        command.args(["--listen", "127.0.0.1:0"]).arg("--data").arg(home.path().join("data"));
-        command.envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut command = home.serve();
+        command.envs(env.iter().copied());
+        Self::start_by(command, home).await
+    }
+
+    /// Starts a gateway in a folder by a command of the test's own, which becomes [`Home::serve`].
+    pub(crate) async fn start_by(mut command: Command, home: Home) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let access = Lines::collect(child.stdout.take().unwrap());
         let events = Lines::collect(child.stderr.take().unwrap());
         let mut gateway =
@@ -101,6 +114,11 @@ impl Gateway {
     pub(crate) fn url(&self, path: &str) -> String {
         let (scheme, host) = if self.tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
         format!("{scheme}://{host}:{}{path}", self.address.port())
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name: `TERM`, `KILL`.
@@ -127,6 +145,11 @@ impl Gateway {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.home.take().unwrap()
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Home {
+        self.home.as_ref().expect("it is given away only with the process")
     }
 
     /// The most memory the process has ever held, in bytes.
