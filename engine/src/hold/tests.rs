@@ -1,158 +1,264 @@
-//! Whatever becomes of a hold, its accounts end with nothing held and the right charge, once.
+//! Whatever becomes of a hold, its accounts end with nothing held and the right charge, once; and the journal knows.
 
 use std::sync::Arc;
 
-use policy::list::AllowList;
-use policy::money::{NanoUsd, PicoUsd};
-use policy::price::{ModelPrice, Rate, Unit};
-use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
-use policy::request::{Dialect, OperationSet};
-use policy::route::{Attempt, Weight};
-use policy::usage::{Metered, ServiceTier, Usage, UsageSource};
-use proptest::prelude::*;
+use policy::decision::Reason;
+use policy::limit::{Accounts, Algorithm, Budget, BudgetStanding, Mode, Quota, RateLimit, RateStanding};
+use policy::money::NanoUsd;
+use policy::route::{Attempt, Caller};
+use policy::snapshot::Snapshot;
+use policy::usage::{Metered, Usage, UsageSource};
+use policy::window::{BudgetWindow, Now};
+use store::Outcome;
 
-use super::Hold;
-use crate::ledger::{Balance, Ledger, Owner};
+use super::{Admission, Hold, Sending};
+use crate::ledger::tests::notebook::{Note, Notebook};
+use crate::ledger::tests::world::{Ask, Goal, Hung, Key, World};
+use crate::ledger::{Ledger, Request};
 
+const NOW: Now = Now { wall_ms: 1_790_000_000_000, mono_ms: 1_790_000_000_000 };
+/// What an attempt holds: a hundred tokens of output, at ten nano-dollars each.
 const WORST: NanoUsd = NanoUsd(1_000);
 
-fn attempt() -> Attempt {
-    let credential = Arc::new(Credential {
-        name: "main".into(),
-        secret: Secret::new("secret"),
-        models: AllowList::All,
-        denied_models: AllowList::nothing(),
-        weight: Some(Weight::ONE),
-        aliases: std::collections::BTreeMap::new(),
-        is_enabled: true,
-    });
-    let provider = Arc::new(Provider {
-        name: "openai".into(),
-        vendor: "openai",
-        is_custom: false,
-        order: 0,
-        dialect: Dialect::OpenAi,
-        operations: OperationSet::ALL,
-        endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
-        credentials: vec![Arc::clone(&credential)],
-        keyless: false,
-        extra_headers: Vec::new(),
-        deadlines: Deadlines::default(),
-        retries: Retries::default(),
-        tls: TlsTrust::default(),
-    });
-    Attempt {
-        provider,
-        credential,
-        model: "gpt-4o".into(),
-        known: Some(Arc::default()),
-        is_known: true,
-        own_price: None,
-        worst_case: Some(WORST),
+/// A key with a budget, on a provider with another; both with one rate limit.
+struct Scene {
+    world: World,
+    snapshot: Snapshot,
+    ledger: Ledger,
+    caller: Caller,
+    attempt: Attempt,
+    goal: Goal,
+}
+
+impl Scene {
+    fn new(modes: [Mode; 2], journal: Option<Arc<Notebook>>) -> Self {
+        let window = BudgetWindow::tiled("1d".parse().unwrap());
+        let limit = NanoUsd(1_000_000);
+        let budget = |at: usize| Budget { id: format!("b{at}").into(), limit, window: window.clone(), mode: modes[at] };
+        let quota = Some(Quota { most: 1_000, window: "1m".parse().unwrap() });
+        let (id, algorithm) = ("r0".into(), Algorithm::Rolling);
+        let rate = RateLimit { id, requests: quota, tokens: quota, concurrent: Some(3), algorithm };
+        let hung = |budget: usize, rate| Hung { budgets: [budget].into(), rate };
+        let world = World {
+            budgets: vec![budget(0), budget(1)],
+            rates: vec![rate],
+            keys: [Key { hung: hung(0, Some(0)), ..Key::default() }, Key::default(), Key::default()],
+            providers: [hung(1, Some(0)), Hung::default()],
+            prices: [[Some((0, 10_000)); 2]; 2],
+            ..World::default()
+        };
+        let goal = Goal { provider: 0, model: 0, is_aliased: false, is_listed: false };
+        let attempt = world.attempt(goal, Ask { text_bytes: 400, max_output: Some(100), choices: 1 });
+        let snapshot = world.snapshot();
+        let caller = world.caller(&snapshot, Some(0));
+        let ledger = Ledger::new(journal.map(|journal| journal as _), 3);
+        Self { world, snapshot, ledger, caller, attempt, goal }
+    }
+
+    fn hold_as(&self, is_admitted: bool) -> (Hold, Option<Admission>) {
+        let request = Request {
+            snapshot: &self.snapshot,
+            caller: &self.caller,
+            asked: &self.goal.asked(),
+            attempt: &self.attempt,
+            may_clamp: false,
+            is_admitted,
+            now: NOW,
+        };
+        self.ledger.hold(&request).unwrap()
+    }
+
+    fn hold(&self) -> (Hold, Admission) {
+        let (hold, admission) = self.hold_as(false);
+        (hold, admission.unwrap())
+    }
+
+    fn sending(&self) -> Sending<'_> {
+        Sending { caller: &self.caller, attempt: &self.attempt, at_ms: NOW.wall_ms }
+    }
+
+    fn budgets(&self) -> [BudgetStanding; 2] {
+        [0, 1].map(|at| self.ledger.at(NOW).of_budget(&self.world.budgets[at]))
+    }
+
+    /// What is spent and held, which is the same on both.
+    fn amounts(&self) -> (u64, u64) {
+        let [one, other] = self.budgets();
+        assert_eq!((one.spent, one.held), (other.spent, other.held));
+        (one.spent.0, one.held.0)
+    }
+
+    /// Requests, tokens, calls in flight.
+    fn counts(&self) -> (u64, u64, u32) {
+        let RateStanding { requests, tokens, concurrent } = self.ledger.at(NOW).of_rate_limit(&self.world.rates[0]);
+        (requests.used, tokens.used, concurrent)
     }
 }
 
-fn price() -> ModelPrice {
-    let rate = |unit, price| Rate { unit, tier: ServiceTier::Standard, above_tokens: 0, price: PicoUsd(price) };
-    ModelPrice::new(vec![rate(Unit::Input, 1_000), rate(Unit::Output, 2_000)])
+fn scene() -> Scene {
+    Scene::new([Mode::Hard; 2], None)
 }
 
 fn used(input: u64, output: u64) -> Metered {
     Metered { usage: Usage { input, output, ..Usage::default() }, source: UsageSource::Reported }
 }
 
-fn owner() -> Owner {
-    Owner::VirtualKey("vk".into())
-}
-
-fn hold(ledger: &Ledger) -> Hold {
-    // The same owner twice is one account.
-    ledger.hold(&[owner(), owner()], &attempt())
+#[test]
+fn a_hold_reserves_the_worst_case_on_each_account_once() {
+    let scene = scene();
+    let (hold, _admission) = scene.hold();
+    assert_eq!(hold.amount(), WORST);
+    assert_eq!(scene.amounts(), (0, WORST.0));
+    assert_eq!(scene.counts(), (1, 200, 1), "the rate limit that key and provider share counts once");
 }
 
 #[test]
-fn a_dropped_hold_leaves_no_trace() {
-    let ledger = Ledger::default();
-    let hold = hold(&ledger);
-    assert_eq!(ledger.balance(&owner()).held, WORST);
+fn a_dropped_hold_frees_what_it_reserved_and_the_call_goes_on() {
+    let scene = scene();
+    let (hold, admission) = scene.hold();
     drop(hold);
-    assert_eq!(ledger.balance(&owner()), Balance::default());
+    assert_eq!(scene.amounts(), (0, 0));
+    assert_eq!(scene.counts(), (1, 0, 1));
+    drop(admission);
+    assert_eq!(scene.counts(), (1, 0, 0));
 }
 
 #[test]
 fn a_settled_attempt_is_charged_what_it_used_on_every_account() {
-    let ledger = Ledger::default();
-    let charge = hold(&ledger).dispatch().settle(&used(10, 5), Some(&price()));
-    assert_eq!(charge.cost, NanoUsd(20));
-    let accounts = [owner(), Owner::Provider("openai".into()), Owner::Model("openai".into(), "gpt-4o".into())];
-    for account in accounts {
-        let balance = ledger.balance(&account);
-        assert_eq!((balance.held, balance.spent, balance.tokens, balance.attempts), (NanoUsd(0), NanoUsd(20), 15, 1));
-    }
+    let scene = scene();
+    let (hold, admission) = scene.hold();
+    let charge = hold.dispatch(&scene.sending()).unwrap().settle(&used(10, 5), scene.attempt.price(), 0);
+    assert_eq!((charge.cost, charge.source), (NanoUsd(50), UsageSource::Reported));
+    assert_eq!((scene.amounts(), scene.counts()), ((50, 0), (1, 15, 1)));
+    drop(admission);
+    assert_eq!(scene.counts(), (1, 15, 0));
+    assert_eq!(scene.ledger.counts().settled(UsageSource::Reported), 1);
+}
+
+#[test]
+fn a_usage_beyond_the_hold_is_charged_in_full_and_counted() {
+    let scene = scene();
+    let charge = scene.hold().0.dispatch(&scene.sending()).unwrap().settle(&used(0, 101), scene.attempt.price(), 0);
+    assert_eq!((charge.cost, scene.amounts()), (NanoUsd(1_010), (1_010, 0)));
+    assert_eq!(scene.ledger.counts().exceeded(), 1);
+}
+
+#[test]
+fn an_estimate_beyond_the_hold_is_charged_no_more_than_the_hold() {
+    let scene = scene();
+    let estimated = Metered { source: UsageSource::Estimated, ..used(0, 101) };
+    let charge = scene.hold().0.dispatch(&scene.sending()).unwrap().settle(&estimated, scene.attempt.price(), 0);
+    assert_eq!((charge.cost, scene.amounts()), (WORST, (WORST.0, 0)));
+    assert_eq!(scene.ledger.counts().exceeded(), 0);
 }
 
 #[test]
 fn a_dropped_sent_is_charged_its_whole_hold_as_abandoned() {
-    let ledger = Ledger::default();
-    drop(hold(&ledger).dispatch());
-    let balance = ledger.balance(&owner());
-    assert_eq!((balance.held, balance.spent, balance.abandoned), (NanoUsd(0), WORST, WORST));
-    assert_eq!(ledger.abandoned_attempts(), 1);
+    let scene = scene();
+    drop(scene.hold().0.dispatch(&scene.sending()).unwrap());
+    assert_eq!((scene.amounts(), scene.counts()), ((WORST.0, 0), (1, 200, 0)));
+    let counts = scene.ledger.counts();
+    assert_eq!((counts.abandoned_nano(), counts.settled(UsageSource::Abandoned)), (WORST.0, 1));
 }
 
 #[test]
 fn a_panic_between_dispatch_and_settlement_charges_once() {
-    let ledger = Arc::new(Ledger::default());
-    let inside = Arc::clone(&ledger);
-    let panicked = std::thread::spawn(move || {
-        let _sent = hold(&inside).dispatch();
+    let scene = scene();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let (hold, _admission) = scene.hold();
+        let _sent = hold.dispatch(&scene.sending()).unwrap();
         panic!("on purpose");
-    });
-    assert!(panicked.join().is_err());
-    assert_eq!(ledger.balance(&owner()).spent, WORST);
-}
-
-#[test]
-fn what_the_vendor_refused_is_free() {
-    let ledger = Ledger::default();
-    hold(&ledger).dispatch().settle_free();
-    let balance = ledger.balance(&owner());
-    assert_eq!((balance.held, balance.spent, balance.abandoned), (NanoUsd(0), NanoUsd(0), NanoUsd(0)));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((scene.amounts(), scene.counts()), ((WORST.0, 0), (1, 200, 0)));
 }
 
 #[test]
 fn an_abandoned_settlement_is_charged_its_whole_hold() {
-    let ledger = Ledger::default();
-    let abandoned = Metered { usage: Usage::default(), source: UsageSource::Abandoned };
-    assert_eq!(hold(&ledger).dispatch().settle(&abandoned, Some(&price())).cost, WORST);
-    assert_eq!(ledger.balance(&owner()).abandoned, WORST);
+    let scene = scene();
+    let abandoned = Metered { source: UsageSource::Abandoned, ..used(1, 1) };
+    let charge = scene.hold().0.dispatch(&scene.sending()).unwrap().settle(&abandoned, scene.attempt.price(), 0);
+    assert_eq!((charge.cost, scene.amounts()), (WORST, (WORST.0, 0)));
+    assert_eq!(scene.ledger.counts().abandoned_nano(), WORST.0);
 }
 
-proptest! {
-    #[test]
-    fn whatever_happens_nothing_stays_held_and_the_sum_is_right(fates in proptest::collection::vec(0_u8..4, 1..200)) {
-        let ledger = Ledger::default();
-        let mut expected = 0;
-        let threads = 4;
-        std::thread::scope(|scope| {
-            for part in fates.chunks(fates.len().div_ceil(threads)) {
-                let ledger = &ledger;
-                scope.spawn(move || for fate in part {
-                    let hold = hold(ledger);
-                    match fate {
-                        0 => drop(hold),
-                        1 => drop(hold.dispatch()),
-                        2 => drop(hold.dispatch().settle(&used(10, 5), Some(&price()))),
-                        _ => hold.dispatch().settle_free(),
-                    }
-                });
-            }
-        });
-        for fate in &fates {
-            expected += match fate { 1 => WORST.0, 2 => 20, _ => 0 };
-        }
-        let balance = ledger.balance(&owner());
-        prop_assert_eq!(balance.held, NanoUsd(0));
-        prop_assert_eq!(balance.spent, NanoUsd(expected));
-    }
+#[test]
+fn what_the_vendor_refused_is_free_but_was_a_request() {
+    let scene = scene();
+    scene.hold().0.dispatch(&scene.sending()).unwrap().settle_free(0);
+    assert_eq!((scene.amounts(), scene.counts()), ((0, 0), (1, 0, 0)));
+}
+
+#[test]
+fn a_fallback_holds_anew_and_is_no_second_request_of_its_caller() {
+    let scene = scene();
+    let (first, _admission) = scene.hold();
+    let first = first.dispatch(&scene.sending()).unwrap();
+    let (second, none) = scene.hold_as(true);
+    assert!(none.is_none());
+    assert_eq!((scene.amounts(), scene.counts()), ((0, 2 * WORST.0), (1, 400, 1)));
+    first.settle_free(0);
+    second.dispatch(&scene.sending()).unwrap().settle(&used(0, 1), scene.attempt.price(), 0);
+    assert_eq!((scene.amounts(), scene.counts()), ((10, 0), (1, 1, 1)));
+}
+
+#[test]
+fn a_free_operation_touches_no_account() {
+    let scene = scene();
+    let charge = Hold::free().dispatch(&scene.sending()).unwrap().settle(&used(5, 5), scene.attempt.price(), 0);
+    assert_eq!((charge.cost, scene.amounts(), scene.counts()), (NanoUsd::ZERO, (0, 0), (0, 0, 0)));
+}
+
+#[test]
+fn the_journal_has_an_attempt_before_it_is_sent_and_its_end_once() {
+    let journal = Arc::new(Notebook::default());
+    let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));
+    drop(scene.hold());
+    assert_eq!(journal.take(), [], "nothing was sent");
+
+    let sent = scene.hold().0.dispatch(&scene.sending()).unwrap();
+    let notes = journal.take();
+    let [Note::Opened { attempt, key, entries, .. }] = &*notes else { panic!("{notes:?}") };
+    assert_eq!((attempt.run, &**key), (3, "vk0"));
+    let amounts: Vec<_> = entries.iter().map(|(kind, id, _, _, amount)| (*kind, &**id, *amount)).collect();
+    use store::Kind::{Budget, Requests, Tokens};
+    assert_eq!(amounts, [(Budget, "b0", 1_000), (Budget, "b1", 1_000), (Requests, "r0", 1), (Tokens, "r0", 200)]);
+    sent.settle(&used(3, 4), scene.attempt.price(), 0);
+    let outcome = Outcome::Charged { nano: 40, tokens: 7 };
+    assert_eq!(journal.take(), [Note::Closed { attempt: *attempt, outcome }]);
+}
+
+#[test]
+fn where_nothing_can_be_written_a_hard_budget_sends_nothing_and_keeps_nothing() {
+    let journal = Arc::new(Notebook::default());
+    journal.fill(true);
+    let scene = Scene::new([Mode::Soft, Mode::Hard], Some(Arc::clone(&journal)));
+    let (hold, admission) = scene.hold();
+    let refusal = hold.dispatch(&scene.sending()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::LedgerUnavailable);
+    drop(admission);
+    assert_eq!((scene.amounts(), scene.counts()), ((0, 0), (1, 0, 0)));
+    assert_eq!((journal.take(), scene.ledger.counts().unwritten()), (Vec::new(), 1));
+}
+
+#[test]
+fn where_nothing_can_be_written_soft_budgets_go_on_and_close_nothing() {
+    let journal = Arc::new(Notebook::default());
+    journal.fill(true);
+    let scene = Scene::new([Mode::Soft; 2], Some(Arc::clone(&journal)));
+    let sent = scene.hold().0.dispatch(&scene.sending()).unwrap();
+    // It can be written again, but nobody would know of what it closes.
+    journal.fill(false);
+    sent.settle(&used(0, 2), scene.attempt.price(), 0);
+    assert_eq!((journal.take(), scene.amounts()), (Vec::new(), (20, 0)));
+}
+
+#[test]
+fn what_was_taken_back_is_closed_as_never_sent() {
+    let journal = Arc::new(Notebook::default());
+    let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));
+    scene.hold().0.dispatch(&scene.sending()).unwrap().take_back(0);
+    let notes = journal.take();
+    assert!(matches!(&*notes, [Note::Opened { .. }, Note::Closed { outcome: Outcome::Unsent, .. }]), "{notes:?}");
+    assert_eq!(scene.amounts(), (0, 0));
 }
