@@ -1,4 +1,4 @@
-//! Counting in a window: twelve slices that roll, or one window that is begun anew.
+//! Counting in a window: in twelve slices that roll, or in one window that begins with the first count in it.
 
 use std::time::Duration;
 
@@ -7,41 +7,53 @@ use crate::limit::{Algorithm, Quota, QuotaStanding};
 /// How many slices a rolling window has.
 const SLICES: u64 = 12;
 /// A slice counts until its end is one window old, so that one more than a window's slices count at any moment.
-const KEPT: usize = SLICES as usize + 1;
+const KEPT: usize = 13;
+/// Longer windows are as good as endless, and sums of times would not be exact.
+const LONGEST_MS: u64 = u64::MAX / 4;
 
-/// A count of requests or tokens.
+/// A count of requests, of which none is reserved.
+pub(super) type Requests = Counter<0>;
+/// A count of tokens, some of them reserved.
+pub(super) type Tokens = Counter<KEPT>;
+
+/// A count. `HELD`: in how many slices it is known what is reserved: in all or in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Counter {
+pub(super) struct Counter<const HELD: usize> {
+    /// Tells it from the account's counters of the same kind before it.
+    number: u32,
     algorithm: Algorithm,
+    /// Whether a fixed window is under way. One that is not begins when something is counted.
+    is_begun: bool,
     window_ms: u64,
-    /// The length of a slice.
+    /// The length of a slice. A fixed window has one.
     slice_ms: u64,
-    /// The newest slice's start.
+    /// When the newest slice began. It never goes back, so that no two begin together.
     newest_ms: u64,
-    /// By age: the newest first.
-    slices: [Slice; KEPT],
+    /// By age, the newest first; reserved amounts included.
+    used: [u64; KEPT],
+    /// The reserved part.
+    held: [u64; HELD],
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Slice {
-    /// Reserved amounts included.
-    used: u64,
-    held: u64,
-}
-
-impl Counter {
-    pub(super) fn new(algorithm: Algorithm, quota: Quota) -> Self {
-        let window_ms = quota.window.nominal_ms().max(1);
+impl<const HELD: usize> Counter<HELD> {
+    pub(super) fn new(number: u32, algorithm: Algorithm, quota: Quota) -> Self {
+        let window_ms = window_ms(quota);
         let slice_ms = match algorithm {
             Algorithm::Rolling => window_ms.div_ceil(SLICES),
             Algorithm::Fixed => window_ms,
         };
-        Self { algorithm, window_ms, slice_ms, newest_ms: 0, slices: [Slice::default(); KEPT] }
+        let (used, held) = ([0; KEPT], [0; HELD]);
+        Self { number, algorithm, is_begun: false, window_ms, slice_ms, newest_ms: 0, used, held }
     }
 
     /// Whether it counts as this quota wants it counted.
     pub(super) fn is_for(&self, algorithm: Algorithm, quota: Quota) -> bool {
-        self.algorithm == algorithm && self.window_ms == quota.window.nominal_ms().max(1)
+        self.algorithm == algorithm && self.window_ms == window_ms(quota)
+    }
+
+    /// Which one it is.
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     /// The length of a slice: what is kept of the count is kept by it.
@@ -49,124 +61,159 @@ impl Counter {
         self.slice_ms
     }
 
-    /// Moves on to this moment.
+    /// Moves on to this moment. One before the newest slice counts as in it.
     pub(super) fn roll(&mut self, now_ms: u64) {
+        let is_over = now_ms >= self.newest_ms.saturating_add(self.slice_ms);
         match self.algorithm {
-            Algorithm::Rolling => self.advance_to(now_ms / self.slice_ms * self.slice_ms),
-            Algorithm::Fixed if now_ms >= self.newest_ms.saturating_add(self.window_ms) => {
-                self.slices = [Slice::default(); KEPT];
-                self.newest_ms = now_ms;
+            Algorithm::Rolling if is_over => self.advance_to(now_ms / self.slice_ms * self.slice_ms),
+            Algorithm::Fixed if is_over || !self.is_begun => {
+                self.clear();
+                self.is_begun = false;
+                self.newest_ms = self.newest_ms.max(now_ms);
             }
-            Algorithm::Fixed => {}
+            Algorithm::Rolling | Algorithm::Fixed => {}
         }
     }
 
     fn advance_to(&mut self, start_ms: u64) {
-        if start_ms <= self.newest_ms {
-            return;
-        }
-        let steps = (start_ms - self.newest_ms) / self.slice_ms;
-        let steps = usize::try_from(steps).unwrap_or(KEPT).min(KEPT);
-        self.slices.rotate_right(steps % KEPT);
-        self.slices.iter_mut().take(steps).for_each(|slice| *slice = Slice::default());
-        self.newest_ms = start_ms;
+        let steps = start_ms.saturating_sub(self.newest_ms) / self.slice_ms;
+        let steps = usize::try_from(steps).unwrap_or(KEPT);
+        pass(&mut self.used, steps);
+        pass(&mut self.held, steps);
+        self.newest_ms = self.newest_ms.max(start_ms);
     }
 
-    /// What counts, reserved amounts included.
-    pub(super) fn used(&self) -> u64 {
-        self.slices.iter().fold(0, |sum, slice| sum.saturating_add(slice.used))
+    fn clear(&mut self) {
+        self.used.fill(0);
+        self.held.fill(0);
     }
 
-    fn held(&self) -> u64 {
-        self.slices.iter().fold(0, |sum, slice| sum.saturating_add(slice.held))
+    /// What counts at this moment, reserved amounts included.
+    fn used(&self, now_ms: u64) -> u64 {
+        sum(&self.used, self.counting(now_ms))
     }
 
-    /// How long until `need` more fit under `most`, if nothing else is counted; zero: they fit. Should reserved amounts alone be
-    /// in the way, it is a second: they are settled sooner than they roll out.
+    /// The part of it that is reserved.
+    fn held(&self, now_ms: u64) -> u64 {
+        sum(&self.held, self.counting(now_ms))
+    }
+
+    /// How long until `need` more fit under `most`, if nothing else is counted; zero: they fit. More than `most` never would:
+    /// then it is until nothing counts. Should reserved amounts alone be in the way, it is a second at most: they are settled
+    /// sooner than they roll out.
     pub(super) fn wait(&self, most: u64, need: u64, now_ms: u64) -> Duration {
         let room = most.saturating_sub(need);
-        if self.used() <= room {
+        let used = self.used(now_ms);
+        if used <= room {
             return Duration::ZERO;
         }
-        if self.used().saturating_sub(self.held()) <= room {
-            return Duration::from_secs(1);
-        }
-        let mut left = self.used();
-        let mut last = self.end_of(0);
-        for age in (0..KEPT).rev() {
-            let Some(slice) = self.slices.get(age).filter(|slice| slice.used > 0) else { continue };
-            left = left.saturating_sub(slice.used);
-            last = self.end_of(age);
-            if left <= room {
-                break;
-            }
-        }
-        Duration::from_millis(last.saturating_sub(now_ms))
+        // Those that count longest may stay, as many as there is room for.
+        let mut longest = 0_u64;
+        let is_in_the_way = |slice: &u64| {
+            longest = longest.saturating_add(*slice);
+            longest > room
+        };
+        let exact_ms =
+            self.used.iter().position(is_in_the_way).map_or(0, |age| self.end_ms(age).saturating_sub(now_ms));
+        let are_reserved = used.saturating_sub(self.held(now_ms)) <= room;
+        Duration::from_millis(if are_reserved { exact_ms.min(1_000) } else { exact_ms })
     }
 
-    /// When a slice no longer counts.
-    fn end_of(&self, age: usize) -> u64 {
-        let age_ms = self.slice_ms.saturating_mul(age as u64);
-        let end_ms = self.newest_ms.saturating_sub(age_ms).saturating_add(self.slice_ms);
-        match self.algorithm {
-            Algorithm::Rolling => end_ms.saturating_add(self.window_ms),
-            Algorithm::Fixed => end_ms,
-        }
+    /// How many slices count at this moment; the newest do.
+    fn counting(&self, now_ms: u64) -> usize {
+        let left_ms = self.end_ms(0).saturating_sub(now_ms);
+        usize::try_from(left_ms.div_ceil(self.slice_ms)).unwrap_or(KEPT)
     }
 
-    /// Counts in the newest slice, and says which that is.
+    /// When a slice of this age no longer counts.
+    fn end_ms(&self, age: usize) -> u64 {
+        let counts_ms = match self.algorithm {
+            Algorithm::Rolling => self.window_ms.saturating_add(self.slice_ms),
+            Algorithm::Fixed => self.window_ms,
+        };
+        let age_ms = self.slice_ms.saturating_mul(u64::try_from(age).unwrap_or(u64::MAX));
+        self.newest_ms.saturating_add(counts_ms).saturating_sub(age_ms)
+    }
+
+    /// Counts in the newest slice, and says when that began.
     pub(super) fn add(&mut self, used: u64, held: u64) -> u64 {
-        if let Some(newest) = self.slices.first_mut() {
-            newest.used = newest.used.saturating_add(used);
-            newest.held = newest.held.saturating_add(held);
-        }
+        self.is_begun = true;
+        self.change(self.newest_ms, |all_used, all_held| {
+            *all_used = all_used.saturating_add(used);
+            *all_held = all_held.saturating_add(held);
+        });
         self.newest_ms
     }
 
-    /// Replaces what was reserved in a slice by what was used. A slice that no longer counts stays as it is.
+    /// Replaces what was reserved in a slice by what was used. A slice that is gone stays so.
     pub(super) fn settle(&mut self, slice_ms: u64, held: u64, used: u64) {
-        if let Some(slice) = self.slice_mut(slice_ms) {
-            slice.held = slice.held.saturating_sub(held);
-            slice.used = slice.used.saturating_sub(held).saturating_add(used);
-        }
+        self.change(slice_ms, |all_used, all_held| {
+            *all_used = all_used.saturating_sub(held).saturating_add(used);
+            *all_held = all_held.saturating_sub(held);
+        });
     }
 
     /// Takes back what was counted in a slice.
     pub(super) fn take_back(&mut self, slice_ms: u64, used: u64) {
-        if let Some(slice) = self.slice_mut(slice_ms) {
-            slice.used = slice.used.saturating_sub(used);
-        }
+        self.change(slice_ms, |all_used, _| *all_used = all_used.saturating_sub(used));
     }
 
     /// Counts what an earlier process counted in a slice that began then. One of the future counts as of now.
     pub(super) fn restore(&mut self, slice_ms: u64, used: u64, now_ms: u64) {
-        let slice_ms = slice_ms.min(now_ms);
+        let start_ms = slice_ms.min(now_ms);
         match self.algorithm {
-            Algorithm::Fixed if slice_ms > self.newest_ms => {
-                self.newest_ms = slice_ms;
-                self.slices = [Slice::default(); KEPT];
+            Algorithm::Rolling => {
+                // Then it was no slice of a rolling window.
+                if !slice_ms.is_multiple_of(self.slice_ms) {
+                    return;
+                }
+                let start_ms = start_ms / self.slice_ms * self.slice_ms;
+                self.advance_to(start_ms);
+                self.change(start_ms, |all_used, _| *all_used = all_used.saturating_add(used));
+            }
+            // Two that are not over can only be left by a clock that was set back; what counts longer is safe.
+            Algorithm::Fixed if start_ms.saturating_add(self.window_ms) > now_ms => {
+                self.newest_ms = if self.is_begun { self.newest_ms.max(start_ms) } else { start_ms };
+                self.add(used, 0);
             }
             Algorithm::Fixed => {}
-            Algorithm::Rolling => self.advance_to(slice_ms / self.slice_ms * self.slice_ms),
-        }
-        if let Some(slice) = self.slice_mut(slice_ms / self.slice_ms * self.slice_ms) {
-            slice.used = slice.used.saturating_add(used);
         }
     }
 
-    fn slice_mut(&mut self, slice_ms: u64) -> Option<&mut Slice> {
-        let age = match self.algorithm {
-            Algorithm::Rolling => self.newest_ms.checked_sub(slice_ms)? / self.slice_ms,
-            Algorithm::Fixed => (slice_ms != self.newest_ms).into(),
-        };
-        self.slices.get_mut(usize::try_from(age).ok()?).filter(|_| self.algorithm == Algorithm::Rolling || age == 0)
+    /// Changes what is used and held in the slice that began then, if it is still there.
+    fn change(&mut self, slice_ms: u64, change: impl FnOnce(&mut u64, &mut u64)) {
+        let Some(age_ms) = self.newest_ms.checked_sub(slice_ms) else { return };
+        // What is left of an older one must not be read by a thread whose time is old.
+        if self.algorithm == Algorithm::Fixed && age_ms > 0 {
+            return;
+        }
+        let age = usize::try_from(age_ms / self.slice_ms).unwrap_or(KEPT);
+        if let Some(used) = self.used.get_mut(age) {
+            change(used, self.held.get_mut(age).unwrap_or(&mut 0));
+        }
     }
 
+    /// What stands at this moment, with nothing moved.
     pub(super) fn standing(&self, now_ms: u64) -> QuotaStanding {
-        let oldest = (0..KEPT).rev().find(|age| self.slices.get(*age).is_some_and(|slice| slice.used > 0));
-        let frees_in_ms = oldest.map_or(0, |age| self.end_of(age).saturating_sub(now_ms));
-        QuotaStanding { used: self.used(), held: self.held(), frees_in_ms }
+        let oldest = self.used.iter().take(self.counting(now_ms)).rposition(|used| *used > 0);
+        let frees_in_ms = oldest.map_or(0, |age| self.end_ms(age).saturating_sub(now_ms));
+        QuotaStanding { used: self.used(now_ms), held: self.held(now_ms), frees_in_ms }
     }
+}
+
+fn window_ms(quota: Quota) -> u64 {
+    quota.window.nominal_ms().clamp(1, LONGEST_MS)
+}
+
+/// Makes room for so many new slices.
+fn pass(slices: &mut [u64], steps: usize) {
+    let steps = steps.min(slices.len());
+    slices.rotate_right(steps);
+    slices.iter_mut().take(steps).for_each(|slice| *slice = 0);
+}
+
+fn sum(slices: &[u64], newest: usize) -> u64 {
+    slices.iter().take(newest).fold(0, |sum, slice| sum.saturating_add(*slice))
 }
 
 #[cfg(test)]

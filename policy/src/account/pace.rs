@@ -1,15 +1,19 @@
 //! What was used of a rate limit: requests and tokens in their windows, and calls in flight.
 
+use std::time::Duration;
+
 use super::Short;
-use super::counter::Counter;
+use super::counter::{Counter, Requests, Tokens};
 use crate::limit::{Algorithm, Quota, QuotaStanding, RateLimit, RateStanding};
 
-/// The counts of one rate limit.
+/// The counts of one rate limit. Small while nothing is counted: there may be a million of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
-    requests: Option<Counter>,
-    tokens: Option<Counter>,
+    requests: Option<Box<Requests>>,
+    tokens: Option<Box<Tokens>>,
     concurrent: u32,
+    /// How many counters there have been.
+    counters: u32,
 }
 
 /// What one attempt counts as.
@@ -28,13 +32,23 @@ pub struct PaceMark {
     pub request: Option<(u64, u64)>,
     /// The slice and length of slice of its tokens, and how many are reserved.
     pub tokens: Option<(u64, u64, u64)>,
+    /// By which counter of requests.
+    request_counter: u32,
+    /// By which counter of tokens.
+    token_counter: u32,
 }
 
 impl Pace {
-    /// Moves on to this moment. A quota whose window was changed begins anew.
+    /// Moves on to this moment; the other steps go from there. A quota whose window was changed begins anew. Nothing begins a
+    /// fixed window but something that is counted in it.
     pub fn roll(&mut self, limit: &RateLimit, steady_ms: u64) {
-        roll(&mut self.requests, limit.algorithm, limit.requests, steady_ms);
-        roll(&mut self.tokens, limit.algorithm, limit.tokens, steady_ms);
+        let Self { requests, tokens, counters, .. } = self;
+        if let Some(requests) = fit(requests, limit.algorithm, limit.requests, counters) {
+            requests.roll(steady_ms);
+        }
+        if let Some(tokens) = fit(tokens, limit.algorithm, limit.tokens, counters) {
+            tokens.roll(steady_ms);
+        }
     }
 
     /// Whether an attempt may be made.
@@ -42,14 +56,8 @@ impl Pace {
     /// # Errors
     /// [`Short::Crowded`] or [`Short::Limited`].
     pub fn check(&self, limit: &RateLimit, slot: Slot, steady_ms: u64) -> Result<(), Short> {
-        let wait = |counter: &Option<Counter>, quota: Option<Quota>, need: u64| {
-            let counted = counter.as_ref().zip(quota).filter(|_| need > 0);
-            counted
-                .map(|(counter, quota)| counter.wait(quota.most, need.min(quota.most), steady_ms))
-                .unwrap_or_default()
-        };
-        let requests = wait(&self.requests, limit.requests, u64::from(slot.request));
-        let tokens = wait(&self.tokens, limit.tokens, slot.tokens);
+        let requests = wait(self.requests.as_deref(), limit.requests, u64::from(slot.request), steady_ms);
+        let tokens = wait(self.tokens.as_deref(), limit.tokens, slot.tokens, steady_ms);
         if !requests.is_zero() || !tokens.is_zero() {
             let (is_requests, is_tokens) = (!requests.is_zero(), !tokens.is_zero());
             return Err(Short::Limited { requests: is_requests, tokens: is_tokens, wait: requests.max(tokens) });
@@ -60,16 +68,20 @@ impl Pace {
 
     /// Counts an attempt.
     pub fn hold(&mut self, limit: &RateLimit, slot: Slot) -> PaceMark {
+        let mut mark = PaceMark::default();
         if slot.request {
             self.concurrent = self.concurrent.saturating_add(1);
         }
-        let request =
-            self.requests.as_mut().filter(|_| slot.request).map(|counter| (counter.add(1, 0), counter.slice_ms()));
-        let tokens = self.tokens.as_mut().zip(limit.tokens).map(|(counter, quota)| {
+        if let Some(requests) = self.requests.as_mut().filter(|_| slot.request) {
+            mark.request = Some((requests.add(1, 0), requests.slice_ms()));
+            mark.request_counter = requests.number();
+        }
+        if let Some((tokens, quota)) = self.tokens.as_mut().zip(limit.tokens) {
             let held = slot.tokens.min(quota.most);
-            (counter.add(held, held), counter.slice_ms(), held)
-        });
-        PaceMark { request, tokens }
+            mark.tokens = Some((tokens.add(held, held), tokens.slice_ms(), held));
+            mark.token_counter = tokens.number();
+        }
+        mark
     }
 
     /// An attempt or a call that was counted as one in flight is over.
@@ -79,69 +91,89 @@ impl Pace {
 
     /// Replaces what was reserved by what was used; `None`: what was reserved counts as used.
     pub fn settle(&mut self, mark: PaceMark, used: Option<u64>) {
-        if let Some((counter, (slice, _, held))) = self.tokens.as_mut().zip(mark.tokens) {
-            counter.settle(slice, held, used.unwrap_or(held));
+        let tokens = self.tokens.as_mut().filter(|tokens| tokens.number() == mark.token_counter);
+        if let Some((tokens, (slice_ms, _, held))) = tokens.zip(mark.tokens) {
+            tokens.settle(slice_ms, held, used.unwrap_or(held));
         }
     }
 
     /// Takes back that it was a request: nothing was sent.
     pub fn take_back_request(&mut self, mark: PaceMark) {
-        if let Some((counter, (slice, _))) = self.requests.as_mut().zip(mark.request) {
-            counter.take_back(slice, 1);
+        let requests = self.requests.as_mut().filter(|requests| requests.number() == mark.request_counter);
+        if let Some((requests, (slice_ms, _))) = requests.zip(mark.request) {
+            requests.take_back(slice_ms, 1);
         }
     }
 
-    /// Counts what an earlier process counted: requests of a slice.
+    /// Counts what an earlier process counted: requests of a slice, told by its start and length. One of another length is of
+    /// another window, and does not count.
     pub fn restore_requests(&mut self, limit: &RateLimit, slice: (u64, u64), used: u64, steady_ms: u64) {
-        restore(&mut self.requests, limit.algorithm, limit.requests, slice, used, steady_ms);
+        let requests = fit(&mut self.requests, limit.algorithm, limit.requests, &mut self.counters);
+        if let Some(requests) = requests.filter(|requests| requests.slice_ms() == slice.1) {
+            requests.restore(slice.0, used, steady_ms);
+        }
     }
 
-    /// Counts what an earlier process counted: tokens of a slice.
+    /// Counts what an earlier process counted: tokens of a slice, told by its start and length. One of another length is of
+    /// another window, and does not count.
     pub fn restore_tokens(&mut self, limit: &RateLimit, slice: (u64, u64), used: u64, steady_ms: u64) {
-        restore(&mut self.tokens, limit.algorithm, limit.tokens, slice, used, steady_ms);
+        let tokens = fit(&mut self.tokens, limit.algorithm, limit.tokens, &mut self.counters);
+        if let Some(tokens) = tokens.filter(|tokens| tokens.slice_ms() == slice.1) {
+            tokens.restore(slice.0, used, steady_ms);
+        }
     }
 
     /// What stands at this moment, with nothing moved.
     #[must_use]
     pub fn standing(&self, limit: &RateLimit, steady_ms: u64) -> RateStanding {
-        let standing = |counter: &Option<Counter>, quota| {
-            let mut counter = counter.clone();
-            roll(&mut counter, limit.algorithm, quota, steady_ms);
-            counter.map_or_else(QuotaStanding::default, |counter| counter.standing(steady_ms))
-        };
         RateStanding {
-            requests: standing(&self.requests, limit.requests),
-            tokens: standing(&self.tokens, limit.tokens),
+            requests: standing(self.requests.as_deref(), limit.algorithm, limit.requests, steady_ms),
+            tokens: standing(self.tokens.as_deref(), limit.algorithm, limit.tokens, steady_ms),
             concurrent: self.concurrent,
         }
     }
 }
 
-fn roll(counter: &mut Option<Counter>, algorithm: Algorithm, quota: Option<Quota>, steady_ms: u64) {
-    match (&mut *counter, quota) {
-        (_, None) => *counter = None,
-        (Some(counter), Some(quota)) if counter.is_for(algorithm, quota) => counter.roll(steady_ms),
-        (_, Some(quota)) => {
-            let mut fresh = Counter::new(algorithm, quota);
-            fresh.roll(steady_ms);
-            *counter = Some(fresh);
+/// The counter, if one is wanted: the one that is there where it counts as it should, else a new one.
+fn fit<'a, const HELD: usize>(
+    counter: &'a mut Option<Box<Counter<HELD>>>,
+    algorithm: Algorithm,
+    quota: Option<Quota>,
+    counters: &mut u32,
+) -> Option<&'a mut Counter<HELD>> {
+    match quota {
+        None => *counter = None,
+        Some(quota) if counter.as_ref().is_some_and(|counter| counter.is_for(algorithm, quota)) => {}
+        Some(quota) => {
+            *counters = counters.wrapping_add(1);
+            *counter = Some(Box::new(Counter::new(*counters, algorithm, quota)));
         }
+    }
+    counter.as_deref_mut()
+}
+
+/// How long until so many more fit.
+fn wait<const HELD: usize>(
+    counter: Option<&Counter<HELD>>,
+    quota: Option<Quota>,
+    need: u64,
+    steady_ms: u64,
+) -> Duration {
+    match counter.zip(quota).filter(|_| need > 0) {
+        Some((counter, quota)) => counter.wait(quota.most, need, steady_ms),
+        None => Duration::ZERO,
     }
 }
 
-fn restore(
-    counter: &mut Option<Counter>,
+/// What stands; nothing where the window has been changed since.
+fn standing<const HELD: usize>(
+    counter: Option<&Counter<HELD>>,
     algorithm: Algorithm,
     quota: Option<Quota>,
-    (slice_ms, length_ms): (u64, u64),
-    used: u64,
     steady_ms: u64,
-) {
-    let Some(quota) = quota else { return };
-    let counter = counter.get_or_insert_with(|| Counter::new(algorithm, quota));
-    if counter.slice_ms() == length_ms {
-        counter.restore(slice_ms, used, steady_ms);
-    }
+) -> QuotaStanding {
+    let counter = counter.zip(quota).filter(|(counter, quota)| counter.is_for(algorithm, *quota));
+    counter.map_or_else(QuotaStanding::default, |(counter, _)| counter.standing(steady_ms))
 }
 
 #[cfg(test)]
