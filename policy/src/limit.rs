@@ -241,3 +241,6 @@ pub enum Limit<'a> {
     /// A rate limit.
     Rate(&'a RateLimit),
 }
+
+#[cfg(test)]
+mod tests;
