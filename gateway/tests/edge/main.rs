@@ -22,6 +22,7 @@ mod concurrency;
 mod connections;
 mod credentials;
 mod crowd;
+mod durability;
 mod evasion;
 mod explain;
 mod failover;
