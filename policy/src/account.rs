@@ -1,5 +1,6 @@
-//! What was used of one limit: pure steps, each under the account's lock, which is elsewhere. Limits and time are arguments:
-//! a configuration can change the one without touching the amounts, and a test can replay the other.
+//! What was used of one limit: pure steps, each under the account's lock, which is elsewhere. An account is rolled to
+//! the moment, checked, and held on, in this order. Limits and time are arguments: a configuration can change the one without
+//! touching the amounts, and a test can replay the other.
 
 mod counter;
 mod pace;
@@ -9,15 +10,6 @@ pub use pace::{Pace, PaceMark, Slot};
 pub use spending::{Spending, SpendingMark};
 
 use std::time::Duration;
-
-/// What an attempt asks for, of each account that it touches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
-    /// The most that it can cost.
-    pub amount: crate::money::NanoUsd,
-    /// The tokens that it is likely to use, input and output.
-    pub tokens: u64,
-}
 
 /// Why an account cannot take an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +24,7 @@ pub enum Short {
         requests: bool,
         /// The one on tokens.
         tokens: bool,
-        /// When there is room again, as far as can be said.
+        /// How long until there is room, if nothing else is counted; a second at most where only reserved tokens are in the way.
         wait: Duration,
     },
     /// As many calls are in flight as may be.
