@@ -4,6 +4,7 @@ mod books;
 mod clamping;
 pub(crate) mod notebook;
 mod play;
+mod restoring;
 mod step;
 mod threads;
 pub(crate) mod world;

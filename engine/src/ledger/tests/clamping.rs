@@ -38,6 +38,7 @@ fn hold(world: &World, ledger: &Ledger, max_output: Option<u64>, may_clamp: bool
         caller: &caller,
         asked: &asked,
         attempt: &attempt,
+        more_input: 0,
         may_clamp,
         is_admitted: false,
         now: NOW,

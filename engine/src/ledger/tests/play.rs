@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy::decision::Reason;
+use policy::decision::{LimitsLeft, Reason};
 use policy::limit::{Accounts, Algorithm, Mode, Quota, RateLimit};
 use policy::money::NanoUsd;
 use policy::price::ModelPrice;
@@ -37,6 +37,8 @@ struct Under {
     price: Option<ModelPrice>,
     ask: Ask,
     entries: Vec<Written>,
+    /// What is left of the tightest quotas: on requests, on tokens.
+    left: [Option<(u64, u64)>; 2],
     /// Under which name it is in the journal.
     written: Option<AttemptId>,
 }
@@ -181,9 +183,22 @@ impl Play {
         let expected =
             self.books.hold(world, &Wish { key, goal, ask, worst, likely_tokens, may_clamp, is_admitted }, now);
         let snapshot = &self.snapshot;
-        let request =
-            Request { snapshot, caller: &caller, asked: &asked, attempt: &attempt, may_clamp, is_admitted, now };
-        match (self.ledger.hold(&request), expected) {
+        let request = Request {
+            more_input: 0,
+            snapshot,
+            caller: &caller,
+            asked: &asked,
+            attempt: &attempt,
+            may_clamp,
+            is_admitted,
+            now,
+        };
+        self.check_order(&request);
+        let probed = self.ledger.probe(&request).map_err(|denied| denied.refusal);
+        assert_eq!(self.standings(), before, "what is only asked changes nothing");
+        let made = self.ledger.hold(&request);
+        assert_eq!(probed.as_ref().err(), made.as_ref().err().map(|denied| &denied.refusal));
+        match (made, expected) {
             (Ok((hold, admission)), Ok(booked)) => {
                 assert_eq!((hold.amount(), hold.clamped()), (booked.amount, booked.clamped));
                 assert_eq!(admission.is_none(), is_admitted);
@@ -194,7 +209,8 @@ impl Play {
                 let entries = self.books.written(&self.world, &booked);
                 let price = self.world.price(goal);
                 self.check_rooms(&booked);
-                self.holds.push((hold, Under { booked, caller, attempt, price, ask, entries, written: None }));
+                let left = self.left(&booked);
+                self.holds.push((hold, Under { booked, caller, attempt, price, ask, entries, left, written: None }));
             }
             (Err(denied), Err(refused)) => {
                 assert_told(&denied, &refused);
@@ -203,6 +219,12 @@ impl Play {
             (made, expected) => panic!("{made:?}, expected {expected:?}"),
         }
         assert_eq!(self.notebook.take(), [], "what is not sent is not written");
+    }
+
+    /// Accounts are locked in one order, each once.
+    fn check_order(&self, request: &Request<'_>) {
+        let lines = self.ledger.lines(request);
+        assert!(lines.is_sorted_by(|one, next| one.account.number < next.account.number), "{lines:?}");
     }
 
     /// Right after an attempt was held, no limit that it touched is exceeded.
@@ -226,6 +248,24 @@ impl Play {
         }
     }
 
+    /// What is left of the quotas of which the smallest share is left, and how many there are of each.
+    fn left(&self, booked: &Booked) -> [Option<(u64, u64)>; 2] {
+        let mut tightest = [None; 2];
+        for line in &booked.lines {
+            let Which::Rate(at) = line.which else { continue };
+            let (limit, standing) = (&self.world.rates[at], self.books.rate(&self.world, at, self.now));
+            let quotas = [(limit.requests, standing.requests), (limit.tokens, standing.tokens)];
+            for ((quota, standing), tightest) in quotas.into_iter().zip(&mut tightest) {
+                let Some(Quota { most, .. }) = quota else { continue };
+                let left = most.saturating_sub(standing.used);
+                if tightest.is_none_or(|(other, of)| left * of < other * most) {
+                    *tightest = Some((left, most));
+                }
+            }
+        }
+        tightest
+    }
+
     fn dispatch(&mut self, at: usize, is_full: bool) {
         let (hold, mut under) = self.holds.swap_remove(at);
         self.notebook.fill(is_full);
@@ -246,6 +286,14 @@ impl Play {
                     under.written = Some(*attempt);
                 } else {
                     assert_eq!(notes, []);
+                }
+                let LimitsLeft { requests, tokens } = sent.left();
+                let told = [requests, tokens].map(|quota| quota.as_ref().map(|quota| (quota.left, quota.most)));
+                for (told, expected) in told.into_iter().zip(under.left) {
+                    assert_eq!(told.is_some(), expected.is_some());
+                    // Of two quotas with the same share left either may be told.
+                    let is_same = |((left, of), (other, most)): ((u64, u64), (u64, u64))| left * most == other * of;
+                    assert!(told.zip(expected).is_none_or(is_same), "{told:?}, expected {expected:?}");
                 }
                 self.sents.push((sent, under));
             }

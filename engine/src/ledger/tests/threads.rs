@@ -65,6 +65,7 @@ fn calls(world: &World, ledger: &Ledger, seed: usize) -> Made {
             caller: &caller,
             asked: &asked,
             attempt: &attempt,
+            more_input: 0,
             may_clamp: false,
             is_admitted: false,
             now: NOW,
