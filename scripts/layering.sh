@@ -5,26 +5,33 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=0
 
-# must_not CRATE PATTERN: no package in CRATE's normal dependency tree has a name that matches PATTERN.
+# must_not CRATE PATTERN [OPTION…]: no package in CRATE's normal dependency tree has a name that matches PATTERN. The options are
+# those of cargo tree.
 must_not() {
-    local found
-    found="$(cargo tree --locked -e normal -p "$1" --prefix none --format '{p}' 2>/dev/null |
-        awk '{ print $1 }' | sort -u | grep -Ex "$2" | tr '\n' ' ' || true)"
+    local crate="$1" pattern="$2" found
+    shift 2
+    found="$(cargo tree --locked -e normal -p "$crate" --prefix none --format '{p}' "$@" 2>/dev/null |
+        awk '{ print $1 }' | sort -u | grep -Ex "$pattern" | tr '\n' ' ' || true)"
     if [ -n "$found" ]; then
-        echo "$1 must not know: $found" >&2
+        echo "$crate must not know: $found" >&2
         failed=1
     fi
 }
 
-io='tokio|pingora.*|axum|hyper|reqwest|rusqlite|tokio-postgres'
-must_not policy "$io|providers|engine|gateway|loadtest"
-must_not providers "$io|engine|gateway|loadtest"
-must_not engine "$io|http|gateway|loadtest"
+databases='rusqlite|libsqlite3-sys|tokio-postgres|postgres'
+network='tokio|pingora.*|axum|hyper|reqwest'
+must_not policy "$network|$databases|providers|store|engine|gateway|loadtest"
+must_not providers "$network|$databases|store|engine|gateway|loadtest"
+must_not store "$network|http|providers|engine|gateway|loadtest"
+must_not engine "$network|http|gateway|loadtest"
 must_not gateway "axum|loadtest"
-must_not loadtest "policy|providers|engine|gateway"
+must_not loadtest "$databases|policy|providers|store|engine|gateway"
+# A database comes to these by way of store, and by no other.
+must_not engine "$databases" --depth 1
+must_not gateway "$databases" --depth 1
 
 # The trees must be there at all: a misspelt crate would have none, and pass.
-for crate in policy providers engine gateway loadtest; do
+for crate in policy providers store engine gateway loadtest; do
     cargo tree --locked -e normal -p "$crate" --depth 0 >/dev/null
 done
 [ "$failed" -eq 0 ] && echo "layering: ok"

@@ -39,8 +39,12 @@ impl Attempted {
     /// What it reserved on the budget where it reserved most, in nano-dollars: its worst case.
     #[must_use]
     pub fn nano(&self) -> u64 {
-        let budgets = self.amounts.iter().filter(|amount| amount.kind == Kind::Budget);
-        budgets.map(|amount| amount.amount).max().unwrap_or_default()
+        Self::nano_of(self.amounts.iter().map(Amount::entry))
+    }
+
+    pub(crate) fn nano_of<'a>(entries: impl Iterator<Item = Entry<'a>>) -> u64 {
+        let budgets = entries.filter(|entry| entry.kind == Kind::Budget);
+        budgets.map(|entry| entry.amount).max().unwrap_or_default()
     }
 
     /// As a record, with its amounts.
@@ -55,19 +59,6 @@ impl Amount {
     pub(crate) fn entry(&self) -> Entry<'_> {
         let Self { kind, id, start_ms, length_ms, amount } = self;
         Entry { kind: *kind, id, start_ms: *start_ms, length_ms: *length_ms, amount: *amount }
-    }
-}
-
-impl From<&Opened<'_>> for Attempted {
-    fn from(opened: &Opened<'_>) -> Self {
-        Self {
-            attempt: opened.attempt,
-            at_ms: opened.at_ms,
-            key: opened.key.to_owned(),
-            provider: opened.provider.to_owned(),
-            model: opened.model.to_owned(),
-            amounts: opened.entries.iter().map(Amount::from).collect(),
-        }
     }
 }
 

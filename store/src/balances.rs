@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
-use crate::{Attempted, StoreError};
 
 /// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
 pub(crate) trait Balances: fmt::Debug + Send {
@@ -19,10 +19,10 @@ pub(crate) trait Balances: fmt::Debug + Send {
     fn standing(&mut self) -> Result<Standing, StoreError>;
 
     /// Keeps what a stretch of the journal changes; nothing if that stretch was folded before.
-    fn fold(&mut self, change: &Change) -> Result<(), StoreError>;
+    fn fold(&mut self, change: &Change<'_>) -> Result<(), StoreError>;
 
     /// Keeps how the windows of budgets follow each other. Gives the attempts among `attempts` that have changed with that.
-    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Attempted>, StoreError>;
+    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Open>, StoreError>;
 
     /// A part of the abandoned attempts, newest first.
     fn abandoned(&mut self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError>;
@@ -31,13 +31,16 @@ pub(crate) trait Balances: fmt::Debug + Send {
     fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError>;
 }
 
+/// An attempt that is open, with the payload of its record.
+pub(crate) type Open = (AttemptId, Box<[u8]>);
+
 /// How far the journal is folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The number of the last segment that was.
     pub(crate) folded_to: u64,
     /// The attempts that were open then.
-    pub(crate) open: Vec<Attempted>,
+    pub(crate) open: Vec<Open>,
 }
 
 /// All balances.

@@ -145,7 +145,7 @@ impl Bookkeeper {
         // Attempts that are open by now belong to the windows as they were.
         self.flush()?;
         let detached = self.balances.adopt(budgets, &self.attempts)?;
-        self.attempts.open.extend(detached.into_iter().map(|attempted| (attempted.attempt, attempted)));
+        self.attempts.replace(detached);
         Ok(())
     }
 
@@ -203,15 +203,16 @@ impl Bookkeeper {
             self.journal.note(format!("{} is gone, and what was in it is lost", path.display()));
             return Ok(());
         };
-        if let Some(trouble) = told.set_aside(self.folder.path(), number)? {
-            self.journal.note(trouble);
-            self.journal.counts.bytes_set_aside.fetch_add(told.rest.len() as u64, Ordering::Relaxed);
-        }
         let mut change = Change::up_to(number);
-        told.records.into_iter().for_each(|record| change.add(&self.attempts, record));
+        let rest = change.add_all(&self.attempts, &told);
+        if let Some(trouble) = told.set_aside(rest, self.folder.path())? {
+            self.journal.note(trouble);
+            self.journal.counts.bytes_set_aside.fetch_add(rest.len() as u64, Ordering::Relaxed);
+        }
         self.balances.fold(&change)?;
         self.count(&change);
-        self.attempts.apply(change);
+        let carried_over = change.carried_over();
+        self.attempts.apply(carried_over);
         // Should it stay, the next process deletes it: the balances say that it is folded.
         if let Err(error) = std::fs::remove_file(&path) {
             self.journal.note(StoreError::file("removed", &path)(error).to_string());
@@ -219,7 +220,7 @@ impl Bookkeeper {
         Ok(())
     }
 
-    fn count(&self, change: &Change) {
+    fn count(&self, change: &Change<'_>) {
         let counts = &self.journal.counts;
         let add = |count: &AtomicU64, number: u64| count.fetch_add(number, Ordering::Relaxed);
         add(&counts.folds, 1);

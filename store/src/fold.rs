@@ -6,36 +6,37 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::balance::plus;
-use crate::journal::record::Record;
-use crate::journal::{AttemptId, Closed, Kind, Outcome};
-use crate::{Abandoned, Amount, Attempted};
+use crate::journal::record::{Record, Recorded};
+use crate::journal::told::Told;
+use crate::journal::{AttemptId, Closed, Entry, Kind, Outcome};
+use crate::{Abandoned, Attempted};
 
 /// What is known of attempts between two folds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attempts {
-    /// Those that are still open.
-    pub(crate) open: HashMap<AttemptId, Attempted>,
+    /// Those that are still open: the payloads of their records.
+    open: HashMap<AttemptId, Box<[u8]>>,
     /// Those that ended in the last fold: should one be opened again, it is known.
     ended: HashSet<AttemptId>,
 }
 
 /// What a stretch of the journal changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct Change<'a> {
     /// The number of the last segment in it.
     pub(crate) folded_to: u64,
     /// The time of the newest record in it, in milliseconds since 1970.
     pub(crate) newest_ms: u64,
     /// What is charged to budgets: by id and by the beginning of the window.
-    pub(crate) charges: HashMap<String, BTreeMap<u64, u64>>,
+    pub(crate) charges: HashMap<&'a str, BTreeMap<u64, u64>>,
     /// What is counted on rate limits, or taken back.
-    pub(crate) slices: HashMap<SliceId, Counted>,
+    pub(crate) slices: HashMap<SliceId<'a>, Counted>,
     /// The attempts that are new, and still open.
-    pub(crate) opened: HashMap<AttemptId, Attempted>,
+    pub(crate) opened: HashMap<AttemptId, Recorded<'a>>,
     /// The attempts that were open before, and are over.
     pub(crate) ended: HashSet<AttemptId>,
     /// The attempts that are charged in full, and when they were found to be abandoned.
-    pub(crate) abandoned: Vec<(Attempted, u64)>,
+    pub(crate) abandoned: Vec<(Recorded<'a>, u64)>,
     /// Attempts that were both opened and ended here.
     passed: HashSet<AttemptId>,
     /// Records that changed nothing.
@@ -43,10 +44,10 @@ pub(crate) struct Change {
 }
 
 /// A slice of a rate limit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SliceId {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SliceId<'a> {
     pub(crate) kind: Kind,
-    pub(crate) id: String,
+    pub(crate) id: &'a str,
     pub(crate) length_ms: u64,
     pub(crate) start_ms: u64,
 }
@@ -58,120 +59,127 @@ pub(crate) struct Counted {
     taken_back: u64,
 }
 
-impl Change {
+/// What a change leaves behind for the next.
+#[derive(Debug)]
+pub(crate) struct CarriedOver {
+    opened: Vec<(AttemptId, Box<[u8]>)>,
+    ended: HashSet<AttemptId>,
+    passed: HashSet<AttemptId>,
+}
+
+impl<'a> Change<'a> {
     /// None yet, of a stretch that ends with this segment.
     pub(crate) fn up_to(folded_to: u64) -> Self {
         Self { folded_to, ..Self::default() }
     }
 
-    /// Adds what a record changes, after those that led to `before`.
-    pub(crate) fn add(&mut self, before: &Attempts, record: Record) {
+    /// Adds what a segment changes, after those that led to `before`. Gives what follows its records, and is none.
+    pub(crate) fn add_all(&mut self, before: &'a Attempts, told: &'a Told) -> &'a [u8] {
+        let mut records = told.records();
+        records.by_ref().for_each(|record| self.add(before, record));
+        records.rest()
+    }
+
+    fn add(&mut self, before: &'a Attempts, record: Record<'a>) {
         match record {
-            Record::Opened(attempted) => self.add_opened(before, attempted),
+            Record::Opened(recorded) => self.add_opened(before, recorded),
             Record::Closed(closed) => self.add_closed(before, closed),
         }
     }
 
     /// Charges all that is still open in full, and says how much that is.
-    pub(crate) fn abandon_all(&mut self, before: &Attempts, now_ms: u64) -> Abandoned {
-        let known = self.abandoned.len();
-        let opened = std::mem::take(&mut self.opened);
-        for (name, attempted) in opened {
-            self.passed.insert(name);
-            self.abandon(attempted, now_ms);
-        }
-        for (name, attempted) in &before.open {
-            if self.ended.insert(*name) {
-                self.abandon(attempted.clone(), now_ms);
-            }
-        }
+    pub(crate) fn abandon_all(&mut self, before: &'a Attempts, now_ms: u64) -> Abandoned {
         let mut total = Abandoned::default();
-        for (attempted, _) in self.abandoned.iter().skip(known) {
+        let opened = std::mem::take(&mut self.opened);
+        self.passed.extend(opened.keys());
+        let left = before.iter().filter(|recorded| self.ended.insert(recorded.attempt));
+        let left: Vec<_> = opened.into_values().chain(left).collect();
+        for recorded in left {
             total.attempts += 1;
-            total.nano = total.nano.saturating_add(attempted.nano());
+            total.nano = total.nano.saturating_add(Attempted::nano_of(recorded.entries()));
+            self.abandon(recorded, now_ms);
         }
         total
     }
 
-    fn add_opened(&mut self, before: &Attempts, attempted: Attempted) {
-        self.newest_ms = self.newest_ms.max(attempted.at_ms);
-        let name = attempted.attempt;
-        let is_known = before.open.contains_key(&name) || before.ended.contains(&name);
-        if is_known || self.opened.contains_key(&name) || self.passed.contains(&name) {
+    /// What is to be known once it is kept.
+    pub(crate) fn carried_over(self) -> CarriedOver {
+        let opened = self.opened.into_iter().map(|(name, recorded)| (name, recorded.payload.into())).collect();
+        CarriedOver { opened, ended: self.ended, passed: self.passed }
+    }
+
+    fn add_opened(&mut self, before: &Attempts, recorded: Recorded<'a>) {
+        self.newest_ms = self.newest_ms.max(recorded.at_ms);
+        let name = recorded.attempt;
+        if before.knows(&name) || self.opened.contains_key(&name) || self.passed.contains(&name) {
             self.strays += 1;
             return;
         }
         // It is a request from now on, whenever it ends.
-        for amount in attempted.amounts.iter().filter(|amount| amount.kind == Kind::Requests) {
-            self.count(amount, amount.amount);
+        for entry in recorded.entries().filter(|entry| entry.kind == Kind::Requests) {
+            self.count(&entry, entry.amount);
         }
-        self.opened.insert(name, attempted);
+        self.opened.insert(name, recorded);
     }
 
-    fn add_closed(&mut self, before: &Attempts, closed: Closed) {
+    fn add_closed(&mut self, before: &'a Attempts, closed: Closed) {
         self.newest_ms = self.newest_ms.max(closed.at_ms);
-        if let Some(attempted) = self.opened.remove(&closed.attempt) {
+        if let Some(recorded) = self.opened.remove(&closed.attempt) {
             self.passed.insert(closed.attempt);
-            self.settle(attempted, closed);
+            self.settle(recorded, closed);
             return;
         }
-        match before.open.get(&closed.attempt) {
-            Some(attempted) if self.ended.insert(closed.attempt) => self.settle(attempted.clone(), closed),
+        match before.find(&closed.attempt) {
+            Some(recorded) if self.ended.insert(closed.attempt) => self.settle(recorded, closed),
             _ => self.strays += 1,
         }
     }
 
-    fn settle(&mut self, attempted: Attempted, closed: Closed) {
+    fn settle(&mut self, recorded: Recorded<'a>, closed: Closed) {
         match closed.outcome {
             Outcome::Charged { nano, tokens } => {
-                attempted.amounts.iter().for_each(|amount| self.charge(amount, nano, tokens));
+                recorded.entries().for_each(|entry| self.charge(&entry, nano, tokens));
             }
-            Outcome::Abandoned => self.abandon(attempted, closed.at_ms),
+            Outcome::Abandoned => self.abandon(recorded, closed.at_ms),
             Outcome::Unsent => {
-                let requests = attempted.amounts.iter().filter(|amount| amount.kind == Kind::Requests);
-                requests.for_each(|amount| self.take_back(amount));
+                let requests = recorded.entries().filter(|entry| entry.kind == Kind::Requests);
+                requests.for_each(|entry| self.take_back(&entry));
             }
         }
     }
 
-    fn abandon(&mut self, attempted: Attempted, at_ms: u64) {
-        for amount in &attempted.amounts {
-            self.charge(amount, amount.amount, amount.amount);
-        }
-        let at_ms = at_ms.max(attempted.at_ms);
-        self.abandoned.push((attempted, at_ms));
+    fn abandon(&mut self, recorded: Recorded<'a>, at_ms: u64) {
+        recorded.entries().for_each(|entry| self.charge(&entry, entry.amount, entry.amount));
+        self.abandoned.push((recorded, at_ms.max(recorded.at_ms)));
     }
 
-    fn charge(&mut self, amount: &Amount, nano: u64, tokens: u64) {
-        match amount.kind {
+    fn charge(&mut self, entry: &Entry<'a>, nano: u64, tokens: u64) {
+        match entry.kind {
             Kind::Budget => {
-                let windows = match self.charges.get_mut(&amount.id) {
-                    Some(windows) => windows,
-                    None => self.charges.entry(amount.id.clone()).or_default(),
-                };
-                let charged = windows.entry(amount.start_ms).or_default();
+                let charged = self.charges.entry(entry.id).or_default().entry(entry.start_ms).or_default();
                 *charged = plus(*charged, nano);
             }
-            Kind::Tokens => self.count(amount, tokens),
+            Kind::Tokens => self.count(entry, tokens),
             // It was counted when it was opened.
             Kind::Requests => {}
         }
     }
 
-    fn count(&mut self, amount: &Amount, used: u64) {
-        let counted = self.slice(amount);
+    fn count(&mut self, entry: &Entry<'a>, used: u64) {
+        let counted = self.slices.entry(SliceId::of(entry)).or_default();
         counted.used = plus(counted.used, used);
     }
 
-    fn take_back(&mut self, amount: &Amount) {
-        let counted = self.slice(amount);
-        counted.taken_back = plus(counted.taken_back, amount.amount);
+    fn take_back(&mut self, entry: &Entry<'a>) {
+        let counted = self.slices.entry(SliceId::of(entry)).or_default();
+        counted.taken_back = plus(counted.taken_back, entry.amount);
     }
+}
 
-    fn slice(&mut self, amount: &Amount) -> &mut Counted {
-        let Amount { kind, id, start_ms, length_ms, .. } = amount;
-        let slice = SliceId { kind: *kind, id: id.clone(), length_ms: *length_ms, start_ms: *start_ms };
-        self.slices.entry(slice).or_default()
+impl<'a> SliceId<'a> {
+    pub(crate) fn of(entry: &Entry<'a>) -> Self {
+        let Entry { kind, id, start_ms, length_ms, .. } = *entry;
+        Self { kind, id, length_ms, start_ms }
     }
 }
 
@@ -183,30 +191,49 @@ impl Counted {
 }
 
 impl Attempts {
-    pub(crate) fn of(open: Vec<Attempted>) -> Self {
-        let open = open.into_iter().map(|attempted| (attempted.attempt, attempted)).collect();
-        Self { open, ended: HashSet::new() }
+    /// Those whose payloads a database has kept.
+    pub(crate) fn of(open: Vec<(AttemptId, Box<[u8]>)>) -> Self {
+        Self { open: open.into_iter().collect(), ended: HashSet::new() }
     }
 
-    /// Those that are still open and reserved something on one of these budgets, as they are when the windows of these follow
-    /// each other differently from now on: what they reserved belongs to none of the new windows.
+    /// Those that are still open.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Recorded<'_>> {
+        self.open.values().filter_map(|payload| Recorded::of(payload))
+    }
+
+    /// What is known after a change that is kept.
+    pub(crate) fn apply(&mut self, change: CarriedOver) {
+        change.ended.iter().for_each(|name| drop(self.open.remove(name)));
+        self.open.extend(change.opened);
+        self.ended = change.ended;
+        self.ended.extend(change.passed);
+    }
+
+    /// Those that reserved something on one of these budgets, as they are when the windows of these follow each other
+    /// differently from now on: what they reserved belongs to none of the new windows.
     pub(crate) fn detached(&self, budgets: &HashSet<&str>) -> Vec<Attempted> {
-        let is_of = |amount: &Amount| amount.kind == Kind::Budget && budgets.contains(&*amount.id);
-        let concerned = self.open.values().filter(|attempted| attempted.amounts.iter().any(is_of));
-        let detach = |attempted: &Attempted| {
-            let mut attempted = attempted.clone();
-            attempted.amounts.iter_mut().filter(|amount| is_of(amount)).for_each(|amount| amount.start_ms = 0);
+        let is_of = |kind: Kind, id: &str| kind == Kind::Budget && budgets.contains(id);
+        let concerned = self.iter().filter(|recorded| recorded.entries().any(|entry| is_of(entry.kind, entry.id)));
+        let detach = |recorded: Recorded<'_>| {
+            let mut attempted = recorded.attempted();
+            let amounts = attempted.amounts.iter_mut().filter(|amount| is_of(amount.kind, &amount.id));
+            amounts.for_each(|amount| amount.start_ms = 0);
             attempted
         };
         concerned.map(detach).collect()
     }
 
-    /// What is known after a change that is kept.
-    pub(crate) fn apply(&mut self, change: Change) {
-        change.ended.iter().for_each(|name| drop(self.open.remove(name)));
-        self.open.extend(change.opened);
-        self.ended = change.ended;
-        self.ended.extend(change.passed);
+    /// Takes over attempts that a database keeps differently now.
+    pub(crate) fn replace(&mut self, open: Vec<(AttemptId, Box<[u8]>)>) {
+        self.open.extend(open);
+    }
+
+    fn find(&self, name: &AttemptId) -> Option<Recorded<'_>> {
+        self.open.get(name).and_then(|payload| Recorded::of(payload))
+    }
+
+    fn knows(&self, name: &AttemptId) -> bool {
+        self.open.contains_key(name) || self.ended.contains(name)
     }
 }
 

@@ -1,15 +1,16 @@
 //! The balances as they stand, read beside a gateway that may be running.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::balance::{AbandonedCharge, BudgetState, Page, SliceState};
 use crate::balances::Standing;
 use crate::fold::{Attempts, Change, SliceId};
-use crate::journal::Kind;
+use crate::journal::record::Recorded;
 use crate::journal::told::Told;
+use crate::journal::{Entry, Kind};
 use crate::sqlite::Sqlite;
-use crate::{Amount, Attempted, State, StoreError, folder};
+use crate::{Amount, State, StoreError, folder};
 
 /// The balances as they would be if the journal were folded now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,20 +32,21 @@ pub fn read(folder: &Path) -> Result<Reading, StoreError> {
     }
     // The journal before the database, so that nothing is missed that is folded meanwhile; the newest segment first, so that what
     // is in an older one is complete when anything of a newer one was seen.
-    let mut segments = BTreeMap::new();
+    let mut segments = Vec::new();
     for number in folder::segments(folder)?.into_iter().rev() {
-        segments.extend(Told::read(folder, number, u64::MAX)?.map(|told| (number, told)));
+        segments.extend(Told::read(folder, number, u64::MAX)?);
     }
     let Some((progress, mut standing)) = Sqlite::read(&database)? else { return Ok(Reading::default()) };
-    let mut attempts = Attempts::of(progress.open);
+    let before = Attempts::of(progress.open);
     let mut change = Change::default();
-    for (_, told) in segments.into_iter().filter(|(number, _)| *number > progress.folded_to) {
-        told.records.into_iter().for_each(|record| change.add(&attempts, record));
+    for told in segments.iter().rev().filter(|told| told.number() > progress.folded_to) {
+        // What is no record may be one that is being written.
+        change.add_all(&before, told);
     }
     standing.apply(&change);
-    attempts.apply(change);
+    let held =
+        held(change.opened.values().copied().chain(before.iter().filter(|one| !change.ended.contains(&one.attempt))));
     let Standing { budgets, slices } = standing;
-    let held = held(attempts.open.values());
     Ok(Reading { state: State { budgets, slices, ..State::default() }, held })
 }
 
@@ -62,42 +64,32 @@ pub fn read_abandoned(folder: &Path, page: Page) -> Result<Vec<AbandonedCharge>,
 
 impl Standing {
     /// The same after a change, as a database would have it.
-    fn apply(&mut self, change: &Change) {
-        let mut budgets: BTreeMap<String, BudgetState> =
-            self.budgets.drain(..).map(|budget| (budget.id.clone(), budget)).collect();
+    fn apply(&mut self, change: &Change<'_>) {
+        let budgets = self.budgets.drain(..).map(|budget| (budget.id.clone(), budget));
+        let mut budgets: BTreeMap<_, _> = budgets.collect();
         for (id, windows) in &change.charges {
-            let budget = budgets.entry(id.clone()).or_insert_with(|| BudgetState::unknown(id));
+            let budget = budgets.entry((*id).to_owned()).or_insert_with(|| BudgetState::unknown(id));
             windows.iter().for_each(|(start_ms, nano)| budget.charge(*start_ms, *nano));
         }
         self.budgets = budgets.into_values().collect();
-        let mut slices: HashMap<SliceId, u64> = self.slices.drain(..).map(SliceState::into_parts).collect();
-        for (id, counted) in &change.slices {
-            let used = slices.entry(id.clone()).or_default();
-            *used = counted.apply_to(*used);
+        let place = |slice: &SliceState| (slice.kind, slice.id.clone(), slice.length_ms, slice.start_ms);
+        let mut slices: BTreeMap<_, _> = self.slices.drain(..).map(|slice| (place(&slice), slice)).collect();
+        for (SliceId { kind, id, length_ms, start_ms }, counted) in &change.slices {
+            let (kind, id, length_ms, start_ms) = (*kind, (*id).to_owned(), *length_ms, *start_ms);
+            let slice = SliceState { kind, id, start_ms, length_ms, used: 0 };
+            let slice = slices.entry(place(&slice)).or_insert(slice);
+            slice.used = counted.apply_to(slice.used);
         }
-        let slices: BTreeMap<SliceId, u64> = slices.into_iter().collect();
-        let counting =
-            slices.into_iter().filter(|(id, _)| SliceState::ends_ms(id.length_ms, id.start_ms) >= change.newest_ms);
-        self.slices = counting.map(SliceState::from_parts).collect();
+        let is_counting = |slice: &SliceState| SliceState::ends_ms(slice.length_ms, slice.start_ms) >= change.newest_ms;
+        self.slices = slices.into_values().filter(is_counting).collect();
     }
 }
 
-impl SliceState {
-    fn into_parts(self) -> (SliceId, u64) {
-        let Self { kind, id, start_ms, length_ms, used } = self;
-        (SliceId { kind, id, length_ms, start_ms }, used)
-    }
-
-    fn from_parts((SliceId { kind, id, length_ms, start_ms }, used): (SliceId, u64)) -> Self {
-        Self { kind, id, start_ms, length_ms, used }
-    }
-}
-
-fn held<'a>(open: impl Iterator<Item = &'a Attempted>) -> Vec<Amount> {
+fn held<'a>(open: impl Iterator<Item = Recorded<'a>>) -> Vec<Amount> {
     let mut held: BTreeMap<Amount, u64> = BTreeMap::new();
-    for amount in open.flat_map(|attempted| &attempted.amounts).filter(|amount| amount.kind != Kind::Requests) {
-        let sum = held.entry(Amount { amount: 0, ..amount.clone() }).or_default();
-        *sum = sum.saturating_add(amount.amount);
+    for entry in open.flat_map(Recorded::entries).filter(|entry| entry.kind != Kind::Requests) {
+        let sum = held.entry(Amount::from(&Entry { amount: 0, ..entry })).or_default();
+        *sum = sum.saturating_add(entry.amount);
     }
     held.into_iter().map(|(account, amount)| Amount { amount, ..account }).collect()
 }

@@ -22,10 +22,17 @@ pub(crate) fn recover(
     let last = folder::highest_number(path)?.max(progress.folded_to) + 1;
     let segments = folder::segments(path)?;
     let attempts = Attempts::of(progress.open);
+    let told = unfolded(path, &segments, progress.folded_to)?;
     let mut trouble = Vec::new();
-    let unfolded = segments.iter().copied().filter(|number| *number > progress.folded_to);
     let mut change = Change::up_to(last);
-    replay(path, unfolded, &attempts, &mut change, &mut trouble)?;
+    for told in &told {
+        let rest = change.add_all(&attempts, told);
+        trouble.extend(told.set_aside(rest, path)?);
+    }
+    if change.strays > 0 {
+        let strays = change.strays;
+        trouble.push(format!("{strays} records of the journal name attempts that were not open, and change nothing"));
+    }
     let abandoned = change.abandon_all(&attempts, now_ms);
     balances.fold(&change)?;
     remove(path, &segments, &mut trouble);
@@ -36,26 +43,10 @@ pub(crate) fn recover(
     Ok((Bookkeeper::new(folder, balances, segment, Attempts::default()), state))
 }
 
-/// What segments change. What of them is no record is set aside.
-fn replay(
-    folder: &Path,
-    segments: impl Iterator<Item = u64>,
-    attempts: &Attempts,
-    change: &mut Change,
-    trouble: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    for number in segments {
-        let Some(told) = Told::read(folder, number, u64::MAX)? else { continue };
-        trouble.extend(told.set_aside(folder, number)?);
-        told.records.into_iter().for_each(|record| change.add(attempts, record));
-    }
-    if change.strays > 0 {
-        trouble.push(format!(
-            "{} records of the journal name attempts that were not open, and change nothing",
-            change.strays
-        ));
-    }
-    Ok(())
+/// The segments that are not in the balances yet.
+fn unfolded(folder: &Path, segments: &[u64], folded_to: u64) -> Result<Vec<Told>, StoreError> {
+    let unfolded = segments.iter().filter(|number| **number > folded_to);
+    unfolded.filter_map(|number| Told::read(folder, *number, u64::MAX).transpose()).collect()
 }
 
 fn remove(folder: &Path, segments: &[u64], trouble: &mut Vec<String>) {

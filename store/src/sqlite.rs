@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
-use crate::balances::{Balances, Progress, Standing};
+use crate::balances::{Balances, Open, Progress, Standing};
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
-use crate::{Attempted, StoreError};
 
 /// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -87,7 +87,7 @@ impl Balances for Sqlite {
         self.transact(standing)
     }
 
-    fn fold(&mut self, change: &Change) -> Result<(), StoreError> {
+    fn fold(&mut self, change: &Change<'_>) -> Result<(), StoreError> {
         self.transact(|transaction| {
             // The commit may have failed after it was done.
             if attempts::folded_to(transaction)? >= change.folded_to {
@@ -97,16 +97,17 @@ impl Balances for Sqlite {
             slices::count(transaction, &change.slices)?;
             slices::forget(transaction, change.newest_ms)?;
             attempts::change(transaction, change)?;
-            change.abandoned.iter().try_for_each(|(attempted, at_ms)| abandoned::add(transaction, attempted, *at_ms))
+            let abandoned = change.abandoned.iter().map(|(recorded, at_ms)| (recorded.attempted(), *at_ms));
+            abandoned.into_iter().try_for_each(|(attempted, at_ms)| abandoned::add(transaction, &attempted, at_ms))
         })
     }
 
-    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Attempted>, StoreError> {
+    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Open>, StoreError> {
         self.transact(|transaction| {
             let changed = budgets::adopt(transaction, budgets)?;
-            let detached = attempts.detached(&changed);
-            detached.iter().try_for_each(|attempted| attempts::put(transaction, attempted))?;
-            Ok(detached)
+            let detached = attempts.detached(&changed).into_iter();
+            let detached = detached.map(|attempted| attempts::put_changed(transaction, &attempted));
+            detached.collect()
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the store promises, whatever database is behind it: one suite, run against each.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "contract/suite.rs"]
 mod suite;

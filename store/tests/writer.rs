@@ -56,24 +56,6 @@ fn ends_are_written_and_folded_by_themselves() {
 }
 
 #[test]
-fn a_large_segment_is_folded_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, state) = Store::open(folder.path(), 1_000_000).unwrap();
-    let journal = store.journal();
-    let id = "x".repeat(60_000);
-    let mut largest = 0;
-    for number in 0..400 {
-        open(&journal, &state, number, &id);
-        largest = largest.max(journal.statistics().segment_bytes);
-        close(&journal, &state, number);
-    }
-    assert!(largest < 20 << 20);
-    store.close().unwrap();
-    assert_eq!(store::read(folder.path()).unwrap().state.budgets[0].total_nano, 400);
-    assert_eq!(segments(folder.path()), 0);
-}
-
-#[test]
 fn dropping_the_store_folds_too() {
     let folder = tempfile::tempdir().unwrap();
     let (store, state) = Store::open(folder.path(), 1_000_000).unwrap();

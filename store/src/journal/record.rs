@@ -2,6 +2,10 @@
 //!
 //! The checksum is that of the payload, xor the number of the segment: what was written into one file is no record in another.
 
+mod read;
+
+pub(crate) use read::{Record, Recorded, Records};
+
 use std::io;
 
 use super::{AttemptId, Closed, Kind, Opened, Outcome};
@@ -14,15 +18,6 @@ const MAX_PAYLOAD: usize = 1 << 20;
 
 const OPENED: u8 = 1;
 const CLOSED: u8 = 2;
-
-/// What a segment tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Record {
-    /// An attempt is about to be sent.
-    Opened(Attempted),
-    /// One is over.
-    Closed(Closed),
-}
 
 /// Appends the record of an attempt that is about to be sent.
 ///
@@ -76,60 +71,15 @@ pub(crate) fn stamp(mut records: &mut [u8], segment: u64) {
     }
 }
 
-/// The records at the beginning of a segment, up to what is none.
-#[derive(Debug)]
-pub(crate) struct Records<'a> {
-    rest: &'a [u8],
-    segment: u64,
-}
-
-impl<'a> Records<'a> {
-    pub(crate) fn of(bytes: &'a [u8], segment: u64) -> Self {
-        Self { rest: bytes, segment }
-    }
-
-    /// What was not read: once it has ended, what is no record, and all behind it.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-}
-
-impl Iterator for Records<'_> {
-    type Item = Record;
-
-    fn next(&mut self) -> Option<Record> {
-        let ([length, checksum], rest) = header(self.rest)?;
-        let length = usize::try_from(length).ok().filter(|length| (1..=MAX_PAYLOAD).contains(length))?;
-        let (payload, rest) = rest.split_at_checked(length)?;
-        if u64::from(crc32fast::hash(payload) ^ checksum) != self.segment & u64::from(u32::MAX) {
-            return None;
-        }
-        let record = read(payload)?;
-        self.rest = rest;
-        Some(record)
-    }
-}
-
-/// The payload of an open attempt, as databases keep it.
-pub(crate) fn to_payload(attempted: &Attempted) -> io::Result<Vec<u8>> {
+/// The payload of an attempt, as databases keep it.
+///
+/// # Errors
+/// When it is longer than a record can be.
+pub(crate) fn payload_of(attempted: &Attempted) -> io::Result<Vec<u8>> {
     let mut buffer = Vec::new();
     let entries: Vec<_> = attempted.amounts.iter().map(Amount::entry).collect();
     write_opened(&mut buffer, &attempted.opened(&entries))?;
     Ok(buffer.split_off(HEADER))
-}
-
-/// Back from that.
-pub(crate) fn from_payload(payload: &[u8]) -> Option<Attempted> {
-    match read(payload)? {
-        Record::Opened(attempted) => Some(attempted),
-        Record::Closed(_) => None,
-    }
-}
-
-fn header(bytes: &[u8]) -> Option<([u32; 2], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let (checksum, rest) = rest.split_first_chunk()?;
-    Some(([u32::from_le_bytes(*length), u32::from_le_bytes(*checksum)], rest))
 }
 
 fn begin(buffer: &mut Vec<u8>) -> usize {
@@ -180,85 +130,6 @@ fn kind_number(kind: Kind) -> u8 {
         Kind::Budget => 0,
         Kind::Requests => 1,
         Kind::Tokens => 2,
-    }
-}
-
-/// Takes a payload apart. `None`: it is not one, or one that only a newer version knows.
-fn read(payload: &[u8]) -> Option<Record> {
-    let mut fields = Fields(payload);
-    let record = match fields.byte()? {
-        OPENED => Record::Opened(fields.attempted()?),
-        CLOSED => Record::Closed(fields.closed()?),
-        _ => return None,
-    };
-    fields.0.is_empty().then_some(record)
-}
-
-/// What is left of a payload.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn attempted(&mut self) -> Option<Attempted> {
-        let (attempt, at_ms) = (self.attempt()?, self.number()?);
-        let (key, provider, model) = (self.text()?, self.text()?, self.text()?);
-        let mut amounts = Vec::new();
-        for _ in 0..self.length()? {
-            amounts.push(self.amount()?);
-        }
-        let (key, provider, model) = (key.to_owned(), provider.to_owned(), model.to_owned());
-        Some(Attempted { attempt, at_ms, key, provider, model, amounts })
-    }
-
-    fn amount(&mut self) -> Option<Amount> {
-        let kind = match self.byte()? {
-            0 => Kind::Budget,
-            1 => Kind::Requests,
-            2 => Kind::Tokens,
-            _ => return None,
-        };
-        let id = self.text()?.to_owned();
-        Some(Amount { kind, id, start_ms: self.number()?, length_ms: self.number()?, amount: self.number()? })
-    }
-
-    fn closed(&mut self) -> Option<Closed> {
-        let (attempt, at_ms, outcome) = (self.attempt()?, self.number()?, self.byte()?);
-        let (nano, tokens) = (self.number()?, self.number()?);
-        let outcome = match outcome {
-            0 => Outcome::Charged { nano, tokens },
-            1 => Outcome::Abandoned,
-            2 => Outcome::Unsent,
-            _ => return None,
-        };
-        Some(Closed { attempt, at_ms, outcome })
-    }
-
-    fn attempt(&mut self) -> Option<AttemptId> {
-        Some(AttemptId { run: self.number()?, number: self.number()? })
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.chunk::<1>().map(|[byte]| byte)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.chunk().map(u64::from_le_bytes)
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        self.chunk().map(u16::from_le_bytes).map(usize::from)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = self.length()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        std::str::from_utf8(text).ok()
-    }
-
-    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (chunk, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*chunk)
     }
 }
 

@@ -81,6 +81,25 @@ fn a_fold_that_failed_is_made_up_for() {
 }
 
 #[test]
+fn a_segment_does_not_grow_for_ever_while_another_waits() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.open_attempt(0, &[("b", 1)]);
+    let lock = world.lock_database();
+    assert!(world.bookkeeper.fold().is_err());
+    let long = "x".repeat(60_000);
+    for number in 1..200 {
+        world.open_attempt(number, &[(&long, 1)]);
+    }
+    assert!(world.bookkeeper.is_segment_full());
+    assert!(world.bookkeeper.fold().is_err());
+    assert_eq!((world.segments().len(), world.bookkeeper.is_segment_full()), (3, false));
+    drop(lock);
+    world.bookkeeper.flush().unwrap();
+    assert_eq!(world.crash().1.abandoned.attempts, 200);
+}
+
+#[test]
 fn what_is_no_record_is_set_aside_and_named_and_later_segments_count() {
     let folder = scratch();
     let mut world = World::open(folder.path());
@@ -100,7 +119,7 @@ fn what_is_no_record_is_set_aside_and_named_and_later_segments_count() {
     let aside = format!("{}.corrupt", path.display());
     let half = bytes.len() / 2;
     let expected = format!(
-        "{} is damaged at byte {half}: the 1 records before it count, the {half} bytes from there on are set aside as {aside}",
+        "{} is damaged at byte {half}: what is before counts, and the {half} bytes from there on are set aside as {aside}",
         path.display()
     );
     assert_eq!(state.trouble, [expected]);
@@ -143,7 +162,7 @@ fn a_segment_that_is_gone_is_told_and_does_not_stop_the_others() {
 #[test]
 fn a_segment_cut_at_any_byte_charges_the_attempts_that_are_whole() {
     let folder = scratch();
-    let mut world = World::open(folder.path());
+    let world = World::open(folder.path());
     let mut ends = vec![0];
     for number in 0..3 {
         world.open_attempt(number, &[("b", 1 << number)]);
@@ -165,7 +184,7 @@ fn a_segment_cut_at_any_byte_charges_the_attempts_that_are_whole() {
 #[test]
 fn a_flipped_byte_anywhere_is_named_and_charges_no_more_than_was_reserved() {
     let folder = scratch();
-    let mut world = World::open(folder.path());
+    let world = World::open(folder.path());
     (0..3).for_each(|number| world.open_attempt(number, &[("b", 1 << number)]));
     let (path, bytes) = world.segments().remove(0);
     let name = path.file_name().unwrap().to_owned();
@@ -258,7 +277,7 @@ fn nothing_is_written_once_nobody_would_fold_it() {
 #[test]
 fn a_budget_that_was_charged_before_it_was_adopted_keeps_what_was_spent() {
     let folder = scratch();
-    let mut world = World::open(folder.path());
+    let world = World::open(folder.path());
     world.open_attempt(1, &[("b", 5)]);
     let (mut world, _) = world.crash();
     let began = crate::Began { id: "b".into(), window: "1d".into(), began_ms: 40 };

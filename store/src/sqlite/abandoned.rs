@@ -67,13 +67,9 @@ pub(super) fn void(
 }
 
 fn take_back(transaction: &Transaction<'_>, entry: &Amount) -> Result<(), StoreError> {
-    let Amount { kind, id, start_ms, length_ms, amount } = entry;
-    match kind {
-        Kind::Budget => budgets::take_back(transaction, id, *start_ms, *amount),
-        _ => {
-            let slice = SliceId { kind: *kind, id: id.clone(), length_ms: *length_ms, start_ms: *start_ms };
-            slices::take_back(transaction, &slice, *amount)
-        }
+    match entry.kind {
+        Kind::Budget => budgets::take_back(transaction, &entry.id, entry.start_ms, entry.amount),
+        _ => slices::take_back(transaction, SliceId::of(&entry.entry()), entry.amount),
     }
 }
 

@@ -3,9 +3,10 @@
 use rusqlite::{Transaction, params};
 
 use super::number::{column, number};
-use crate::balances::Progress;
+use crate::balances::{Open, Progress};
 use crate::fold::Change;
-use crate::journal::record;
+use crate::journal::AttemptId;
+use crate::journal::record::{self, Recorded};
 use crate::{Attempted, StoreError};
 
 /// Begins another process.
@@ -23,8 +24,9 @@ pub(super) fn progress(transaction: &Transaction<'_>) -> Result<Progress, StoreE
     let mut open = Vec::new();
     while let Some(row) = rows.next()? {
         let payload = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        let attempted = record::from_payload(payload);
-        open.push(attempted.ok_or_else(|| StoreError::Database("an open attempt cannot be read".into()))?);
+        let recorded = Recorded::of(payload);
+        let recorded = recorded.ok_or_else(|| StoreError::Database("an open attempt cannot be read".into()))?;
+        open.push((recorded.attempt, payload.into()));
     }
     Ok(Progress { folded_to: folded_to(transaction)?, open })
 }
@@ -35,22 +37,26 @@ pub(super) fn folded_to(transaction: &Transaction<'_>) -> Result<u64, StoreError
 }
 
 /// Keeps how far the journal is folded now, and which attempts are open.
-pub(super) fn change(transaction: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
+pub(super) fn change(transaction: &Transaction<'_>, change: &Change<'_>) -> Result<(), StoreError> {
     let mut delete = transaction.prepare_cached("DELETE FROM open_attempts WHERE run = ?1 AND number = ?2")?;
     for name in &change.ended {
         delete.execute([name.run.cast_signed(), name.number.cast_signed()])?;
     }
-    change.opened.values().try_for_each(|attempted| put(transaction, attempted))?;
+    change.opened.values().try_for_each(|recorded| put(transaction, recorded.attempt, recorded.payload))?;
     transaction.execute("UPDATE progress SET folded_to = ?1", [column(change.folded_to)])?;
     Ok(())
 }
 
-/// Keeps an attempt that is open.
-pub(super) fn put(transaction: &Transaction<'_>, attempted: &Attempted) -> Result<(), StoreError> {
-    let name = attempted.attempt;
-    let record = record::to_payload(attempted).map_err(|error| StoreError::Database(Box::new(error)))?;
+/// Keeps an attempt that is open, and is not what it was.
+pub(super) fn put_changed(transaction: &Transaction<'_>, attempted: &Attempted) -> Result<Open, StoreError> {
+    let payload = record::payload_of(attempted).map_err(|error| StoreError::Database(Box::new(error)))?;
+    put(transaction, attempted.attempt, &payload)?;
+    Ok((attempted.attempt, payload.into()))
+}
+
+fn put(transaction: &Transaction<'_>, name: AttemptId, payload: &[u8]) -> Result<(), StoreError> {
     let mut put =
         transaction.prepare_cached("INSERT OR REPLACE INTO open_attempts (run, number, record) VALUES (?1, ?2, ?3)")?;
-    put.execute(params![name.run.cast_signed(), name.number.cast_signed(), record])?;
+    put.execute(params![name.run.cast_signed(), name.number.cast_signed(), payload])?;
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(super) fn all(transaction: &Transaction<'_>) -> Result<Vec<BudgetState>, Sto
 /// Charges what is to be charged, by id and by the beginning of the window.
 pub(super) fn charge(
     transaction: &Transaction<'_>,
-    charges: &HashMap<String, BTreeMap<u64, u64>>,
+    charges: &HashMap<&str, BTreeMap<u64, u64>>,
 ) -> Result<(), StoreError> {
     for (id, windows) in charges {
         change(transaction, id, |budget| windows.iter().for_each(|(start_ms, nano)| budget.charge(*start_ms, *nano)))?;

@@ -18,12 +18,12 @@ pub(super) fn all(transaction: &Transaction<'_>) -> Result<Vec<SliceState>, Stor
 }
 
 /// Counts what is to be counted.
-pub(super) fn count(transaction: &Transaction<'_>, slices: &HashMap<SliceId, Counted>) -> Result<(), StoreError> {
-    slices.iter().try_for_each(|(id, counted)| change(transaction, id, |used| counted.apply_to(used)))
+pub(super) fn count(transaction: &Transaction<'_>, slices: &HashMap<SliceId<'_>, Counted>) -> Result<(), StoreError> {
+    slices.iter().try_for_each(|(id, counted)| change(transaction, *id, |used| counted.apply_to(used)))
 }
 
 /// Takes tokens back.
-pub(super) fn take_back(transaction: &Transaction<'_>, id: &SliceId, tokens: u64) -> Result<(), StoreError> {
+pub(super) fn take_back(transaction: &Transaction<'_>, id: SliceId<'_>, tokens: u64) -> Result<(), StoreError> {
     change(transaction, id, |used| used.saturating_sub(tokens))
 }
 
@@ -35,9 +35,9 @@ pub(super) fn forget(transaction: &Transaction<'_>, newest_ms: u64) -> Result<()
 }
 
 /// A slice of which nothing is used is not kept.
-fn change(transaction: &Transaction<'_>, id: &SliceId, change: impl FnOnce(u64) -> u64) -> Result<(), StoreError> {
+fn change(transaction: &Transaction<'_>, id: SliceId<'_>, change: impl FnOnce(u64) -> u64) -> Result<(), StoreError> {
     let SliceId { kind, id, length_ms, start_ms } = id;
-    let key = params![word(*kind), id, column(*length_ms), column(*start_ms)];
+    let key = params![word(kind), id, column(length_ms), column(start_ms)];
     let mut find = transaction
         .prepare_cached("SELECT used FROM slices WHERE kind = ?1 AND id = ?2 AND length_ms = ?3 AND start_ms = ?4")?;
     let before = find.query_row(key, |row| row.get(0)).optional()?.map(number);
@@ -48,8 +48,8 @@ fn change(transaction: &Transaction<'_>, id: &SliceId, change: impl FnOnce(u64) 
     let mut put = transaction.prepare_cached(
         "INSERT OR REPLACE INTO slices (kind, id, length_ms, start_ms, used, ends_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let ends_ms = column(SliceState::ends_ms(*length_ms, *start_ms));
-    put.execute(params![word(*kind), id, column(*length_ms), column(*start_ms), column(used), ends_ms])?;
+    let ends_ms = column(SliceState::ends_ms(length_ms, start_ms));
+    put.execute(params![word(kind), id, column(length_ms), column(start_ms), column(used), ends_ms])?;
     Ok(())
 }
 

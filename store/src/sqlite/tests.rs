@@ -61,7 +61,7 @@ fn a_stretch_is_folded_once() {
     let folder = tempdir().unwrap();
     let mut sqlite = Sqlite::open(&folder.path().join("x.db")).unwrap();
     let mut change = Change::up_to(3);
-    change.charges.entry("b".into()).or_default().insert(100, 5);
+    change.charges.entry("b").or_default().insert(100, 5);
     sqlite.fold(&change).unwrap();
     sqlite.fold(&change).unwrap();
     assert_eq!(sqlite.standing().unwrap().budgets[0].total_nano, 5);

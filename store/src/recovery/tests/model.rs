@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 
 use super::world::{NOW, World, scratch};
-use crate::journal::record::Record;
 use crate::journal::{Journal, record};
 use crate::{
     Amount, AttemptId, Attempted, Began, BudgetState, Closed, Kind, Opened, Outcome, Page, SliceState, State, read,
@@ -65,6 +64,13 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..=1000_usize).prop_map(Step::Crash),
         1 => Just(Step::CrashInFold),
     ]
+}
+
+/// A record of the journal.
+#[derive(Clone, Debug)]
+enum Record {
+    Opened(Attempted),
+    Closed(Closed),
 }
 
 /// What is meant to be kept: each record in turn, with nothing forgotten.
