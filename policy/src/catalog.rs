@@ -151,7 +151,7 @@ fn vendor_of(listed: &str) -> &str {
 }
 
 /// `gpt-4o-2024-08-06` → `gpt-4o`, `claude-sonnet-4-5-20250929` → `claude-sonnet-4-5`, `gemini-2.5-pro-latest` → `gemini-2.5-pro`.
-fn base_name(name: &str) -> Option<&str> {
+pub(crate) fn base_name(name: &str) -> Option<&str> {
     if let Some(base) = name.strip_suffix("-latest") {
         return Some(base);
     }
@@ -213,9 +213,15 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Reads a field's name: `<base>[_above_1hr][_above_<n>k_tokens][_batches|_priority|_flex]`.
+/// Reads a field's name: `<base>[_above_1hr][_above_<n>k_tokens][_batches|_priority|_flex|_ultrafast|_fast]`.
 pub(crate) fn rate_of_field(field: &str) -> Option<(Unit, ServiceTier, u64)> {
-    let tiers = [("_batches", ServiceTier::Batch), ("_priority", ServiceTier::Priority), ("_flex", ServiceTier::Flex)];
+    let tiers = [
+        ("_batches", ServiceTier::Batch),
+        ("_priority", ServiceTier::Priority),
+        ("_flex", ServiceTier::Flex),
+        ("_ultrafast", ServiceTier::Ultrafast),
+        ("_fast", ServiceTier::Fast),
+    ];
     let (rest, tier) = tiers
         .into_iter()
         .find_map(|(suffix, tier)| field.strip_suffix(suffix).map(|rest| (rest, tier)))
@@ -344,11 +350,13 @@ mod tests {
                 (Unit::CacheWrite1h, ServiceTier::Standard, 200_000),
             ),
             ("output_cost_per_token_batches", (Unit::Output, ServiceTier::Batch, 0)),
+            ("input_cost_per_token_above_272k_tokens_ultrafast", (Unit::Input, ServiceTier::Ultrafast, 272_000)),
+            ("output_cost_per_token_fast", (Unit::Output, ServiceTier::Fast, 0)),
         ];
         for (field, expected) in cases {
             assert_eq!(rate_of_field(field), Some(expected), "{field}");
         }
-        assert_eq!(rate_of_field("input_cost_per_token_ultrafast"), None);
+        assert_eq!(rate_of_field("input_cost_per_token_decisions"), None);
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub struct Demand {
     pub searches: u64,
     /// The client asked for a price class other than the standard one, or left the choice to the vendor.
     pub tier_is_open: bool,
+    /// The client asked for Anthropic's fast mode.
+    pub is_fast: bool,
+    /// The client asked to be served in a certain region.
+    pub is_regional: bool,
 }
 
 /// Tokens that a vendor may add unseen: chat framing, tool-use preambles.

@@ -1,5 +1,6 @@
 //! What a model costs: the price of a [`Usage`], and the worst case of a [`Demand`].
 
+mod classes;
 pub mod overrides;
 
 use crate::demand::Demand;
@@ -63,6 +64,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Whether it is for calls of so many input tokens.
+    fn applies(&self, step: u64) -> bool {
+        self.above_tokens == 0 || step > self.above_tokens
+    }
+
     fn is_for_the_same(&self, other: &Self) -> bool {
         (self.unit, self.tier, self.above_tokens) == (other.unit, other.tier, other.above_tokens)
     }
@@ -101,7 +107,7 @@ impl ModelPrice {
         let mut tally = Tally::default();
         let mut add = |unit, count: u64| {
             if count > 0 {
-                tally.add(count, self.rate(unit, usage.tier, step));
+                tally.add(count, classes::in_region(self.rate(unit, usage.tier, step), unit, usage.is_regional));
             }
         };
         add(Unit::Input, usage.input);
@@ -122,39 +128,26 @@ impl ModelPrice {
     #[must_use]
     pub fn worst_case(&self, demand: &Demand, context_window: Option<u64>, max_output: u64) -> WorstCase {
         let input = demand.input_bound(context_window);
-        let tiers: &[ServiceTier] = if demand.tier_is_open { &ServiceTier::ALL } else { &[ServiceTier::Standard] };
         let mut fixed = Tally::default();
-        fixed.add(input, self.dearest(&Unit::INPUT, tiers, input));
+        fixed.add(input, self.dearest(&Unit::INPUT, demand, input));
         let choices = u64::from(demand.choices.max(1));
-        fixed.add(demand.searches.saturating_mul(choices), self.dearest(&[Unit::Search], tiers, input));
+        fixed.add(demand.searches.saturating_mul(choices), self.dearest(&[Unit::Search], demand, input));
         WorstCase {
             fixed,
-            output_rate: self.dearest(&Unit::OUTPUT, tiers, input),
+            output_rate: self.dearest(&Unit::OUTPUT, demand, input),
             choices,
             output_limit: demand.max_output.unwrap_or(max_output),
+            input_rate: self.dearest(&Unit::INPUT, demand, input),
+            is_assumed: false,
         }
     }
 
-    /// The highest rate that any of these units can be charged at. A unit without a rate is charged at that of its stand-in,
-    /// which is among the same units, so the written rates are all that matters.
-    fn dearest(&self, units: &[Unit], tiers: &[ServiceTier], step: u64) -> PicoUsd {
-        let applies = |rate: &&Rate| {
-            (rate.above_tokens == 0 || step > rate.above_tokens)
-                && tiers.contains(&rate.tier)
-                && units.contains(&rate.unit)
-        };
-        self.rates.iter().filter(applies).map(|rate| rate.price).max().unwrap_or_default()
-    }
-
-    /// The rate of a unit for a call of `step` input tokens: the highest step of its tier that applies, else of the
-    /// standard tier; where there is none for the unit at all, that of its stand-in.
+    /// The rate of a unit for a call of `step` input tokens; where there is none for the unit at all, that of its stand-in.
     fn rate(&self, unit: Unit, tier: ServiceTier, step: u64) -> PicoUsd {
         let mut wanted = Some(unit);
         while let Some(unit) = wanted {
-            let found =
-                self.highest_step(unit, tier, step).or_else(|| self.highest_step(unit, ServiceTier::Standard, step));
-            if let Some(rate) = found {
-                return rate.price;
+            if let Some(price) = self.in_class(unit, tier, step) {
+                return price;
             }
             wanted = unit.stand_in();
         }
@@ -164,8 +157,7 @@ impl ModelPrice {
     fn highest_step(&self, unit: Unit, tier: ServiceTier, step: u64) -> Option<&Rate> {
         self.rates
             .iter()
-            .filter(|rate| rate.unit == unit && rate.tier == tier)
-            .filter(|rate| rate.above_tokens == 0 || step > rate.above_tokens)
+            .filter(|rate| rate.unit == unit && rate.tier == tier && rate.applies(step))
             .max_by_key(|rate| rate.above_tokens)
     }
 }
@@ -180,9 +172,33 @@ pub struct WorstCase {
     choices: u64,
     /// The most output tokens of one answer.
     output_limit: u64,
+    /// The dearest token of input.
+    input_rate: PicoUsd,
+    /// Whether nobody knows that the model keeps to the limit.
+    is_assumed: bool,
 }
 
 impl WorstCase {
+    /// The same, where the output limit is neither the client's nor known to be the model's: it holds only if it is sent.
+    #[must_use]
+    pub fn assumed(mut self, is_assumed: bool) -> Self {
+        self.is_assumed = is_assumed;
+        self
+    }
+
+    /// Whether its output limit holds only if it is sent.
+    #[must_use]
+    pub fn is_assumed(&self) -> bool {
+        self.is_assumed
+    }
+
+    /// The same with so many more tokens of input.
+    #[must_use]
+    pub fn with_more_input(mut self, tokens: u64) -> Self {
+        self.fixed.add(tokens, self.input_rate);
+        self
+    }
+
     /// The amount.
     #[must_use]
     pub fn amount(&self) -> NanoUsd {

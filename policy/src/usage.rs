@@ -38,11 +38,18 @@ pub enum ServiceTier {
     Flex,
     /// Cheaper, within a day.
     Batch,
+    /// Much dearer and faster still than priority.
+    Ultrafast,
+    /// Anthropic's fast mode; where a model has no rates for it, a multiple of the standard ones.
+    Fast,
+    /// One that the vendor names and that is not known here: the dearest rates of the model count.
+    Unknown,
 }
 
 impl ServiceTier {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Priority, Self::Flex, Self::Batch];
+    pub const ALL: [Self; 7] =
+        [Self::Standard, Self::Priority, Self::Flex, Self::Batch, Self::Ultrafast, Self::Fast, Self::Unknown];
 }
 
 /// What one attempt used, in units that do not overlap: each token is in exactly one field.
@@ -73,6 +80,8 @@ pub struct Usage {
     pub searches: u64,
     /// The price class it was served in.
     pub tier: ServiceTier,
+    /// It was served in a region of the client's choice, which costs more.
+    pub is_regional: bool,
 }
 
 impl Usage {

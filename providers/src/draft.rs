@@ -9,6 +9,7 @@ use crate::count;
 use crate::json::{Cut, Kind, Reader, Span, Text};
 use crate::peek::{Peek, PeekError};
 use crate::splice::{Inside, Placed, SplicePoints};
+use crate::tier;
 
 mod field;
 
@@ -111,6 +112,8 @@ impl<'a> Draft<'a> {
             Governed::MaxOutput => self.max_output(),
             Governed::Choices => self.choices(),
             Governed::Tier => self.tier(),
+            Governed::Speed => self.speed(),
+            Governed::Region => self.region(),
             Governed::Pointer => self.pointer(),
             Governed::Search => self.search_options(),
             Governed::ToolCalls => self.count().map(|most| self.tool_calls = most),
@@ -269,9 +272,21 @@ impl<'a> Draft<'a> {
 
     fn tier(&mut self) -> Result<()> {
         if let Some(tier) = self.text_or_null()? {
-            let tier = tier.name();
-            let standard = ["default", "standard", "standard_only", "unspecified"];
-            self.peek.demand.tier_is_open |= !standard.iter().any(|name| tier.eq_ignore_ascii_case(name));
+            self.peek.demand.tier_is_open |= !tier::is_standard(&tier.name());
+        }
+        Ok(())
+    }
+
+    fn speed(&mut self) -> Result<()> {
+        if let Some(speed) = self.text_or_null()? {
+            self.peek.demand.is_fast |= tier::is_fast(&speed.name());
+        }
+        Ok(())
+    }
+
+    fn region(&mut self) -> Result<()> {
+        if let Some(region) = self.text_or_null()? {
+            self.peek.demand.is_regional |= tier::is_regional(&region.name());
         }
         Ok(())
     }

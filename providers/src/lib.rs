@@ -20,5 +20,6 @@ pub mod resume;
 mod scan;
 pub mod splice;
 pub mod sse;
+mod tier;
 pub mod vendor;
 pub mod verdict;

@@ -38,6 +38,43 @@ fn a_tier_without_its_own_rate_is_priced_as_standard() {
 }
 
 #[test]
+fn a_tier_that_nobody_knows_is_priced_at_the_dearest_rate() {
+    let price = tiered().with(&[rate(Unit::Reasoning, ServiceTier::Batch, 0, 1)]);
+    let usage = Usage { input: 1_000, output: 1_000, tier: ServiceTier::Unknown, ..Usage::default() };
+    assert_eq!(price.cost(&usage), NanoUsd(1_000 + 8_000));
+    let reasoning = Usage { reasoning: 1_000, tier: ServiceTier::Unknown, ..Usage::default() };
+    assert_eq!(price.cost(&reasoning), NanoUsd(4_000), "no less than in the standard class");
+}
+
+#[test]
+fn fast_mode_costs_six_times_as_much_where_it_has_no_rates() {
+    let usage = Usage { input: 1_000, output: 1_000, tier: ServiceTier::Fast, searches: 1, ..Usage::default() };
+    let search = rate(Unit::Search, ServiceTier::Standard, 0, 5_000);
+    assert_eq!(tiered().with(&[search]).cost(&usage), NanoUsd(6 * 1_000 + 6 * 4_000 + 5));
+    let own = tiered().with(&[search, rate(Unit::Output, ServiceTier::Fast, 0, 9_000)]);
+    assert_eq!(own.cost(&usage), NanoUsd(1_000 + 9_000 + 5));
+}
+
+#[test]
+fn a_region_costs_a_tenth_more_for_each_token() {
+    let price = tiered().with(&[rate(Unit::Search, ServiceTier::Standard, 0, 5_000)]);
+    let usage = Usage { input: 1_000, output: 1_000, searches: 1, is_regional: true, ..Usage::default() };
+    assert_eq!(price.cost(&usage), NanoUsd(1_100 + 4_400 + 5));
+    let fast = Usage { tier: ServiceTier::Fast, ..usage };
+    assert_eq!(price.cost(&fast), NanoUsd(6_600 + 26_400 + 5));
+}
+
+#[test]
+fn what_a_class_or_region_costs_more_is_held_only_where_it_is_asked_for() {
+    let plain = Demand { max_output: Some(1_000), choices: 1, ..Demand::default() };
+    let held = |demand: Demand| tiered().worst_case(&demand, None, 0).amount();
+    assert_eq!(held(plain), NanoUsd(1_280 + 4_000), "the input at the dearest rate of any input");
+    assert_eq!(held(Demand { tier_is_open: true, ..plain }), NanoUsd(1_280 + 8_000));
+    assert_eq!(held(Demand { is_fast: true, ..plain }), NanoUsd(6 * (1_280 + 4_000)));
+    assert_eq!(held(Demand { is_regional: true, ..plain }), NanoUsd(1_408 + 4_400));
+}
+
+#[test]
 fn a_missing_rate_falls_back_to_its_stand_in() {
     let usage = Usage { reasoning: 1_000, cache_write_1h: 1_000, ..Usage::default() };
     assert_eq!(tiered().cost(&usage), NanoUsd(4_000 + 1_250));
@@ -85,14 +122,14 @@ fn any_price() -> impl Strategy<Value = ModelPrice> {
 
 fn any_demand() -> impl Strategy<Value = Demand> {
     let sizes = (0_u64..500_000, 0_u32..4, 0_u64..100_000, 0_u64..100_000, any::<bool>());
-    (sizes, prop::option::of(0_u64..100_000), 0_u32..5, 0_u32..4, 0_u64..20, any::<bool>()).prop_map(
+    (sizes, prop::option::of(0_u64..100_000), 0_u32..5, 0_u32..4, 0_u64..20, any::<(bool, bool, bool)>()).prop_map(
         |(
             (text_bytes, images, audio_bytes, file_bytes, unseen),
             max_output,
             choices,
             prompts,
             searches,
-            tier_is_open,
+            (tier_is_open, is_fast, is_regional),
         )| {
             Demand {
                 text_bytes,
@@ -105,6 +142,8 @@ fn any_demand() -> impl Strategy<Value = Demand> {
                 prompts,
                 searches,
                 tier_is_open,
+                is_fast,
+                is_regional,
             }
         },
     )
@@ -138,7 +177,12 @@ fn usage_within(
         output_audio,
         output_image,
         searches: demand.searches * u64::from(demand.choices.max(1)) * of_searches / 100,
-        tier: if demand.tier_is_open { tier } else { ServiceTier::Standard },
+        tier: match tier {
+            ServiceTier::Fast if demand.is_fast => tier,
+            _ if demand.tier_is_open && tier != ServiceTier::Fast => tier,
+            _ => ServiceTier::Standard,
+        },
+        is_regional: demand.is_regional,
     }
 }
 

@@ -81,6 +81,8 @@ fn take_report(tally: &mut Tally, report: &mut Report, later: Option<Report>) {
         report.update(later);
         tally.reading = report.reading();
         tally.tier = report.tier();
+        tally.is_fast = report.is_fast();
+        tally.is_regional = report.is_regional();
     }
 }
 

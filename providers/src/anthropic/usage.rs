@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::count::Count;
 use crate::meter::tally::{Reading, carve};
+use crate::tier;
 
 /// What was reported so far; or one of several passes that the vendor made for one answer.
 #[derive(Clone, Debug, Deserialize, Default)]
@@ -24,6 +25,7 @@ pub(crate) struct Report {
     server_tool_use: Option<ServerTools>,
     service_tier: Option<String>,
     speed: Option<String>,
+    inference_geo: Option<String>,
     iterations: Option<Vec<Report>>,
 }
 
@@ -72,17 +74,24 @@ impl Report {
             server_tool_use: later.server_tool_use.or(own.server_tool_use),
             service_tier: later.service_tier.or(own.service_tier),
             speed: later.speed.or(own.speed),
+            inference_geo: later.inference_geo.or(own.inference_geo),
             iterations: later.iterations.or(own.iterations),
         };
     }
 
-    /// The price class. Fast mode has no class of its own; it is dearer, as priority is.
+    /// The price class, fast mode apart.
     pub(crate) fn tier(&self) -> ServiceTier {
-        match (self.service_tier.as_deref(), self.speed.as_deref()) {
-            (Some("priority"), _) | (_, Some("fast")) => ServiceTier::Priority,
-            (Some("batch"), _) => ServiceTier::Batch,
-            _ => ServiceTier::Standard,
-        }
+        self.service_tier.as_deref().map_or(ServiceTier::Standard, tier::of_answer)
+    }
+
+    /// Whether it was served in fast mode. `None`: it does not say.
+    pub(crate) fn is_fast(&self) -> Option<bool> {
+        self.speed.as_deref().map(tier::is_fast)
+    }
+
+    /// Whether it was served in a place that costs more. `None`: it does not say.
+    pub(crate) fn is_regional(&self) -> Option<bool> {
+        self.inference_geo.as_deref().map(tier::is_regional)
     }
 
     pub(crate) fn reading(&self) -> Reading {

@@ -21,6 +21,10 @@ pub(crate) enum Governed {
     Choices,
     /// The price class.
     Tier,
+    /// Whether Anthropic is to answer faster for more money.
+    Speed,
+    /// Where Anthropic is to work; anywhere is cheaper.
+    Region,
     /// Something that the body only points at.
     Pointer,
     /// Options of a search that the vendor makes, where they are there.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::count::Count;
 use crate::meter::tally::{Reading, carve};
+use crate::tier;
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
@@ -70,10 +71,5 @@ fn of(details: Option<&[Modality]>, name: &str) -> u64 {
 }
 
 fn tier(report: &Report) -> ServiceTier {
-    match report.service_tier.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("priority") => ServiceTier::Priority,
-        Some("flex") => ServiceTier::Flex,
-        Some("batch") => ServiceTier::Batch,
-        _ => ServiceTier::Standard,
-    }
+    report.service_tier.as_deref().map_or(ServiceTier::Standard, tier::of_answer)
 }

@@ -48,6 +48,9 @@ pub(crate) struct Tally {
     /// Searches seen, for where none are reported.
     pub(crate) searches: u64,
     pub(crate) tier: ServiceTier,
+    /// Whether it is in fast mode, and served in a region of the client's choice; `None`: as the client asked.
+    pub(crate) is_fast: Option<bool>,
+    pub(crate) is_regional: Option<bool>,
     /// The operation has no output tokens.
     pub(crate) has_no_output: bool,
 }
@@ -179,7 +182,9 @@ impl Tally {
 
     pub(crate) fn metered(&self, demand: &Demand, extra_output: u64) -> Metered {
         let Reading { usage, has_input, has_output, .. } = self.reading;
-        let mut usage = Usage { tier: self.tier, ..usage };
+        let tier = if self.is_fast.unwrap_or(demand.is_fast) { ServiceTier::Fast } else { self.tier };
+        let is_regional = self.is_regional.unwrap_or(demand.is_regional);
+        let mut usage = Usage { tier, is_regional, ..usage };
         usage.searches = usage.searches.max(self.searches);
         if has_input && (has_output || self.has_no_output) && self.is_final {
             return Metered { usage, source: UsageSource::Reported };

@@ -22,6 +22,8 @@ const DEMAND: Demand = Demand {
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    is_fast: false,
+    is_regional: false,
 };
 const NONE: Usage = Usage {
     input: 0,
@@ -36,6 +38,7 @@ const NONE: Usage = Usage {
     output_image: 0,
     searches: 0,
     tier: ServiceTier::Standard,
+    is_regional: false,
 };
 
 /// All that a meter tells of an answer.
@@ -193,6 +196,53 @@ fn gemini_totals_are_split_by_modality() {
     GEMINI.reports(fixture!("gemini/stream.json"), streamed);
     GEMINI.reports(fixture!("gemini/image.sse"), Usage { input: 8, output_image: 1290, ..NONE });
     GEMINI.reports(fixture!("gemini/blocked.sse"), Usage { input: 7, ..NONE });
+}
+
+#[test]
+fn a_price_class_that_nobody_knows_is_told_as_such() {
+    let classes = [
+        ("default", ServiceTier::Standard),
+        ("auto", ServiceTier::Standard),
+        ("on_demand", ServiceTier::Standard),
+        ("scale", ServiceTier::Standard),
+        ("flex", ServiceTier::Flex),
+        ("fast", ServiceTier::Priority),
+        ("ultrafast", ServiceTier::Ultrafast),
+        ("of tomorrow", ServiceTier::Unknown),
+    ];
+    for (name, tier) in classes {
+        let openai =
+            format!(r#"{{"choices":[],"service_tier":"{name}","usage":{{"prompt_tokens":1,"completion_tokens":1}}}}"#);
+        assert_eq!(whole(OPENAI).feed([openai.as_bytes()]).usage.tier, tier, "{name}");
+        let gemini = format!(
+            r#"{{"usageMetadata":{{"promptTokenCount":1,"candidatesTokenCount":1,"serviceTier":"{}"}}}}"#,
+            name.to_uppercase()
+        );
+        assert_eq!(whole(GEMINI).feed([gemini.as_bytes()]).usage.tier, tier, "{name}");
+    }
+}
+
+#[test]
+fn fast_mode_and_region_are_as_reported_else_as_asked_for() {
+    let asked = Demand { is_fast: true, is_regional: true, ..DEMAND };
+    let cases = [
+        (DEMAND, "", ServiceTier::Standard, false),
+        (DEMAND, r#","speed":"fast","inference_geo":"us""#, ServiceTier::Fast, true),
+        (DEMAND, r#","service_tier":"batch","inference_geo":"not_available""#, ServiceTier::Batch, false),
+        (asked, "", ServiceTier::Fast, true),
+        (asked, r#","speed":"standard","inference_geo":"global""#, ServiceTier::Standard, false),
+    ];
+    for (demand, told, tier, is_regional) in cases {
+        let mut meter = whole(ANTHROPIC).meter();
+        let answer = format!(r#"{{"type":"message","usage":{{"input_tokens":1,"output_tokens":2{told}}}}}"#);
+        meter.pass(Bytes::from(answer), true);
+        let Metered { usage, source } = meter.metered(&demand, 0);
+        assert_eq!((usage.tier, usage.is_regional, source), (tier, is_regional, UsageSource::Reported), "{told}");
+    }
+    let mut cut = ANTHROPIC.meter();
+    cut.pass(Bytes::from_static(b"event: ping\n"), true);
+    let Metered { usage, .. } = cut.metered(&asked, 0);
+    assert_eq!((usage.tier, usage.is_regional), (ServiceTier::Fast, true), "nobody says otherwise");
 }
 
 #[test]

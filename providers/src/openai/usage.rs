@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::count::Count;
 use crate::meter::tally::{Reading, carve};
+use crate::tier;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -144,10 +145,5 @@ pub(crate) fn add_tools(usage: &mut Usage, raw: &[u8]) {
 /// The price class by its name in an answer. `None`: the value is null or no string.
 pub(crate) fn tier(raw: &[u8]) -> Option<ServiceTier> {
     let name: &str = serde_json::from_slice::<Option<&str>>(raw).ok()??;
-    Some(match name {
-        "priority" | "fast" => ServiceTier::Priority,
-        "flex" => ServiceTier::Flex,
-        "batch" => ServiceTier::Batch,
-        _ => ServiceTier::Standard,
-    })
+    Some(tier::of_answer(name))
 }

@@ -35,6 +35,8 @@ const ONE: Demand = Demand {
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    is_fast: false,
+    is_regional: false,
 };
 
 #[test]
@@ -392,14 +394,35 @@ fn price_classes_other_than_the_standard_one_are_noticed() {
     let cases = [
         (json!({"model": "m", "service_tier": "standard_only"}), false),
         (json!({"model": "m", "service_tier": "auto"}), true),
-        (json!({"model": "m", "speed": "fast"}), true),
         (json!({"model": "m", "service_tier": null}), false),
+        (json!({"model": "m", "service_tier": "of tomorrow"}), true),
     ];
     for (body, is_open) in cases {
         assert_eq!(demand(Dialect::Anthropic, CHAT, &body).tier_is_open, is_open, "{body}");
     }
     assert!(demand(Dialect::Gemini, CHAT, &json!({"serviceTier": "PRIORITY"})).tier_is_open);
     assert!(!demand(Dialect::Gemini, CHAT, &json!({"service_tier": "STANDARD"})).tier_is_open);
+}
+
+#[test]
+fn fast_mode_and_the_choice_of_a_region_are_noticed() {
+    let cases = [
+        (json!({"speed": "fast"}), (true, false)),
+        (json!({"speed": "of tomorrow"}), (true, false)),
+        (json!({"speed": "standard", "inference_geo": "global"}), (false, false)),
+        (json!({"speed": null, "inference_geo": null}), (false, false)),
+        (json!({"inference_geo": "us"}), (false, true)),
+        (json!({"inference_geo": "US", "speed": "fast"}), (true, true)),
+    ];
+    for (mut body, expected) in cases {
+        body["model"] = json!("m");
+        let demand = demand(Dialect::Anthropic, CHAT, &body);
+        assert_eq!((demand.is_fast, demand.is_regional), expected, "{body}");
+    }
+    for field in ["speed", "inference_geo"] {
+        let body = format!(r#"{{"model": "m", "{field}": "standard", "{field}": "fast"}}"#);
+        assert_eq!(peek(Dialect::Anthropic, CHAT, body.as_bytes()).unwrap_err(), PeekError::DuplicateField(field));
+    }
 }
 
 #[test]

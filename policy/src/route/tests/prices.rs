@@ -24,6 +24,8 @@ const DEMAND: Demand = Demand {
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    is_fast: false,
+    is_regional: false,
 };
 
 const USED: Usage = Usage {
@@ -39,6 +41,7 @@ const USED: Usage = Usage {
     output_image: 0,
     searches: 0,
     tier: ServiceTier::Standard,
+    is_regional: false,
 };
 
 /// Sets the rates of input and output for all models that begin with `start`.
