@@ -195,8 +195,10 @@ impl Explanation {
 
 impl PlannedTarget {
     fn new(plan: &Plan, target: &Target, place: u64) -> Self {
-        let attempts =
-            plan.attempts(target).map(|(weight, attempt)| PlannedAttempt { weight, attempt, times_first: 0, denied: None }).collect();
+        let attempts = plan
+            .attempts(target)
+            .map(|(weight, attempt)| PlannedAttempt { weight, attempt, times_first: 0, denied: None })
+            .collect();
         Self { target: target.clone(), times_first: 0, attempts, in_plans: 1, places: place }
     }
 

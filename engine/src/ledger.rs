@@ -51,6 +51,8 @@ pub struct Request<'a> {
     pub asked: &'a ModelName,
     /// The attempt.
     pub attempt: &'a Attempt,
+    /// Tokens of input beyond what the client sent: the beginning of an answer that is gone on with.
+    pub more_input: u64,
     /// Whether the client left the output unlimited, and the request can carry a limit: then it may be lowered.
     pub may_clamp: bool,
     /// Whether the call was counted as a request before, with an earlier attempt.
@@ -146,11 +148,13 @@ impl Terms {
         let attempt = request.attempt;
         let rests = lines.iter().zip(locked).filter_map(|(line, meters)| line.hard_rest(meters));
         let rest = rests.min();
-        let worst = attempt.worst_case.unwrap_or_default();
-        let clamped = rest.filter(|_| request.may_clamp).and_then(|rest| clamp(&worst, rest, request.snapshot.settings()));
+        let worst = attempt.worst_case.unwrap_or_default().with_more_input(request.more_input);
+        let clamped =
+            rest.filter(|_| request.may_clamp).and_then(|rest| clamp(&worst, rest, request.snapshot.settings()));
         Self {
             amount: clamped.map_or_else(|| worst.amount(), |limit| worst.amount_at(limit)),
-            tokens: likely_tokens(attempt, &worst, clamped, request.snapshot.settings()),
+            tokens: likely_tokens(attempt, &worst, clamped, request.snapshot.settings())
+                .saturating_add(request.more_input),
             clamped,
             is_hard: rest.is_some(),
             is_priced: attempt.worst_case.is_some(),
@@ -159,13 +163,13 @@ impl Terms {
 }
 
 /// The output limit that is sent where the model's own costs more than is left: an eighth of the rest, so that a few calls can
-/// still be made. `None`: there is no need.
+/// still be made. A limit that is only assumed is always sent: else the hold would not be a bound. `None`: there is no need.
 fn clamp(worst: &WorstCase, rest: NanoUsd, settings: &Settings) -> Option<u64> {
     if worst.amount() <= rest {
-        return None;
+        return worst.is_assumed().then(|| worst.output_limit());
     }
     let limit = worst.affordable(NanoUsd(rest.0 / 8)).max(settings.min_clamped_tokens);
-    (limit < worst.output_limit()).then_some(limit)
+    (limit < worst.output_limit() || worst.is_assumed()).then(|| limit.min(worst.output_limit()))
 }
 
 /// Of an answer whose limit was lowered no more is expected than that.

@@ -73,6 +73,7 @@ fn balances(overrides: &Value) -> Vec<(BudgetStanding, BudgetStanding)> {
         caller: &caller,
         asked,
         attempt,
+        more_input: 0,
         may_clamp: false,
         is_admitted: false,
         now,

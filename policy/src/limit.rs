@@ -6,6 +6,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::catalog::base_name;
 use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
 use crate::money::NanoUsd;
 use crate::route::{Attempt, Caller};
@@ -162,12 +163,15 @@ pub fn of_target<'a>(
     }
 }
 
-/// The names that an attempt's model has: the provider's own, the one asked for, and the one in the price list.
+/// The names that an attempt's model has: the provider's own, the one asked for, the one in the price list, and each of them
+/// without the date or `-latest` at its end: a limit is not walked around by naming a dated version.
 #[must_use]
-pub fn names_of<'a>(attempt: &'a Attempt, asked: &'a ModelName) -> SmallVec<[&'a str; 3]> {
-    let mut names: SmallVec<[&str; 3]> = SmallVec::from_slice(&[attempt.model.as_str()]);
-    let others = [Some(asked.as_str()), attempt.known.as_ref().map(|known| &*known.name)];
-    for name in others.into_iter().flatten() {
+pub fn names_of<'a>(attempt: &'a Attempt, asked: &'a ModelName) -> SmallVec<[&'a str; 4]> {
+    let mut names: SmallVec<[&str; 4]> = SmallVec::from_slice(&[attempt.model.as_str()]);
+    let written =
+        [Some(attempt.model.as_str()), Some(asked.as_str()), attempt.known.as_ref().map(|known| &*known.name)];
+    let written = written.into_iter().flatten();
+    for name in written.clone().chain(written.filter_map(base_name)) {
         if !names.contains(&name) {
             names.push(name);
         }

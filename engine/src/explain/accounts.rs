@@ -55,8 +55,16 @@ impl Books<'_> {
             return None;
         }
         let may_clamp = request.demand.max_output.is_none() && request.operation.has_output_limit();
-        let wanted =
-            ledger::Request { snapshot, caller, asked, attempt, may_clamp, is_admitted: false, now: self.now };
+        let wanted = ledger::Request {
+            more_input: 0,
+            snapshot,
+            caller,
+            asked,
+            attempt,
+            may_clamp,
+            is_admitted: false,
+            now: self.now,
+        };
         self.ledger.probe(&wanted).err().map(|denied| denied.refusal)
     }
 
@@ -86,7 +94,8 @@ impl Books<'_> {
     ) {
         let view = self.ledger.at(self.now);
         for budget in limits.budgets.iter().filter_map(|id| snapshot.budget(id)) {
-            let is_there = |known: &AccountLine| matches!(&known.what, AccountKind::Budget(one, _) if one.id == budget.id);
+            let is_there =
+                |known: &AccountLine| matches!(&known.what, AccountKind::Budget(one, _) if one.id == budget.id);
             if !lines.iter().any(is_there) {
                 lines.push(line(AccountKind::Budget(Arc::clone(budget), view.of_budget(budget))));
             }

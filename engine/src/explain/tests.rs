@@ -9,9 +9,9 @@ use policy::route::health::AllWell;
 use policy::window::Now;
 
 use super::*;
-use crate::ledger::Ledger;
 use crate::compile::compile;
 use crate::dice::ThreadDice;
+use crate::ledger::Ledger;
 
 /// Two providers that both have `m` and `n`, and a key that weighs the second three times as much, for `n` alone; these rules.
 fn policy(rules: &str) -> Snapshot {
@@ -41,7 +41,13 @@ fn caller(snapshot: &Snapshot) -> Caller {
 fn explained(rules: &str, model: &str) -> Explanation {
     let snapshot = policy(rules);
     let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
-    explain(&snapshot, &caller(&snapshot), &request, &AllWell, Books { ledger: &Ledger::new(None, 1), now: Now::default() })
+    explain(
+        &snapshot,
+        &caller(&snapshot),
+        &request,
+        &AllWell,
+        Books { ledger: &Ledger::new(None, 1), now: Now::default() },
+    )
 }
 
 fn firsts(explanation: &Explanation) -> Vec<(&str, u32)> {
@@ -77,7 +83,13 @@ fn what_a_plan_under_any_dice_does_is_told() {
     for model in ["m", "n", "a/m", "b/m", "other"] {
         let snapshot = policy(rules);
         let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
-        let told = explain(&snapshot, &caller(&snapshot), &request, &AllWell, Books { ledger: &Ledger::new(None, 1), now: Now::default() });
+        let told = explain(
+            &snapshot,
+            &caller(&snapshot),
+            &request,
+            &AllWell,
+            Books { ledger: &Ledger::new(None, 1), now: Now::default() },
+        );
         for _ in 0..100 {
             let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut ThreadDice, seen: &mut () };
             match admit(&snapshot, caller(&snapshot), &request, &mut now) {

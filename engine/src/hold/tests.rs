@@ -61,6 +61,7 @@ impl Scene {
             caller: &self.caller,
             asked: &self.goal.asked(),
             attempt: &self.attempt,
+            more_input: 0,
             may_clamp: false,
             is_admitted,
             now: NOW,

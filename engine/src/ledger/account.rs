@@ -76,7 +76,10 @@ struct Shards<K> {
 
 impl<K> Default for Shards<K> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: foldhash::fast::RandomState::default() }
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: foldhash::fast::RandomState::default(),
+        }
     }
 }
 

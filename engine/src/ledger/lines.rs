@@ -40,14 +40,7 @@ impl Ledger {
         lines
     }
 
-    fn add<'a>(
-        &self,
-        lines: &mut Lines<'a>,
-        snapshot: &'a Snapshot,
-        holder: Holder,
-        limits: &'a Limits,
-        now: Now,
-    ) {
+    fn add<'a>(&self, lines: &mut Lines<'a>, snapshot: &'a Snapshot, holder: Holder, limits: &'a Limits, now: Now) {
         for budget in limits.budgets.iter().filter_map(|id| snapshot.budget(id)) {
             let begin = || Spending::new(budget.window.clone(), now.wall_ms);
             let account = self.accounts.of_budget(&budget.id, begin);

@@ -128,6 +128,10 @@ impl Reported<'_> {
 }
 
 impl Accounts for Reported<'_> {
+    fn now(&self) -> Option<Now> {
+        Some(self.now)
+    }
+
     fn of_budget(&self, budget: &Budget) -> BudgetStanding {
         let Some(account) = self.ledger.accounts.find_budget(&budget.id) else { return BudgetStanding::default() };
         match &*account.lock() {

@@ -81,9 +81,9 @@ impl Ledger {
     }
 }
 
-/// What was spent of a budget: from where it was left if its windows are the same, else from nothing.
+/// What was spent of a budget: from where it was left if its windows are the same, else from nothing in a window that begins now.
 fn spending(budget: &Budget, saved: Option<&BudgetState>, now: Now) -> Spending {
-    match saved.filter(|saved| *saved.window == *budget.window.to_string()) {
+    match saved.filter(|saved| saved.window.is_empty() || *saved.window == *budget.window.to_string()) {
         Some(saved) => Spending::restored(
             budget.window.clone(),
             saved.began_ms,
@@ -91,6 +91,9 @@ fn spending(budget: &Budget, saved: Option<&BudgetState>, now: Now) -> Spending 
             NanoUsd(saved.spent_nano),
             NanoUsd(saved.total_nano),
         ),
-        None => Spending::new(budget.window.clone(), now.wall_ms),
+        None => {
+            let (total, began_ms) = (saved.map_or(0, |saved| saved.total_nano), now.wall_ms);
+            Spending::restored(budget.window.clone(), began_ms, began_ms, NanoUsd::ZERO, NanoUsd(total))
+        }
     }
 }

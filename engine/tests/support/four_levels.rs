@@ -140,6 +140,7 @@ pub(crate) fn wanted<'a>(snapshot: &'a Snapshot, walk: &'a Walk) -> ledger::Requ
         caller: &walk.plan().caller,
         asked: &walk.target().unwrap().model,
         attempt: walk.attempt().unwrap(),
+        more_input: 0,
         may_clamp: false,
         is_admitted: false,
         now: NOW,

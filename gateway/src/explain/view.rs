@@ -299,9 +299,10 @@ fn why(reason: DropReason, request: &Request<'_>) -> (&'static str, String) {
             ("no_credential", "none of its `keys` is enabled, has a value, is for the model and allowed to the key")
         }
         DropReason::Down { .. } => ("down", "failed too often, and is not asked for a moment"),
-        DropReason::Exhausted => {
-            ("exhausted", "a budget or rate limit of the provider, the model, or the key's use of the provider is used up")
-        }
+        DropReason::Exhausted => (
+            "exhausted",
+            "a budget or rate limit of the provider, the model, or the key's use of the provider is used up",
+        ),
     };
     (code, words.to_owned())
 }

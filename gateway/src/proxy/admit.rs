@@ -6,7 +6,7 @@ use engine::dice::ThreadDice;
 use pingora::proxy::Session;
 use policy::admit::{admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
-use policy::route::{Caller, Circumstances, Walk};
+use policy::route::{Caller, Circumstances, DropReason, Walk};
 use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
 
@@ -57,6 +57,9 @@ impl Edge {
             Decision::Refuse(refusal) => return Err(refusal.into()),
         };
         ctx.record.rules = plan.rules.to_vec();
+        for dropped in plan.dropped.iter().filter(|dropped| dropped.reason == DropReason::Exhausted) {
+            ctx.record.passed_over(&dropped.provider, "exhausted");
+        }
         let recovery = snapshot.settings().stream_recovery;
         let mut call = Call {
             walk: Walk::begin(plan, &mut now),

@@ -32,12 +32,12 @@ impl Edge {
         }
         add_request_id(answer, &ctx.request_id)?;
         if let Some(attempt) = ctx.stage.call().and_then(|call| call.attempt()) {
-            answer.insert_header("x-tollgate-provider", attempt.provider.name.as_str())?;
-            // A model's name may hold what no header can; it is then left out.
+            // A name may hold what no header can; it is then left out.
+            let _ = answer.insert_header("x-tollgate-provider", attempt.provider.name.as_str());
             let _ = answer.insert_header("x-tollgate-model", attempt.model.as_str());
         }
         if !ctx.record.trail().is_empty() {
-            answer.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+            let _ = answer.insert_header("x-tollgate-attempts", ctx.record.trail());
         }
         if let Some(sent) = ctx.stage.sent() {
             limits::add(answer, sent.left(), None)?;

@@ -71,7 +71,7 @@ impl Edge {
                 Err(Denied { refusal, is_callers }) => {
                     call.flight = None;
                     if let Some(attempt) = call.walk.attempt().filter(|_| !is_callers) {
-                        record.passed_over(attempt, refusal.reason.as_str());
+                        record.passed_over(&attempt.provider.name, refusal.reason.as_str());
                     }
                     call.short = if is_callers { Some(refusal) } else { call.short.take().or(Some(refusal)) };
                     if is_callers {
@@ -98,6 +98,7 @@ impl Edge {
             caller: &call.walk.plan().caller,
             asked: &target.model,
             attempt,
+            more_input: call.more_input(),
             may_clamp: call.peek.demand.max_output.is_none() && asked.operation.has_output_limit(),
             is_admitted: call.admission.is_some(),
             now: self.clock.now(),
@@ -199,7 +200,7 @@ impl Edge {
             }
         }
         if !ctx.record.trail().is_empty() {
-            header.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+            let _ = header.insert_header("x-tollgate-attempts", ctx.record.trail());
         }
         fail::respond(session, header, Bytes::from(error.body), ctx).await
     }

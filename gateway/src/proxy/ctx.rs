@@ -144,6 +144,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The most tokens that the beginning of the answer, which another target is to go on with, adds to its input.
+    pub(crate) fn more_input(&self) -> u64 {
+        self.script.as_ref().map_or(0, |script| script.transcript().text().len() as u64)
+    }
+
     /// The attempt under way, or the next one; `None` where none can be made.
     pub(crate) fn attempt(&self) -> Option<&Attempt> {
         self.walk.attempt()

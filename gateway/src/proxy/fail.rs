@@ -23,6 +23,9 @@ use super::{Edge, answer, limits};
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// Nobody comes back after so long.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// How many more addresses of a name are tried in one attempt.
 const MAX_ADDRESSES: u8 = 2;
 /// How often an attempt is begun again because its pooled connection was already dead.
@@ -189,6 +192,10 @@ impl Edge {
     ) -> FailToProxy {
         let header_is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+        if let Stage::Admitted(call) = &mut ctx.stage {
+            // Nothing follows; before the client knows, its next call is not to find this one in its way.
+            (call.hold, call.admission) = (None, None);
+        }
         if let Some(held) = ctx.held.take() {
             ctx.was_cut |= held.cut().is_some();
             held.restore(session);
@@ -234,7 +241,7 @@ impl Edge {
         let body = Bytes::from(error::body(dialect, &refusal, &ctx.request_id));
         let mut header = ResponseHeader::build(refusal.reason.status(), Some(10))?;
         header.insert_header(header::CONTENT_TYPE, "application/json")?;
-        if let Some(wait) = refusal.retry_after {
+        if let Some(wait) = refusal.retry_after.filter(|wait| *wait < FOR_EVER) {
             let seconds = wait.as_millis().div_ceil(1_000).clamp(1, u64::MAX.into());
             header.insert_header(header::RETRY_AFTER, u64::try_from(seconds).unwrap_or(u64::MAX))?;
         }
@@ -249,7 +256,8 @@ impl Edge {
             header.insert_header(header::ALLOW, method)?;
         }
         if !ctx.record.trail().is_empty() {
-            header.insert_header("x-tollgate-attempts", ctx.record.trail())?;
+            // A name may hold what no header can; the trail is then left out.
+            let _ = header.insert_header("x-tollgate-attempts", ctx.record.trail());
         }
         ctx.record.refused(&refusal);
         ctx.failure = Some(refusal);

@@ -64,6 +64,14 @@ impl Edge {
         ctx.stage = Stage::Admitted(call);
     }
 
+    /// Settles an attempt whose whole answer came.
+    pub(super) fn settle_whole(&self, ctx: &mut RequestCtx) {
+        let client_left = ctx.held.as_ref().is_some_and(|held| held.client_left());
+        ctx.record.first_content_us = ctx.stage.call().and_then(|call| call.first_content_us);
+        self.settle(ctx, if client_left { "client_left" } else { "answered" });
+        self.note_success(ctx);
+    }
+
     /// Tells the route of the attempt, which is settled, that it answered.
     fn note_success(&self, ctx: &mut RequestCtx) {
         if let Stage::Admitted(call) = &mut ctx.stage
@@ -89,8 +97,7 @@ impl Edge {
             ctx.was_cut |= held.cut().is_some();
             held.restore(session);
         }
-        let first_content = ctx.stage.call().and_then(|call| call.first_content_us);
-        ctx.record.first_content_us = first_content;
+        ctx.record.first_content_us = ctx.stage.call().and_then(|call| call.first_content_us);
         let outcome = if ctx.record.client_left { "client_left" } else { "answered" };
         let is_whole = match &ctx.stage {
             Stage::Answering(_, _, meter) => Some(meter.is_complete()),

@@ -16,6 +16,9 @@ use super::route::Asked;
 /// No model has a longer name, and names go into accounts, logs and headers.
 const MAX_MODEL_BYTES: usize = 256;
 
+/// No vendor gives more answers to one request: OpenAI's own bound.
+const MAX_CHOICES: u32 = 128;
+
 /// What a request's body and path ask for.
 #[derive(Debug)]
 pub(crate) struct Wish {
@@ -34,6 +37,11 @@ impl Wish {
     /// The refusal, where the body cannot be governed or no model is named.
     pub(crate) fn read(asked: &Asked, body: &[u8]) -> Result<Self, Refusal> {
         let peek = peek(asked.dialect, asked.operation, body).map_err(|error| error.refusal())?;
+        if peek.demand.choices > MAX_CHOICES {
+            let message =
+                format!("more than {MAX_CHOICES} answers are asked for; no vendor gives as many to one request");
+            return Err(Refusal::new(Reason::InvalidRequest, message).about("n"));
+        }
         let (model, stream) = model_and_stream(asked, &peek)?;
         Ok(Self { model, stream, peek })
     }

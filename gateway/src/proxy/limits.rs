@@ -20,8 +20,9 @@ pub(super) fn add(header: &mut ResponseHeader, left: &LimitsLeft, wait_ms: Optio
         let separator = if policies.is_empty() { "" } else { ", " };
         let window = quota.window_ms.div_ceil(1_000);
         // Writing to a string cannot fail.
-        let _ = write!(policies, "{separator}{name};q={}{unit};w={window}", quota.most);
-        let _ = write!(quotas, "{separator}{name};r={};t={}", quota.left, frees_in_ms.div_ceil(1_000));
+        let _ = write!(policies, "{separator}{name};q={}{unit};w={}", whole(quota.most), whole(window));
+        let frees_in = whole(frees_in_ms.div_ceil(1_000));
+        let _ = write!(quotas, "{separator}{name};r={};t={frees_in}", whole(quota.left));
         header.insert_header(format!("x-ratelimit-limit-{what}"), quota.most)?;
         header.insert_header(format!("x-ratelimit-remaining-{what}"), quota.left)?;
         header.insert_header(format!("x-ratelimit-reset-{what}"), span(frees_in_ms))?;
@@ -31,6 +32,11 @@ pub(super) fn add(header: &mut ResponseHeader, left: &LimitsLeft, wait_ms: Optio
         header.insert_header("ratelimit", quotas)?;
     }
     Ok(())
+}
+
+/// The largest integer of structured fields has fifteen digits.
+fn whole(number: u64) -> u64 {
+    number.min(999_999_999_999_999)
 }
 
 /// A quota's name as a string of structured fields (RFC 9651): visible ASCII.

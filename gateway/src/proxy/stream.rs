@@ -20,6 +20,20 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 impl Edge {
     /// Lets a piece of the answer through. `Err` before anything reached the client sends the call on to its next attempt.
     pub(super) fn pass(&self, body: &mut Option<Bytes>, end: bool, ctx: &mut RequestCtx) -> Result<()> {
+        self.pass_piece(body, end, ctx)?;
+        if let Stage::Answering(call, _, meter) = &mut ctx.stage
+            && meter.is_complete()
+        {
+            // Before the client has the end of its answer: its next call is not to find this one in its way.
+            call.admission = None;
+            if end {
+                self.settle_whole(ctx);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_piece(&self, body: &mut Option<Bytes>, end: bool, ctx: &mut RequestCtx) -> Result<()> {
         let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
             return pass_rest(body.as_deref().unwrap_or_default(), &ctx.stage);
         };

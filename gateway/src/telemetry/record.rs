@@ -149,9 +149,9 @@ impl Record {
         self.served = Some(Served::of(attempt));
     }
 
-    /// A target that was not tried, for this reason; told once, however many credentials it has.
-    pub(crate) fn passed_over(&mut self, attempt: &Attempt, reason: &'static str) {
-        let told = format!("{}={reason}", attempt.provider.name);
+    /// A provider that was not tried, for this reason; told once, however many credentials it has.
+    pub(crate) fn passed_over(&mut self, provider: &ProviderName, reason: &'static str) {
+        let told = format!("{provider}={reason}");
         if !self.trail.ends_with(&told) {
             let separator = if self.trail.is_empty() { "" } else { ", " };
             self.trail.push_str(separator);

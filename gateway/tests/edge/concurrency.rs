@@ -135,7 +135,7 @@ async fn a_provider_whose_places_are_taken_is_passed_over() {
         .start()
         .await;
     let call = targets.open(KEY, 0, "a", 8).await;
-    assert_served(&targets.pay(8).await, 1, &[]);
+    assert_served(&targets.pay(8).await, 1, &[("p0", "exhausted")]);
     let named = reply(targets.coin(KEY, Api::Chat, "p0/coin", false, 8)).await;
     assert_refused(&named, 429, "concurrency_limited", &["provider `p0`: 1 of 1"]);
     assert_paid(&targets.finish(call).await);

@@ -30,11 +30,12 @@ fn first_is_limited(vendor: &str, list: &str, limit: Value) -> Setup {
 async fn a_provider_whose_limit_is_reached_is_passed_over() {
     // What is used up is no part of the plan; what only does not pay for the call is found when the call is to be held for.
     let short: &[(&str, &str)] = &[("p0", "budget_exceeded")];
+    let used_up: &[(&str, &str)] = &[("p0", "exhausted")];
     for (list, limit, passed_over) in [
-        ("budgets", budget("l", 8), &[][..]),
+        ("budgets", budget("l", 8), used_up),
         ("budgets", budget("l", 10), short),
-        ("rate_limits", requests("l", 1, "1h"), &[]),
-        ("rate_limits", tokens("l", 10, "1h"), &[]),
+        ("rate_limits", requests("l", 1, "1h"), used_up),
+        ("rate_limits", tokens("l", 10, "1h"), used_up),
     ] {
         for api in APIS {
             let targets = first_is_limited(api.vendor(), list, limit.clone()).start().await;
@@ -112,8 +113,8 @@ async fn both_used_up(first: Value, second: Value) -> Targets {
         setup.govern("providers", json!({"name": provider, field: limit["id"]})).govern(list, limit)
     };
     let targets = limited(limited(coins("openai", 2), "p0", first), "p1", second).start().await;
-    for n in 0..2 {
-        assert_served(&targets.pay(COST).await, n, &[]);
+    for (n, after) in [(0, &[][..]), (1, &[("p0", "exhausted")])] {
+        assert_served(&targets.pay(COST).await, n, after);
         targets.until_idle().await;
     }
     targets
@@ -253,7 +254,7 @@ async fn a_call_is_one_request_on_its_key_and_each_attempt_one_on_its_target() {
     assert_eq!(targets.seen(), [2, 2]);
     // Another key finds one request left at the first provider, and two at the second.
     assert_served(&targets.pay_as(OTHER, COST).await, 1, &[("p0", "unavailable")]);
-    assert_served(&targets.pay_as(OTHER, COST).await, 1, &[]);
+    assert_served(&targets.pay_as(OTHER, COST).await, 1, &[("p0", "exhausted")]);
     let refused = targets.pay_as(OTHER, COST).await;
     assert_refused(&refused, 429, "request_limited", &["of provider"]);
     assert_eq!(targets.seen(), [3, 4]);

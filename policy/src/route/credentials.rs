@@ -87,24 +87,28 @@ pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Crede
     attempt
 }
 
-/// Where nothing limits the output, no more of it is expected than the default limit: a model's own is far beyond most answers.
+/// No more output is expected than the default limit: a model's own is far beyond most answers, and so is what many clients write.
 fn likely_tokens(pricing: &Pricing, attempt: &Attempt) -> u64 {
-    let known = attempt.known.as_ref().and_then(|known| known.max_output);
-    let output = match pricing.operation {
-        Operation::Embedding | Operation::CountTokens | Operation::ListModels => 0,
-        Operation::ChatCompletion | Operation::TextCompletion | Operation::Responses => {
-            let default = known.map_or(pricing.default_max_output, |known| known.min(pricing.default_max_output));
-            pricing.demand.output_bound(default)
-        }
-    };
-    pricing.demand.input_estimate().saturating_add(output)
+    let known = attempt.known.as_ref().and_then(|known| known.max_output).unwrap_or(u64::MAX);
+    let demand = &pricing.demand;
+    let most = demand.max_output.unwrap_or(u64::MAX).min(known).min(pricing.default_max_output);
+    let output =
+        if pricing.operation.has_output_limit() { most.saturating_mul(demand.choices.max(1).into()) } else { 0 };
+    demand.input_estimate().saturating_add(output)
 }
 
+/// A limit that the client sets beyond what the model can do limits nothing, so the model's own counts: a call reserves no more
+/// than it can cost.
 fn worst_case(pricing: &Pricing, attempt: &Attempt) -> Option<WorstCase> {
     let known = attempt.known.as_deref();
-    let max_output = known.and_then(|known| known.max_output).unwrap_or(pricing.default_max_output);
     let context_window = known.and_then(|known| known.context_window);
-    Some(attempt.price()?.worst_case(&pricing.demand, context_window, max_output))
+    let known_output = known.and_then(|known| known.max_output);
+    let most = known_output.map(|most| most.max(context_window.unwrap_or(0)));
+    let max_output = pricing.demand.max_output.map(|own| own.min(most.unwrap_or(u64::MAX)));
+    let demand = Demand { max_output, ..pricing.demand };
+    let worst =
+        attempt.price()?.worst_case(&demand, context_window, known_output.unwrap_or(pricing.default_max_output));
+    Some(worst.assumed(max_output.is_none() && known_output.is_none()))
 }
 
 /// The price of an attempt where an override applies: its rates, and those of the price list that it does not set.
