@@ -131,6 +131,13 @@ fn limits_are_none_until_there_is_one() {
     assert!(Limits::default().is_empty() && !one("b").is_empty() && !rate_limit.is_empty());
 }
 
+#[test]
+fn a_dated_name_is_under_the_limits_of_its_model() {
+    let asked = ModelName::from("m-2026-01-31");
+    let attempt = attempt("listed-latest", false);
+    assert_eq!(&*names_of(&attempt, &asked), ["listed-latest", "m-2026-01-31", "listed", "m"]);
+}
+
 fn attempt(model: &str, is_listed: bool) -> Attempt {
     let mut catalog = Catalog::default();
     let json = r#"{"openai/listed": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06}}"#;

@@ -18,6 +18,13 @@ fn tiered() -> ModelPrice {
 }
 
 #[test]
+fn more_input_costs_at_most_its_dearest_token() {
+    let worst = tiered().worst_case(&Demand { choices: 1, max_output: Some(0), ..Demand::default() }, None, 10);
+    let more = worst.with_more_input(1_000).amount().0 - worst.amount().0;
+    assert_eq!(more, 1_250, "written to the cache");
+}
+
+#[test]
 fn each_kind_of_token_has_its_own_rate() {
     let usage = Usage { input: 10, cache_read: 5, cache_write: 4, output: 3, ..Usage::default() };
     assert_eq!(tiered().cost(&usage), NanoUsd((10_000 + 500 + 5_000 + 12_000_u64).div_ceil(1_000)));
@@ -91,6 +98,21 @@ fn searches_are_held_for_each_answer() {
 }
 
 #[test]
+fn a_prediction_is_held_as_output_beside_the_limit() {
+    let plain = Demand { max_output: Some(16), choices: 2, ..Demand::default() };
+    let predicted = Demand { prediction_bytes: 1_000, ..plain };
+    let worst = |demand: &Demand| tiered().worst_case(demand, None, 0);
+    assert_eq!(worst(&predicted).amount(), worst(&plain).amount().saturating_add(NanoUsd(2 * 4_000)));
+    assert_eq!(worst(&predicted).output_limit(), 16);
+}
+
+#[test]
+fn a_limit_of_zero_that_is_open_is_held_as_the_models_maximum() {
+    let demand = Demand { max_output: Some(0), limit_is_open: true, choices: 1, ..Demand::default() };
+    assert_eq!(tiered().worst_case(&demand, None, 4_096).output_limit(), 4_096);
+}
+
+#[test]
 fn what_does_not_pay_for_the_input_affords_no_output() {
     let free = ModelPrice::new(vec![rate(Unit::Input, ServiceTier::Standard, 0, 1_000)]);
     let worst = free.worst_case(&Demand { max_output: Some(500), choices: 1, ..Demand::default() }, None, 0);
@@ -122,10 +144,11 @@ fn any_price() -> impl Strategy<Value = ModelPrice> {
 
 fn any_demand() -> impl Strategy<Value = Demand> {
     let sizes = (0_u64..500_000, 0_u32..4, 0_u64..100_000, 0_u64..100_000, any::<bool>());
-    (sizes, prop::option::of(0_u64..100_000), 0_u32..5, 0_u32..4, 0_u64..20, any::<(bool, bool, bool)>()).prop_map(
+    let limit = (prop::option::of(0_u64..100_000), any::<bool>(), 0_u64..10_000);
+    (sizes, limit, 0_u32..5, 0_u32..4, 0_u64..20, any::<(bool, bool, bool)>()).prop_map(
         |(
             (text_bytes, images, audio_bytes, file_bytes, unseen),
-            max_output,
+            (max_output, limit_is_open, prediction_bytes),
             choices,
             prompts,
             searches,
@@ -138,6 +161,8 @@ fn any_demand() -> impl Strategy<Value = Demand> {
                 file_bytes,
                 unseen,
                 max_output,
+                limit_is_open,
+                prediction_bytes,
                 choices,
                 prompts,
                 searches,

@@ -114,3 +114,27 @@ fn a_lowered_limit_reserves_the_tokens_that_can_still_come() {
         assert_eq!((tokens.used, tokens.held), (100 + clamped, 100 + clamped));
     }
 }
+
+#[test]
+fn a_limit_that_is_only_assumed_is_sent_though_it_fits() {
+    let world = world(1_000_000, Mode::Hard);
+    let (snapshot, ledger) = (world.snapshot(), Ledger::new(None, 0));
+    let mut attempt = world.attempt(GOAL, Ask { text_bytes: 400, max_output: None, choices: 1 });
+    attempt.worst_case = attempt.worst_case.map(|worst| worst.assumed(true));
+    let (caller, asked) = (world.caller(&snapshot, None), GOAL.asked());
+    let made = |may_clamp, more_input| {
+        let request = Request {
+            snapshot: &snapshot,
+            caller: &caller,
+            asked: &asked,
+            attempt: &attempt,
+            more_input,
+            may_clamp,
+            is_admitted: false,
+            now: NOW,
+        };
+        ledger.hold(&request).map(|(hold, _)| (hold.amount().0, hold.clamped())).unwrap()
+    };
+    assert_eq!(made(true, 0), (MOST_OUTPUT[1], Some(MOST_OUTPUT[1])));
+    assert_eq!(made(false, 0), (MOST_OUTPUT[1], None), "the client's own");
+}

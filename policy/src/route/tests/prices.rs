@@ -20,6 +20,8 @@ const DEMAND: Demand = Demand {
     file_bytes: 0,
     unseen: false,
     max_output: None,
+    limit_is_open: false,
+    prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,
@@ -104,7 +106,7 @@ fn without_an_override_the_price_list_counts() {
         assert_eq!(cost(&attempt), Some(52_000));
         assert_eq!(
             attempt.worst_case.map(|worst| worst.amount()),
-            Some(crate::money::NanoUsd(1_000 * 1_000 + 100 * 2_000))
+            Some(crate::money::NanoUsd((10_000 + 1_024) * 1_000 + 100 * 2_000))
         );
     }
 }
@@ -117,7 +119,7 @@ fn what_is_held_and_what_is_charged_are_the_overrides_and_the_rest_is_the_price_
     assert_eq!(cost(&attempt), Some(100_000 + 2_000 + 600_000));
     assert_eq!(
         attempt.worst_case.map(|worst| worst.amount()),
-        Some(crate::money::NanoUsd(1_000 * 10_000 + 100 * 30_000))
+        Some(crate::money::NanoUsd((10_000 + 1_024) * 10_000 + 100 * 30_000))
     );
 }
 
@@ -177,7 +179,9 @@ fn an_attempt_is_likely_to_use_its_input_and_what_may_come_out_of_it() {
         // The model's own maximum is 100, the default limit 50.
         (chat, open, "listed", input + 2 * 50),
         (chat, limited, "listed", input + 2 * 30),
-        (chat, Demand { max_output: Some(80), ..DEMAND }, "listed", input + 80),
+        // What a client writes is no more likely than what it leaves open.
+        (chat, Demand { max_output: Some(80), ..DEMAND }, "listed", input + 50),
+        (chat, Demand { max_output: Some(u64::MAX), ..DEMAND }, "tiny", input + 20),
         (chat, Demand { max_output: Some(0), ..DEMAND }, "listed", input),
         (chat, open, "new", input + 2 * 50),
         (chat, open, "tiny", input + 2 * 20),
@@ -187,4 +191,27 @@ fn an_attempt_is_likely_to_use_its_input_and_what_may_come_out_of_it() {
     for (operation, demand, model, expected) in cases {
         assert_eq!(made(operation, demand, None, model).likely_tokens, expected, "{operation} {demand:?} {model}");
     }
+}
+
+#[test]
+fn a_limit_beyond_what_the_model_can_do_reserves_no_more_than_that() {
+    let worst = |max_output, model| {
+        let demand = Demand { max_output, ..DEMAND };
+        made(Operation::ChatCompletion, demand, None, model).worst_case.map(|worst| worst.output_limit())
+    };
+    assert_eq!(worst(Some(60), "listed"), Some(60));
+    let most = worst(Some(u64::MAX), "listed").unwrap();
+    assert!(most >= 100 && Some(most) == worst(Some(u64::MAX / 2), "listed"), "{most}");
+}
+
+#[test]
+fn a_limit_is_assumed_where_neither_the_client_nor_the_price_list_says_one() {
+    let is_assumed = |max_output, model| {
+        let demand = Demand { max_output, ..DEMAND };
+        let own = Some(own(model, &[(Unit::Output, 1_000_000)]));
+        made(Operation::ChatCompletion, demand, own, model).worst_case.map(|worst| worst.is_assumed())
+    };
+    assert_eq!(is_assumed(None, "new"), Some(true));
+    assert_eq!(is_assumed(Some(60), "new"), Some(false));
+    assert_eq!(is_assumed(None, "listed"), Some(false));
 }
