@@ -91,19 +91,39 @@ async fn the_least_lowered_limit_is_the_operators() {
 
 #[tokio::test]
 async fn where_the_models_own_limit_is_paid_for_nothing_is_changed() {
-    for (tokens, default) in [(4_096, None), (50, Some(50))] {
-        let mut setup = with_budget(Api::Chat, tokens);
-        if let Some(default) = default {
-            setup = setup.client("default_max_output_tokens", json!(default));
+    for api in APIS {
+        let targets = with_budget(api, 10_000).start().await;
+        for stream in [false, true] {
+            let mut body = coin_body(api, api.model(), stream, None);
+            if stream && api == Api::Chat {
+                // Else it would be asked for on the client's behalf.
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            let answer = reply(targets.post(&api.path(api.model(), stream)).body(body.to_string())).await;
+            assert_paid(&answer);
+            assert_eq!(answer.header(CLAMPED), None, "{api:?}");
+            assert_eq!(targets.fakes[0].books().last().unwrap().body.unwrap(), body, "{api:?}");
         }
-        let targets = setup.start().await;
-        let answer = asked_openly(&targets, Api::Chat, false).await;
-        assert_paid(&answer);
-        assert_eq!(answer.header(CLAMPED), None);
-        let sent = targets.fakes[0].books().last().unwrap().body.unwrap();
-        assert_eq!(sent, coin_body(Api::Chat, COIN, false, None));
-        assert_eq!(targets.metric(COUNT).await, Some(0));
+        assert_eq!(targets.metric(COUNT).await, Some(0), "{api:?}");
     }
+}
+
+#[tokio::test]
+async fn the_limit_of_a_model_that_nobody_knows_is_assumed_and_so_it_is_set() {
+    for (tokens, default) in [(4_096, 4_096), (50, 50), (100_000, 4_096)] {
+        let targets = with_budget(Api::Chat, tokens).client("default_max_output_tokens", json!(default)).start().await;
+        targets.let_do(0, "~words=9000");
+        let answer = asked_openly(&targets, Api::Chat, false).await;
+        assert_eq!((answer.status, answer.header(CLAMPED)), (200, Some(&*default.to_string())), "{}", answer.text());
+        let (sent, expected) = sent_and_limited(&targets, Api::Chat, false, default);
+        assert_eq!(sent, expected);
+        assert_eq!(targets.spent("b").await, default);
+    }
+    // Where nothing can be overspent, nothing is set.
+    let targets = coins("openai", 1).start().await;
+    let answer = asked_openly(&targets, Api::Chat, false).await;
+    assert_eq!((answer.status, answer.header(CLAMPED)), (200, None));
+    assert_eq!(targets.fakes[0].books().last().unwrap().body.unwrap(), coin_body(Api::Chat, COIN, false, None));
 }
 
 #[tokio::test]
