@@ -1,21 +1,29 @@
 //! The most that a request can use, read from its body before it is sent.
 
-/// Upper bounds of what a request can use. A hold is priced from it; what the vendor reports later can only be less.
+use crate::catalog::DEFAULT_CONTEXT_WINDOW;
+
+/// Upper bounds of what a request can use. A hold is priced from it; what the vendor reports later is less, unless the model's
+/// limits are not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// Bytes of input that become text tokens. A token is at least one byte, so this bounds the tokens.
     pub text_bytes: u64,
     /// Images in the input, inline or by reference.
     pub images: u32,
-    /// Decoded bytes of inline audio.
+    /// Decoded bytes of inline audio. They bound its tokens only in WAV and MP3; other forms are `unseen` as well.
     pub audio_bytes: u64,
-    /// Decoded bytes of inline documents.
+    /// Decoded bytes of inline documents. They bound their tokens only in text; other forms are `unseen` as well.
     pub file_bytes: u64,
-    /// Something the body only points at (a stored conversation, a file id, cached content, a hosted tool):
-    /// the input can be as large as the model's context window.
+    /// Something of which the body does not show how much it is: what it only points at (a stored conversation, a file id, cached
+    /// content, a hosted tool), and documents and audio that can hold any amount in few bytes. The input can be as large as the
+    /// model's context window.
     pub unseen: bool,
     /// The output limit that the client set, in tokens per choice. `None`: the model's own maximum.
     pub max_output: Option<u64>,
+    /// The client set an output limit of 0, which some vendors read as none: the model's own maximum counts.
+    pub limit_is_open: bool,
+    /// Bytes of an answer that the client predicts. What of it the model does not write is charged as output too.
+    pub prediction_bytes: u64,
     /// How many answers are asked for (`n`, `candidateCount`), of all prompts together; at least 1.
     pub choices: u32,
     /// How many prompts there are, or inputs to embed, each with a context window of its own; 0 counts as 1.
@@ -40,24 +48,21 @@ pub const TOKENS_PER_IMAGE: u64 = 37_000;
 pub const OPEN_SEARCHES: u64 = 10;
 
 impl Demand {
-    /// The most input tokens that the request can be counted as, at most `context_window` for each prompt where that is known. However
-    /// many answers are asked for, vendors count the input once.
-    /// Audio: vendors count 10 to 32 tokens a second, and no codec in use has less than 500 bytes a second.
-    /// Documents: a page is at most 3,000 tokens and takes at least 3,000 bytes; so bytes bound them too.
+    /// The most input tokens that the request can be counted as: all of its text, and of media no more than fits beside it into
+    /// `context_window` for each prompt, where that is known. Text is not cut there, since a list's window may be smaller than
+    /// what the vendor takes. Where something is unseen and no window is known, a usual one is only assumed, and is no bound.
+    /// However many answers are asked for, vendors count the input once.
+    /// Audio: vendors count 10 to 32 tokens a second, and WAV and MP3 take at least 500 bytes a second.
     #[must_use]
     pub fn input_bound(&self, context_window: Option<u64>) -> u64 {
-        let prompts = u64::from(self.prompts.max(1));
-        if self.unseen {
-            let window = context_window.unwrap_or(crate::catalog::DEFAULT_CONTEXT_WINDOW);
-            return window.saturating_mul(prompts);
-        }
-        let windows = context_window.map_or(u64::MAX, |window| window.saturating_mul(prompts));
-        self.text_bytes
-            .saturating_add(HIDDEN_INPUT_TOKENS)
-            .saturating_add(u64::from(self.images).saturating_mul(TOKENS_PER_IMAGE))
+        let windows = |window: u64| window.saturating_mul(self.prompts.max(1).into());
+        let text = self.text_bytes.saturating_add(HIDDEN_INPUT_TOKENS);
+        let media = u64::from(self.images)
+            .saturating_mul(TOKENS_PER_IMAGE)
             .saturating_add(self.audio_bytes.div_ceil(500).saturating_mul(32))
-            .saturating_add(self.file_bytes)
-            .min(windows)
+            .saturating_add(self.file_bytes);
+        let unseen = if self.unseen { windows(context_window.unwrap_or(DEFAULT_CONTEXT_WINDOW)) } else { 0 };
+        text.saturating_add(media).max(unseen).min(context_window.map_or(u64::MAX, windows)).max(text)
     }
 
     /// A likely number of input tokens, for charging when nobody reports: four bytes of text a token.
@@ -70,10 +75,17 @@ impl Demand {
             .saturating_add(self.file_bytes.div_ceil(4))
     }
 
+    /// The most output tokens of one answer, without what it does not take of a prediction.
+    #[must_use]
+    pub fn output_limit(&self, model_maximum: u64) -> u64 {
+        self.max_output.filter(|_| !self.limit_is_open).unwrap_or(model_maximum)
+    }
+
     /// The most output tokens of all answers together.
     #[must_use]
     pub fn output_bound(&self, model_maximum: u64) -> u64 {
-        self.max_output.unwrap_or(model_maximum).saturating_mul(u64::from(self.choices.max(1)))
+        let one = self.output_limit(model_maximum).saturating_add(self.prediction_bytes);
+        one.saturating_mul(u64::from(self.choices.max(1)))
     }
 }
 
@@ -96,14 +108,41 @@ mod tests {
     }
 
     #[test]
-    fn no_input_is_larger_than_the_context_window() {
-        let demand = Demand { text_bytes: 1_000_000, choices: 1, ..Demand::default() };
-        assert_eq!(demand.input_bound(Some(8_192)), 8_192);
+    fn an_output_limit_that_is_open_counts_as_the_models_maximum() {
+        let none = Demand { max_output: Some(0), choices: 2, ..Demand::default() };
+        assert_eq!(none.output_bound(4_096), 0);
+        assert_eq!(Demand { limit_is_open: true, ..none }.output_bound(4_096), 8_192);
+    }
+
+    #[test]
+    fn a_prediction_can_be_output_of_every_choice() {
+        let demand = Demand { max_output: Some(16), choices: 2, prediction_bytes: 1_000, ..Demand::default() };
+        assert_eq!(demand.output_bound(4_096), 2 * 1_016);
+    }
+
+    #[test]
+    fn media_are_no_larger_than_the_context_window_and_text_counts_in_full() {
+        let media =
+            Demand { text_bytes: 100, images: 9, audio_bytes: 1 << 20, file_bytes: 1 << 20, ..Demand::default() };
+        assert_eq!(media.input_bound(Some(8_192)), 8_192);
+        for demand in
+            [Demand { text_bytes: 1_000_000, ..media }, Demand { text_bytes: 1_000_000, unseen: true, ..media }]
+        {
+            assert_eq!(demand.input_bound(Some(8_192)), 1_000_000 + HIDDEN_INPUT_TOKENS);
+        }
+    }
+
+    #[test]
+    fn without_a_known_window_a_usual_one_is_assumed_for_what_is_unseen() {
+        let unseen = Demand { unseen: true, ..Demand::default() };
+        assert_eq!(unseen.input_bound(None), DEFAULT_CONTEXT_WINDOW);
+        let seen = Demand { file_bytes: 1_000_000, ..unseen };
+        assert_eq!(seen.input_bound(None), 1_000_000 + HIDDEN_INPUT_TOKENS);
     }
 
     #[test]
     fn each_prompt_has_a_context_window_of_its_own() {
-        let demand = Demand { text_bytes: 100_000, prompts: 3, choices: 3, ..Demand::default() };
+        let demand = Demand { file_bytes: 100_000, prompts: 3, choices: 3, ..Demand::default() };
         assert_eq!(demand.input_bound(Some(8_192)), 3 * 8_192);
         assert_eq!(demand.input_bound(None), 100_000 + HIDDEN_INPUT_TOKENS);
         assert_eq!(Demand { unseen: true, ..demand }.input_bound(Some(8_192)), 3 * 8_192);

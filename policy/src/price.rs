@@ -132,11 +132,13 @@ impl ModelPrice {
         fixed.add(input, self.dearest(&Unit::INPUT, demand, input));
         let choices = u64::from(demand.choices.max(1));
         fixed.add(demand.searches.saturating_mul(choices), self.dearest(&[Unit::Search], demand, input));
+        let output_rate = self.dearest(&Unit::OUTPUT, demand, input);
+        fixed.add(demand.prediction_bytes.saturating_mul(choices), output_rate);
         WorstCase {
             fixed,
-            output_rate: self.dearest(&Unit::OUTPUT, demand, input),
+            output_rate,
             choices,
-            output_limit: demand.max_output.unwrap_or(max_output),
+            output_limit: demand.output_limit(max_output),
             input_rate: self.dearest(&Unit::INPUT, demand, input),
             is_assumed: false,
         }

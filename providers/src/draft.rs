@@ -12,9 +12,11 @@ use crate::splice::{Inside, Placed, SplicePoints};
 use crate::tier;
 
 mod field;
+mod media;
 
 pub(crate) use field::{FALLBACKS, Field, Governed, Input};
 use field::{camel_case, find};
+pub(crate) use media::Media;
 
 type Result<T> = std::result::Result<T, PeekError>;
 
@@ -67,7 +69,10 @@ impl<'a> Draft<'a> {
             Operation::Embedding | Operation::CountTokens | Operation::ListModels => Some(0),
             // https://platform.openai.com/docs/api-reference/completions/create (2026-11): `max_tokens` is 16 where absent.
             Operation::TextCompletion => demand.max_output.or(Some(16)),
-            Operation::ChatCompletion | Operation::Responses => demand.max_output,
+            Operation::ChatCompletion | Operation::Responses => {
+                demand.limit_is_open = demand.max_output == Some(0);
+                demand.max_output
+            }
         };
         self.peek
     }

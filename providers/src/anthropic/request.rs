@@ -1,6 +1,6 @@
 //! What matters of requests in Anthropic's dialect (<https://platform.claude.com/docs/en/api/messages>, 2026-11).
 
-use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
+use crate::draft::{Draft, FALLBACKS, Field, Governed, Input, Media};
 use crate::json::{Kind, Text};
 use crate::peek::PeekError;
 
@@ -40,7 +40,7 @@ pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
         Input::System => draft.elements(block),
         Input::Tools => draft.elements(tool),
         Input::Edits => draft.members(|draft, name| if name == "edits" { draft.elements(edit) } else { draft.skip() }),
-        Input::Prompts | Input::Requests | Input::GenerationConfig => draft.skip(),
+        Input::Prompts | Input::Requests | Input::Prediction | Input::GenerationConfig => draft.skip(),
     }
 }
 
@@ -73,7 +73,7 @@ fn block(draft: &mut Draft<'_>) -> Result<()> {
         BlockKind::Document => match source {
             Some(Source { kind: SourceKind::Base64, length }) => {
                 let size = draft.base64(length);
-                draft.peek.demand.file_bytes = draft.peek.demand.file_bytes.saturating_add(size);
+                draft.media(Media::Document, size);
             }
             Some(Source { kind: SourceKind::Inline, .. }) => {}
             Some(Source { kind: SourceKind::Elsewhere, .. }) | None => draft.peek.demand.unseen = true,

@@ -56,6 +56,8 @@ pub(crate) enum Input {
     Tools,
     /// What the vendor is to do to the conversation before it answers.
     Edits,
+    /// An answer that the client predicts.
+    Prediction,
     /// Gemini's settings, which hold limits and also schemas.
     GenerationConfig,
 }

@@ -1,7 +1,7 @@
 //! What matters of requests in Gemini's dialect (<https://ai.google.dev/api/generate-content>, 2026-11). Names are met here in
 //! camel case, however they stand in the body.
 
-use crate::draft::{Draft, FALLBACKS, Field, Governed, Input};
+use crate::draft::{Draft, FALLBACKS, Field, Governed, Input, Media};
 use crate::json::{Kind, Span};
 use crate::peek::PeekError;
 use crate::splice::{Inside, Placed};
@@ -37,7 +37,7 @@ pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
         Input::Requests => one_or_many(draft, request),
         Input::Tools => one_or_many(draft, tool),
         Input::GenerationConfig => generation_config(draft),
-        Input::Prompts | Input::Edits => draft.skip(),
+        Input::Prompts | Input::Edits | Input::Prediction => draft.skip(),
     }
 }
 
@@ -73,10 +73,12 @@ fn part(draft: &mut Draft<'_>) -> Result<()> {
 }
 
 fn inline_data(draft: &mut Draft<'_>) -> Result<()> {
-    let (mut medium, mut length) = (Medium::Document, 0);
+    let (mut medium, mut length) = (None, 0);
     draft.members(|draft, name| match name {
         "mimeType" => {
-            medium = draft.text()?.map_or(Medium::Document, |text| Medium::of(&text.name()));
+            let named = draft.text()?.map_or(Medium::UNKNOWN, |text| Medium::of(&text.name()));
+            // Of two, the vendor may take either.
+            medium = Some(if medium.is_none() { named } else { Medium::Video });
             Ok(())
         }
         "data" => {
@@ -87,10 +89,9 @@ fn inline_data(draft: &mut Draft<'_>) -> Result<()> {
     })?;
     let size = draft.base64(length);
     let demand = &mut draft.peek.demand;
-    match medium {
+    match medium.unwrap_or(Medium::UNKNOWN) {
         Medium::Image => demand.images = demand.images.saturating_add(1),
-        Medium::Audio => demand.audio_bytes = demand.audio_bytes.saturating_add(size),
-        Medium::Document => demand.file_bytes = demand.file_bytes.saturating_add(size),
+        Medium::Other(media) => draft.media(media, size),
         // A still picture takes few bytes a second and as many tokens as any other.
         Medium::Video => demand.unseen = true,
     }
@@ -99,20 +100,19 @@ fn inline_data(draft: &mut Draft<'_>) -> Result<()> {
 
 enum Medium {
     Image,
-    Audio,
     Video,
-    Document,
+    Other(Media),
 }
 
 impl Medium {
+    const UNKNOWN: Self = Self::Other(Media::Document);
+
     fn of(mime_type: &str) -> Self {
         let class = mime_type.split('/').next().unwrap_or_default().trim();
-        match class.to_ascii_lowercase().as_str() {
-            "image" => Self::Image,
-            "audio" => Self::Audio,
-            "video" => Self::Video,
-            _ => Self::Document,
+        if class.eq_ignore_ascii_case("image") {
+            return Self::Image;
         }
+        if class.eq_ignore_ascii_case("video") { Self::Video } else { Self::Other(Media::of(mime_type)) }
     }
 }
 

@@ -18,6 +18,8 @@ const DEMAND: Demand = Demand {
     file_bytes: 0,
     unseen: false,
     max_output: None,
+    limit_is_open: false,
+    prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,

@@ -26,6 +26,7 @@ const CHAT: &[Field] = &[
     Field("n", Governed::Choices),
     Field("service_tier", Governed::Tier),
     Field("tools", Governed::Input(Input::Tools)),
+    Field("prediction", Governed::Input(Input::Prediction)),
     Field("web_search_options", Governed::Search),
     Field("audio", Governed::Plain),
     Field("frequency_penalty", Governed::Plain),

@@ -2,7 +2,7 @@
 
 use policy::request::Operation;
 
-use crate::draft::{Draft, Input};
+use crate::draft::{Draft, Input, Media};
 use crate::json::{Kind, Text};
 use crate::peek::PeekError;
 
@@ -15,6 +15,7 @@ pub(crate) fn read(draft: &mut Draft<'_>, input: Input) -> Result<()> {
         (Input::Messages, Operation::Responses | Operation::CountTokens) => draft.elements(item),
         (Input::Prompts, _) | (Input::Messages, Operation::Embedding) => prompts(draft),
         (Input::Tools, _) => draft.elements(tool),
+        (Input::Prediction, _) => prediction(draft),
         _ => draft.skip(),
     }
 }
@@ -30,6 +31,18 @@ fn prompts(draft: &mut Draft<'_>) -> Result<()> {
     })?;
     draft.prompts = prompts;
     Ok(())
+}
+
+/// An answer that is predicted: a string, or parts of text.
+fn prediction(draft: &mut Draft<'_>) -> Result<()> {
+    draft.members(|draft, name| {
+        let span = draft.reader.skip()?;
+        if name == "content" {
+            let bytes = u64::try_from(span.len()).unwrap_or(u64::MAX);
+            draft.peek.demand.prediction_bytes = draft.peek.demand.prediction_bytes.saturating_add(bytes);
+        }
+        Ok(())
+    })
 }
 
 fn message(draft: &mut Draft<'_>) -> Result<()> {
@@ -131,7 +144,7 @@ fn part(draft: &mut Draft<'_>) -> Result<()> {
             Ok(())
         }
         "image_url" => image(draft),
-        "input_audio" => draft.members(audio),
+        "input_audio" => audio(draft),
         "file" => draft.members(file),
         "file_data" | "file_id" | "file_url" => file(draft, name),
         _ => draft.skip(),
@@ -157,12 +170,12 @@ fn image(draft: &mut Draft<'_>) -> Result<()> {
 fn image_url(draft: &mut Draft<'_>) -> Result<()> {
     let Some(url) = draft.text()? else { return Ok(()) };
     match inline(url.raw()) {
-        Some(inline) if !inline.is_image => {
-            let size = draft.base64(inline.length);
-            add_file(draft, size);
+        Some(Inline { media: Some(media), length }) => {
+            let size = draft.base64(length);
+            draft.media(media, size);
         }
-        Some(inline) => {
-            draft.base64(inline.length);
+        Some(Inline { media: None, length }) => {
+            draft.base64(length);
             add_image(draft);
         }
         None => add_image(draft),
@@ -170,13 +183,24 @@ fn image_url(draft: &mut Draft<'_>) -> Result<()> {
     Ok(())
 }
 
-fn audio(draft: &mut Draft<'_>, name: &str) -> Result<()> {
-    if name != "data" {
-        return draft.skip();
-    }
-    let length = draft.text()?.map_or(0, |text| text.raw().len());
-    let size = draft.base64(length);
-    draft.peek.demand.audio_bytes = draft.peek.demand.audio_bytes.saturating_add(size);
+fn audio(draft: &mut Draft<'_>) -> Result<()> {
+    let (mut size, mut is_steady, mut is_other) = (0_u64, false, false);
+    draft.members(|draft, name| match name {
+        "data" => {
+            let length = draft.text()?.map_or(0, |text| text.raw().len());
+            size = size.saturating_add(draft.base64(length));
+            Ok(())
+        }
+        "format" => {
+            let format = draft.text()?.map(Text::name).unwrap_or_default();
+            let is_known = matches!(&*format, "wav" | "mp3");
+            is_steady |= is_known;
+            is_other |= !is_known;
+            Ok(())
+        }
+        _ => draft.skip(),
+    })?;
+    draft.media(if is_steady && !is_other { Media::SteadyAudio } else { Media::Audio }, size);
     Ok(())
 }
 
@@ -184,9 +208,11 @@ fn file(draft: &mut Draft<'_>, name: &str) -> Result<()> {
     match name {
         "file_data" => {
             let Some(text) = draft.text()? else { return Ok(()) };
-            let length = inline(text.raw()).map_or(text.raw().len(), |inline| inline.length);
+            // Without a data URL, the name says what it is, or the vendor looks for itself.
+            let unnamed = Inline { media: None, length: text.raw().len() };
+            let Inline { media, length } = inline(text.raw()).unwrap_or(unnamed);
             let size = draft.base64(length);
-            add_file(draft, size);
+            draft.media(media.unwrap_or(Media::Document), size);
             Ok(())
         }
         "file_id" | "file_url" => draft.pointer(),
@@ -214,13 +240,10 @@ fn add_image(draft: &mut Draft<'_>) {
     draft.peek.demand.images = draft.peek.demand.images.saturating_add(1);
 }
 
-fn add_file(draft: &mut Draft<'_>, size: u64) {
-    draft.peek.demand.file_bytes = draft.peek.demand.file_bytes.saturating_add(size);
-}
-
 /// The medium within a data URL (RFC 2397).
 struct Inline {
-    is_image: bool,
+    /// `None`: an image.
+    media: Option<Media>,
     /// Of its base64.
     length: usize,
 }
@@ -235,5 +258,6 @@ fn inline(url: &[u8]) -> Option<Inline> {
         return None;
     }
     let is_image = head.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"image"));
-    Some(Inline { is_image, length: rest.len() - comma - 1 })
+    let media = (!is_image).then(|| std::str::from_utf8(head).map_or(Media::Document, Media::of));
+    Some(Inline { media, length: rest.len() - comma - 1 })
 }

@@ -31,6 +31,8 @@ const ONE: Demand = Demand {
     file_bytes: 0,
     unseen: false,
     max_output: None,
+    limit_is_open: false,
+    prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,
@@ -86,6 +88,46 @@ fn output_limits_are_read_where_the_operation_has_them() {
 }
 
 #[test]
+fn a_limit_of_zero_is_open_where_vendors_may_read_it_as_none() {
+    let cases = [
+        (Dialect::OpenAi, CHAT, json!({"model": "m", "max_tokens": 0}), true),
+        (Dialect::OpenAi, CHAT, json!({"model": "m", "max_tokens": 0, "max_completion_tokens": 1}), false),
+        (Dialect::OpenAi, Operation::Responses, json!({"model": "m", "max_output_tokens": 0}), true),
+        (Dialect::Gemini, CHAT, json!({"generationConfig": {"maxOutputTokens": 0}}), true),
+        (Dialect::OpenAi, Operation::TextCompletion, json!({"model": "m", "max_tokens": 0}), false),
+        (Dialect::OpenAi, Operation::Embedding, json!({"model": "m", "input": "x"}), false),
+        (Dialect::OpenAi, CHAT, json!({"model": "m"}), false),
+    ];
+    for (dialect, operation, body, is_open) in cases {
+        assert_eq!(demand(dialect, operation, &body).limit_is_open, is_open, "{body}");
+    }
+}
+
+#[test]
+fn what_is_predicted_is_noticed() {
+    let parts = json!([{"type": "text", "text": "abc"}]);
+    let cases = [
+        (json!({"type": "content", "content": "a".repeat(1_000)}), 1_002),
+        (json!({"type": "content", "content": parts}), length(&parts)),
+        (json!(null), 0),
+    ];
+    for (prediction, bytes) in cases {
+        let body = json!({"model": "m", "prediction": prediction});
+        assert_eq!(openai(CHAT, &body).demand.prediction_bytes, bytes, "{body:.100}");
+    }
+    let twice = r#"{"model": "m", "prediction": null, "prediction": {"content": "abc"}}"#;
+    assert_eq!(chat(twice).unwrap_err(), PeekError::DuplicateField("prediction"));
+}
+
+#[test]
+fn two_kinds_of_one_medium_are_neither() {
+    let gemini = r#"{"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "mime_type": "audio/wav", "data": "AAAA"}}]}]}"#;
+    assert!(peek(Dialect::Gemini, CHAT, gemini.as_bytes()).unwrap().demand.unseen);
+    let openai = r#"{"model": "m", "messages": [{"content": [{"type": "input_audio", "input_audio": {"format": "flac", "format": "wav", "data": "AAAA"}}]}]}"#;
+    assert!(chat(openai).unwrap().demand.unseen);
+}
+
+#[test]
 fn every_answer_is_counted() {
     let cases = [
         (Dialect::OpenAi, CHAT, json!({"model": "m", "n": null}), 1),
@@ -113,6 +155,8 @@ fn media_are_no_text() {
     let image = Demand { images: 1, ..ONE };
     let audio = Demand { audio_bytes: 3_000, ..ONE };
     let file = Demand { file_bytes: 3_000, ..ONE };
+    let [any_audio, any_file] = [audio, file].map(|demand| Demand { unseen: true, ..demand });
+    let text = format!("data:text/csv;charset=utf-8;base64,{data}");
     let openai = |part: Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
     let responses = |item: Value| json!({"model": "m", "input": [item]});
     let input = |part: Value| responses(json!({"role": "user", "content": [part]}));
@@ -126,13 +170,16 @@ fn media_are_no_text() {
     let generate = (Dialect::Gemini, CHAT);
     let cases = [
         (chat, openai(json!({"type": "image_url", "image_url": {"url": url, "detail": "high"}})), image),
-        (chat, openai(json!({"type": "image_url", "image_url": {"url": pdf}})), file),
+        (chat, openai(json!({"type": "image_url", "image_url": {"url": pdf}})), any_file),
         (chat, openai(json!({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}})), audio),
-        (chat, openai(json!({"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}})), file),
-        (chat, openai(json!({"type": "file", "file": {"file_data": data}})), file),
+        (chat, openai(json!({"type": "input_audio", "input_audio": {"data": data, "format": "mp3"}})), audio),
+        (chat, openai(json!({"type": "input_audio", "input_audio": {"data": data, "format": "flac"}})), any_audio),
+        (chat, openai(json!({"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}})), any_file),
+        (chat, openai(json!({"type": "file", "file": {"file_data": data}})), any_file),
+        (chat, openai(json!({"type": "file", "file": {"file_data": text}})), file),
         (response, input(json!({"type": "input_image", "image_url": url})), image),
-        (response, input(json!({"type": "input_file", "file_data": pdf})), file),
-        (response, input(json!({"type": "input_audio", "input_audio": {"data": data}})), audio),
+        (response, input(json!({"type": "input_file", "file_data": pdf})), any_file),
+        (response, input(json!({"type": "input_audio", "input_audio": {"data": data}})), any_audio),
         (response, responses(json!({"type": "image_generation_call", "id": "ig", "result": data})), image),
         (
             response,
@@ -147,7 +194,7 @@ fn media_are_no_text() {
             image,
         ),
         (messages, anthropic(json!({"type": "image", "source": base64("image/png")})), image),
-        (messages, anthropic(json!({"source": base64("application/pdf"), "type": "document"})), file),
+        (messages, anthropic(json!({"source": base64("application/pdf"), "type": "document"})), any_file),
         (
             messages,
             anthropic(json!({"type": "tool_result", "content": [{"type": "image", "source": base64("image/png")}]})),
@@ -155,7 +202,13 @@ fn media_are_no_text() {
         ),
         (generate, gemini(json!({"inlineData": blob("image/png")})), image),
         (generate, gemini(json!({"inline_data": {"mime_type": "audio/mp3", "data": data}})), audio),
-        (generate, gemini(json!({"inlineData": blob("application/pdf")})), file),
+        (generate, gemini(json!({"inlineData": blob("audio/WAV; rate=8000")})), audio),
+        (generate, gemini(json!({"inlineData": blob("audio/flac")})), any_audio),
+        (generate, gemini(json!({"inlineData": blob("audio/ogg")})), any_audio),
+        (generate, gemini(json!({"inlineData": blob("application/pdf")})), any_file),
+        (generate, gemini(json!({"inlineData": {"data": data}})), any_file),
+        (generate, gemini(json!({"inlineData": blob("text/markdown")})), file),
+        (generate, gemini(json!({"inlineData": blob("application/json")})), file),
         (generate, gemini(json!({"functionResponse": {"parts": [{"inlineData": blob("image/png")}]}})), image),
     ];
     for ((dialect, operation), body, expected) in cases {
