@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::support::config::{KEY, add_key, key};
 use super::support::limits::{
-    APIS, COIN, assert_paid, assert_refused, assert_spent, budget, budget_each, coins, message,
+    APIS, COIN, assert_paid, assert_refused, assert_spent, budget, budget_each, coins, message, requests,
 };
+use super::support::prices::Tokens;
 use super::support::scene::reply;
 use super::support::sse::Api;
-use super::support::targets::{Setup, Targets, assert_served};
+use super::support::targets::{Setup, Targets, assert_served, rule};
 
 const COST: u64 = 8;
 
@@ -201,6 +202,66 @@ async fn a_model_without_a_price_at_one_provider_goes_to_another() {
 }
 
 #[tokio::test]
+async fn every_operation_that_costs_is_under_the_budget() {
+    for api in [Api::Chat, Api::Completion, Api::Responses, Api::Messages, Api::Gemini, Api::GeminiArray] {
+        let setup = coins(api.vendor(), 1).govern("budgets", budget("b", 0)).key_field("budget_id", json!("b"));
+        let targets = setup.start().await;
+        for stream in [false, true] {
+            let refused = reply(targets.coin(KEY, api, COIN, stream, COST)).await;
+            assert_refused(&refused, 402, "budget_exceeded", &["virtual key `everything`"]);
+        }
+        let embeddings = match api.vendor() {
+            "openai" => ("/v1/embeddings", json!({"model": "text-embedding-3-small", "input": "12345678"})),
+            "gemini" => (
+                "/v1beta/models/gemini-embedding-001:embedContent",
+                json!({"content": {"parts": [{"text": "12345678"}]}}),
+            ),
+            _ => continue,
+        };
+        let refused = reply(targets.post(embeddings.0).body(embeddings.1.to_string())).await;
+        assert_refused(&refused, 402, "budget_exceeded", &["virtual key `everything`"]);
+        assert_eq!(targets.seen(), [0], "{api:?}");
+    }
+}
+
+#[tokio::test]
+async fn embeddings_are_charged_to_the_budget() {
+    let targets =
+        coins("openai", 1).govern("budgets", budget("b", 1_000)).key_field("budget_id", json!("b")).start().await;
+    let body = json!({"model": "text-embedding-3-small", "input": ["some text to embed", "and some more"]});
+    let answer = reply(targets.post("/v1/embeddings").body(body.to_string())).await;
+    assert_paid(&answer);
+    let usage = targets.fakes[0].books().last().unwrap().usage.unwrap();
+    let cost = Tokens::of(Api::Chat, &usage).nano_dollars("text-embedding-3-small");
+    targets.until_idle().await;
+    assert!(cost > 0);
+    assert_eq!(targets.gauge("spent", "b").await, cost);
+}
+
+#[tokio::test]
+async fn a_rule_that_sees_how_much_is_used_sends_calls_elsewhere_in_time() {
+    let mut limit = requests("rl", 10, "1h");
+    limit["token_max_limit"] = json!(50);
+    limit["token_reset_duration"] = json!("1h");
+    // Each call is 40 % of the budget, 10 % of the requests, and, its input counted, 20 % of the tokens.
+    for (condition, at_first) in [("budget_used >= 40", 1), ("requests_used >= 20", 2), ("tokens_used > 50", 3)] {
+        let targets = coins("openai", 2)
+            .rule(rule("r", condition, &[("p1", 1.0)], &[]))
+            .govern("budgets", budget("b", if condition.starts_with("budget") { 20 } else { 1_000 }))
+            .govern("rate_limits", limit.clone())
+            .key_field("budget_id", json!("b"))
+            .key_field("rate_limit_id", json!("rl"))
+            .start()
+            .await;
+        for n in 0..=at_first {
+            assert_served(&targets.pay(COST).await, usize::from(n == at_first), &[]);
+            targets.until_idle().await;
+        }
+        assert_eq!(targets.seen(), [at_first, 1], "{condition}");
+    }
+}
+
+#[tokio::test]
 async fn limits_that_make_no_sense_end_a_check() {
     let broken = |list: &str, limit: Value| {
         let field = if list == "budgets" { "budget_id" } else { "rate_limit_id" };
@@ -210,7 +271,7 @@ async fn limits_that_make_no_sense_end_a_check() {
         limit[field] = value;
         limit
     };
-    let requests = super::support::limits::requests("l", 1, "1h");
+    let one = requests("l", 1, "1h");
     for (config, named) in [
         (broken("budgets", with(budget("l", 1), "max_limit", json!(-1))), "governance.budgets[0].max_limit"),
         (broken("budgets", with(budget("l", 1), "max_limit", json!("NaN"))), "governance.budgets[0].max_limit"),
@@ -219,9 +280,9 @@ async fn limits_that_make_no_sense_end_a_check() {
             "governance.budgets[0].reset_duration",
         ),
         (broken("budgets", with(budget("l", 1), "mode", json!("lenient"))), "governance.budgets[0].mode"),
-        (broken("rate_limits", with(requests.clone(), "request_max_limit", json!(0))), "request_max_limit"),
-        (broken("rate_limits", with(requests.clone(), "request_max_limit", json!(-5))), "request_max_limit"),
-        (broken("rate_limits", with(requests, "max_concurrent_requests", json!(0))), "max_concurrent_requests"),
+        (broken("rate_limits", with(one.clone(), "request_max_limit", json!(0))), "request_max_limit"),
+        (broken("rate_limits", with(one.clone(), "request_max_limit", json!(-5))), "request_max_limit"),
+        (broken("rate_limits", with(one, "max_concurrent_requests", json!(0))), "max_concurrent_requests"),
         (coins("openai", 1).key_field("budget_id", json!("nobody's")).config, "virtual_keys[0].budget_id"),
     ] {
         let output = super::support::process::Home::new(&config).run("check").await;

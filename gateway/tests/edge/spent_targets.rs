@@ -158,6 +158,18 @@ async fn where_no_target_can_be_paid_for_the_first_ones_budget_is_told() {
 }
 
 #[tokio::test]
+async fn a_target_whose_rest_is_reserved_by_calls_in_flight_is_passed_over() {
+    let targets = first_is_limited("openai", "budgets", budget("l", 10)).start().await;
+    let call = targets.open(KEY, 0, "held", COST).await;
+    assert_served(&targets.pay(COST).await, 1, &[("p0", "budget_reserved")]);
+    let named = reply(targets.coin(KEY, Api::Chat, "p0/coin", false, COST)).await;
+    assert_refused(&named, 429, "budget_reserved", &["budget `l` of provider `p0`", "0.008 reserved"]);
+    assert_eq!(named.header("retry-after"), Some("1"));
+    assert_paid(&targets.finish(call).await);
+    assert_eq!((targets.spent("l").await, targets.seen()), (COST, vec![1, 1]));
+}
+
+#[tokio::test]
 async fn a_rules_targets_and_fallbacks_are_passed_over_alike() {
     let targets = coins("openai", 3)
         .rule(rule("r", "", &[("p0", 0.5), ("p1", 0.5)], &["p2"]))
