@@ -100,7 +100,7 @@ fn assert_priced(overrides: &Value, input: u64, output: u64) {
     let accounts = balances(overrides);
     assert_eq!(accounts.len(), 4, "key, team, provider, model");
     for (held, settled) in accounts {
-        assert_eq!((held.held, held.spent), (NanoUsd(1_000 * input + 100 * output), NanoUsd::ZERO), "{overrides}");
+        assert_eq!((held.held, held.spent), (NanoUsd(6_024 * input + 100 * output), NanoUsd::ZERO), "{overrides}");
         assert_eq!((settled.held, settled.spent), (NanoUsd::ZERO, NanoUsd(10 * input + 5 * output)), "{overrides}");
     }
 }
