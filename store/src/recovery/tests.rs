@@ -35,6 +35,19 @@ fn a_crash_between_the_commit_and_the_end_of_the_segment_counts_nothing_twice() 
 }
 
 #[test]
+fn a_segment_that_is_folded_and_not_deleted_yet_is_not_read_twice() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.open_attempt(1, &[("b", 50)]);
+    world.close_attempt(1, charged(20));
+    world.bookkeeper.write_closes().unwrap();
+    let files = world.segments();
+    world.bookkeeper.fold().unwrap();
+    files.into_iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    assert_eq!(spent(&crate::read(folder.path()).unwrap().state, "b"), 20);
+}
+
+#[test]
 fn a_crash_before_the_commit_loses_nothing() {
     let folder = scratch();
     let mut world = World::open(folder.path());

@@ -42,6 +42,7 @@ macro_rules! run_against {
                 threads_agree_on_totals
                 a_reading_is_what_a_process_would_find
                 a_reading_tells_what_is_held
+                a_reading_beside_a_running_process_never_goes_back
             }
         }
     };
@@ -504,4 +505,30 @@ pub(crate) fn a_reading_tells_what_is_held(place: &impl Place) {
     let held = store::read(place.folder()).unwrap().held;
     let expected = [budget("b", 100, 57), budget("b", 200, 6), tokens("r", NOW, 9)];
     assert_eq!(held, expected.iter().map(store::Amount::from).collect::<Vec<_>>());
+}
+
+pub(crate) fn a_reading_beside_a_running_process_never_goes_back(place: &impl Place) {
+    const ATTEMPTS: u64 = 4_000;
+    let (store, state) = place.open();
+    let (store, run) = (&store, state.run);
+    thread::scope(|scope| {
+        let calls = scope.spawn(move || {
+            for number in 0..ATTEMPTS {
+                open(store, id(run, number), &[budget("b", 100, 5)]);
+                close(store, id(run, number), charged(5, 0));
+                if number % 50 == 0 {
+                    store.flush().unwrap();
+                }
+            }
+        });
+        let mut before = 0;
+        while !calls.is_finished() {
+            // Reserved or charged: the sum only grows, whatever is moved from the journal to the balances meanwhile.
+            let reading = store::read(place.folder()).unwrap();
+            let charged = reading.state.budgets.first().map_or(0, |budget| budget.spent_nano);
+            let sum = charged + reading.held.first().map_or(0, |held| held.amount);
+            assert!((before..=ATTEMPTS * 5).contains(&sum), "{before}, then {sum}");
+            before = sum;
+        }
+    });
 }

@@ -15,6 +15,8 @@ use proptest::prelude::*;
 enum Step {
     Open(u64, Vec<Amount>),
     Close(u64, Outcome),
+    /// What is in the segment already, once more.
+    Again(usize),
     Write,
     Fold,
     Flush,
@@ -56,6 +58,7 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..40_u64, prop::collection::vec(amounts(), 0..4)).prop_map(|(number, amounts)| Step::Open(number, amounts)),
         10 => (0..40_u64, outcomes).prop_map(|(number, outcome)| Step::Close(number, outcome)),
+        3 => (0..30_usize).prop_map(Step::Again),
         3 => Just(Step::Write),
         1 => Just(Step::Fold),
         2 => Just(Step::Flush),
@@ -204,11 +207,12 @@ impl Life {
     fn step(mut self, step: Step) -> Self {
         match step {
             Step::Open(number, amounts) => self.open(number, amounts),
-            Step::Close(number, outcome) => {
-                let closed = Closed { attempt: self.id(number), at_ms: NOW, outcome };
-                self.world.bookkeeper.journal().close(closed);
-                self.queue.push(closed);
-            }
+            Step::Close(number, outcome) => self.close(Closed { attempt: self.id(number), at_ms: NOW, outcome }),
+            Step::Again(place) => match self.segment.get(place).map(|(record, _)| record.clone()) {
+                Some(Record::Opened(attempted)) => self.open(attempted.attempt.number, attempted.amounts),
+                Some(Record::Closed(closed)) => self.close(closed),
+                None => {}
+            },
             Step::Write => self.write(),
             Step::Fold => {
                 self.world.bookkeeper.fold().unwrap();
@@ -245,6 +249,11 @@ impl Life {
         let mut bytes = Vec::new();
         record::write_opened(&mut bytes, &opened).unwrap();
         self.segment.push((Record::Opened(attempted.clone()), bytes.len()));
+    }
+
+    fn close(&mut self, closed: Closed) {
+        self.world.bookkeeper.journal().close(closed);
+        self.queue.push(closed);
     }
 
     fn write(&mut self) {
