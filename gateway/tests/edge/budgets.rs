@@ -8,6 +8,7 @@ use super::support::limits::{
     APIS, COIN, assert_paid, assert_refused, assert_spent, budget, budget_each, coins, message, requests,
 };
 use super::support::prices::Tokens;
+use super::support::process::Home;
 use super::support::scene::reply;
 use super::support::sse::Api;
 use super::support::targets::{Setup, Targets, assert_served, rule};
@@ -285,7 +286,7 @@ async fn limits_that_make_no_sense_end_a_check() {
         (broken("rate_limits", with(one, "max_concurrent_requests", json!(0))), "max_concurrent_requests"),
         (coins("openai", 1).key_field("budget_id", json!("nobody's")).config, "virtual_keys[0].budget_id"),
     ] {
-        let output = super::support::process::Home::new(&config).run("check").await;
+        let output = Home::new(&config).run("check").await;
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(!output.status.success() && told.contains(named), "{named}: {told}");
     }

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use super::support::PATIENCE;
 use super::support::config::{KEY, add_key, key};
 use super::support::limits::{APIS, COIN, Open, assert_paid, assert_refused, budget, coins, requests, until_admitted};
 use super::support::scene::reply;
@@ -79,10 +80,7 @@ async fn a_whole_answer_keeps_its_place_until_it_has_come_though_its_client_left
     let slow = format!("{COIN}~header_stall_ms=700");
     let asking = tokio::spawn(targets.coin(KEY, Api::Chat, &slow, false, 8).send());
     let books = targets.fakes[0].books();
-    books
-        .wait_for(|entries| entries.iter().any(|entry| entry.body_us.is_some()), super::support::PATIENCE)
-        .await
-        .unwrap();
+    books.wait_for(|entries| entries.iter().any(|entry| entry.body_us.is_some()), PATIENCE).await.unwrap();
     asking.abort();
     assert_paid(&until_admitted(429, async || targets.pay(8).await).await);
     let entries = books.entries();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::support::config::KEY;
-use super::support::limits::{APIS, COIN, TOKEN, assert_paid, assert_spent, budget, coins, requests};
+use super::support::limits::{APIS, COIN, TOKEN, assert_paid, assert_refused, assert_spent, budget, coins, requests};
 use super::support::prices::{Tokens, listed};
 use super::support::raw::{document, role, stream, word};
 use super::support::scene::{Reply, reply};
@@ -315,7 +315,7 @@ async fn tokens_that_were_reserved_and_not_used_are_free_again() {
     let targets = coins("openai", 1).govern("rate_limits", limit).key_field("rate_limit_id", json!("rl")).start().await;
     let call = targets.open(KEY, 0, "held", 900).await;
     let refused = targets.pay(500).await;
-    super::support::limits::assert_refused(&refused, 429, "token_limited", &["of them reserved by calls in flight"]);
+    assert_refused(&refused, 429, "token_limited", &["of them reserved by calls in flight"]);
     assert_eq!(refused.header("retry-after"), Some("1"), "what is reserved is soon settled");
     assert_paid(&targets.finish(call).await);
     targets.until_idle().await;

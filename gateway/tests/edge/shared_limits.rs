@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::support::config::{KEY, provider, vendor_secret};
-use super::support::limits::{COIN, assert_paid, assert_refused, assert_spent, budget, coins, govern, requests};
+use super::support::limits::{
+    COIN, assert_paid, assert_refused, assert_spent, budget, coin_body, coins, govern, requests,
+};
 use super::support::prices::Tokens;
 use super::support::scene::{Reply, reply};
 use super::support::sse::Api;
@@ -96,7 +98,7 @@ async fn start_helm(change: impl FnOnce(&mut Value)) -> Targets {
 
 impl Targets {
     async fn as_key(&self, token: &str, api: Api, model: &str, most: u64) -> Reply {
-        let body = super::support::limits::coin_body(api, model, false, Some(most)).to_string();
+        let body = coin_body(api, model, false, Some(most)).to_string();
         reply(self.client.post(self.gateway.url(&api.path(model, false))).header("x-bf-vk", token).body(body)).await
     }
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::support::config::{KEY, add_key, key};
 use super::support::limits::{
-    APIS, COIN, TOKEN, assert_paid, assert_refused, assert_spent, budget, budget_each, coins, govern, requests, tokens,
+    APIS, COIN, TOKEN, assert_paid, assert_refused, assert_spent, budget, budget_each, coin_body, coins, govern,
+    requests, tokens,
 };
 use super::support::scene::reply;
 use super::support::sse::Api;
@@ -314,7 +315,7 @@ async fn a_call_without_a_key_is_under_the_limits_of_its_target() {
         .await;
     let ask = async |model: &str| {
         let url = targets.gateway.url("/v1/chat/completions");
-        let body = super::support::limits::coin_body(Api::Chat, model, false, Some(COST));
+        let body = coin_body(Api::Chat, model, false, Some(COST));
         reply(targets.client.post(url).body(body.to_string())).await
     };
     assert_served(&ask("p0/coin").await, 0, &[]);
