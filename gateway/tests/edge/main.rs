@@ -25,6 +25,7 @@ mod crowd;
 mod durability;
 mod evasion;
 mod explain;
+mod explained_limits;
 mod failover;
 mod failover_costs;
 mod framing;
