@@ -27,6 +27,8 @@ pub(crate) struct Change<'a> {
     pub(crate) folded_to: u64,
     /// The time of the newest record in it, in milliseconds since 1970.
     pub(crate) newest_ms: u64,
+    /// The beginning of the newest slice in it. Slices may follow another clock than records, so they are compared with each other.
+    pub(crate) newest_slice_ms: u64,
     /// What is charged to budgets: by id and by the beginning of the window.
     pub(crate) charges: HashMap<&'a str, BTreeMap<u64, u64>>,
     /// What is counted on rate limits, or taken back.
@@ -166,6 +168,7 @@ impl<'a> Change<'a> {
     }
 
     fn count(&mut self, entry: &Entry<'a>, used: u64) {
+        self.newest_slice_ms = self.newest_slice_ms.max(entry.start_ms);
         let counted = self.slices.entry(SliceId::of(entry)).or_default();
         counted.used = plus(counted.used, used);
     }

@@ -80,7 +80,8 @@ impl Standing {
             let slice = slices.entry(place(&slice)).or_insert(slice);
             slice.used = counted.apply_to(slice.used);
         }
-        let is_counting = |slice: &SliceState| SliceState::ends_ms(slice.length_ms, slice.start_ms) >= change.newest_ms;
+        let is_counting =
+            |slice: &SliceState| SliceState::ends_ms(slice.length_ms, slice.start_ms) >= change.newest_slice_ms;
         self.slices = slices.into_values().filter(is_counting).collect();
     }
 }

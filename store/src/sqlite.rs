@@ -95,7 +95,7 @@ impl Balances for Sqlite {
             }
             budgets::charge(transaction, &change.charges)?;
             slices::count(transaction, &change.slices)?;
-            slices::forget(transaction, change.newest_ms)?;
+            slices::forget(transaction, change.newest_slice_ms)?;
             attempts::change(transaction, change)?;
             let abandoned = change.abandoned.iter().map(|(recorded, at_ms)| (recorded.attempted(), *at_ms));
             abandoned.into_iter().try_for_each(|(attempted, at_ms)| abandoned::add(transaction, &attempted, at_ms))

@@ -48,6 +48,20 @@ fn a_segment_that_is_folded_and_not_deleted_yet_is_not_read_twice() {
 }
 
 #[test]
+fn an_end_in_a_later_segment_is_read_after_its_beginning() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.open_attempt(1, &[("b", 50)]);
+    let _lock = world.lock_database();
+    assert!(world.bookkeeper.fold().is_err());
+    world.close_attempt(1, charged(20));
+    world.bookkeeper.write_closes().unwrap();
+    assert_eq!(world.segments().len(), 2);
+    let reading = crate::read(folder.path()).unwrap();
+    assert_eq!((spent(&reading.state, "b"), reading.held), (20, vec![]));
+}
+
+#[test]
 fn a_crash_before_the_commit_loses_nothing() {
     let folder = scratch();
     let mut world = World::open(folder.path());

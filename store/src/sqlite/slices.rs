@@ -28,9 +28,9 @@ pub(super) fn take_back(transaction: &Transaction<'_>, id: SliceId<'_>, tokens: 
 }
 
 /// Deletes those that cannot count any more.
-pub(super) fn forget(transaction: &Transaction<'_>, newest_ms: u64) -> Result<(), StoreError> {
+pub(super) fn forget(transaction: &Transaction<'_>, newest_slice_ms: u64) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached("DELETE FROM slices WHERE ends_ms < ?1")?;
-    statement.execute([column(newest_ms)])?;
+    statement.execute([column(newest_slice_ms)])?;
     Ok(())
 }
 
