@@ -206,8 +206,12 @@ impl Held {
 }
 
 impl Timing {
+    fn now(&self) -> u64 {
+        millis(self.base.elapsed())
+    }
+
     fn after(&self, within: Duration) -> u64 {
-        millis(self.base.elapsed()).saturating_add(millis(within))
+        self.now().saturating_add(millis(within))
     }
 
     /// Puts off what is expected of the vendor.

@@ -266,3 +266,54 @@ async fn no_budget_of_several_is_overspent_while_providers_fail() {
     let exceeded = metric(&targets.client, &targets.gateway, "tollgate_hold_exceeded_total ").await;
     assert_eq!(exceeded, Some(0));
 }
+
+#[tokio::test]
+async fn an_estimate_never_exceeds_what_was_held() {
+    let scene = Scene::with(|config| {
+        config["governance"]["budgets"] = json!([budget("dollar", 1.0)]);
+        config["governance"]["virtual_keys"][0]["budget_id"] = json!("dollar");
+        price_controls(config);
+    })
+    .await;
+    // Each word is one token, and looks like a hundred.
+    for (stream, controls) in [(false, "~nousage"), (true, "~nousage"), (true, "~by_tokens~cut_after=49")] {
+        for api in Api::ALL {
+            let model = format!("{}~words=50~big=400{controls}", api.model());
+            let visit = Visit { api, stream, model, max_output: Some(50), leaves: None };
+            let answer = reply(scene.post(&visit.path()).body(visit.body())).await;
+            assert_eq!(answer.status, 200, "{visit:?}: {}", answer.text());
+            let line = scene.logged(&answer).await;
+            assert_ne!(line["tokens.source"], "reported", "{visit:?}: {line}");
+            assert_eq!(line["tokens.output"], 50, "{visit:?}: {line}");
+        }
+    }
+    assert_eq!(scene.metric("tollgate_hold_exceeded_total ").await, Some(0));
+}
+
+#[tokio::test]
+async fn what_came_in_time_is_charged_as_reported_though_the_process_was_too_busy_to_read_it() {
+    let scene = Scene::with(|config| config["client"]["drain_ms"] = json!(200)).await;
+    scene.let_fake("~words=20~lockstep=busy");
+    let books = scene.fake.books();
+    for round in 0..5 {
+        books.clear();
+        let id = format!("busy-{round}");
+        (0..3).for_each(|_| books.ack("busy"));
+        let mut answer = soon(scene.ask(Api::Chat, "gpt-4o", true).header("x-request-id", &id).send()).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains("w1") {
+            seen.extend(soon(answer.chunk()).await.unwrap().unwrap());
+        }
+        drop(answer);
+        // So that it sees the client leave, and then sees nothing until its time for draining is over.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        scene.gateway.signal("STOP");
+        (0..30).for_each(|_| books.ack("busy"));
+        let entries = books.wait_for(|entries| entries[0].ended_us.is_some(), PATIENCE).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        scene.gateway.signal("CONT");
+        let line = scene.logged_as(&id).await;
+        assert_eq!((&line["client.left"], &line["tokens.source"]), (&json!(true), &json!("reported")), "{line}");
+        assert_eq!(charged(&line), billed(&entries[0]), "{line}");
+    }
+}

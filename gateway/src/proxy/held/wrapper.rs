@@ -19,7 +19,13 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::{Instant, Sleep};
 
-use super::{Cut, Drain, HttpSessionSlot, Shared, nobody};
+use super::{Cut, Drain, HttpSessionSlot, Shared, millis, nobody};
+
+/// What came while an answer was drained may lie in buffers still, if the process is busy. So many looks must find nothing more: at
+/// one alone, what was read meanwhile might not have been passed on yet.
+const LAST_LOOKS: u8 = 3;
+/// The time between them.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Stands in for the downstream session while an upstream is talked to.
 pub(super) struct Wrapper {
@@ -29,6 +35,8 @@ pub(super) struct Wrapper {
     drained: u64,
     /// Milliseconds after the base until which an answer is read for a client that left.
     drain_until: Option<u64>,
+    /// The looks at what still comes after the draining.
+    looks: Option<Looks>,
     /// The client sent more than its request; it is not listened to until it has its answer.
     deaf: bool,
     /// The header that waits for bytes that count, and whether it is the whole answer.
@@ -40,6 +48,17 @@ pub(super) struct Wrapper {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
+/// Looks at whether more of an answer comes.
+#[derive(Clone, Copy)]
+struct Looks {
+    /// The first one, in milliseconds after the base.
+    since: u64,
+    /// How much had come at the last one.
+    came: u64,
+    /// How many found no more, one after the other.
+    in_vain: u8,
+}
+
 impl Wrapper {
     /// Takes over a session whose request was read whole.
     pub(super) fn new(inner: HttpSession, shared: Arc<Shared>, drain: Drain, max_waiting: usize) -> Self {
@@ -49,6 +68,7 @@ impl Wrapper {
             drain,
             drained: 0,
             drain_until: None,
+            looks: None,
             deaf: false,
             header: None,
             waiting: Vec::new(),
@@ -92,12 +112,27 @@ impl Wrapper {
         }
     }
 
+    /// Whether an answer is read on though its draining is over: its end, with what it cost, may have come in time without having
+    /// been looked at. That takes no longer than the draining itself.
+    fn may_bring_more(&mut self) -> bool {
+        let Drain::Bounded { time, .. } = self.drain else { return false };
+        let (now, came) = (self.shared.timing.now(), self.shared.received.load(Ordering::Relaxed));
+        let looks = self.looks.get_or_insert(Looks { since: now, came, in_vain: 0 });
+        looks.in_vain = if looks.came == came { looks.in_vain.saturating_add(1) } else { 0 };
+        looks.came = came;
+        looks.in_vain < LAST_LOOKS && now.saturating_sub(looks.since) <= millis(time)
+    }
+
     /// Waits until a deadline is over, or the client leaves, and then until the draining is.
     async fn watch(&mut self) -> Box<Error> {
         loop {
             let (at, cut) = self.next_deadline();
             let until = self.shared.timing.base + Duration::from_millis(at.min(u64::from(u32::MAX)));
             if Instant::now() >= until {
+                if cut == Cut::ClientLeft && self.may_bring_more() {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                    continue;
+                }
                 return self.cut(cut);
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
