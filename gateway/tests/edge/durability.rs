@@ -1,11 +1,13 @@
 //! What was spent outlives the process, however it ends: killed, told to stop, with a full disk or a damaged journal.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod full_disk;
+mod journal;
+
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use fastrand::Rng;
-use futures::StreamExt as _;
 use futures::future::join_all;
 use loadtest::fake::{Entry, FakeProvider};
 use reqwest::{Client, RequestBuilder};
@@ -15,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::support::config::{KEY, config, fake, key};
 use super::support::money::{Standing, billed, budget, price_controls, standing};
 use super::support::process::{Gateway, Home};
-use super::support::scene::{Reply, client, forgetful_client, metric, reply};
+use super::support::scene::{Reply, client, forgetful_client, reply};
 use super::support::sse::{Api, reason};
 use super::support::{PATIENCE, soon};
 
@@ -230,6 +232,29 @@ async fn a_process_that_is_told_to_stop_leaves_nothing_open() {
 }
 
 #[tokio::test]
+async fn a_call_that_outlasts_the_grace_is_charged_all_the_same() {
+    for stream in [false, true] {
+        let fake = fake();
+        let mut config = configuration(&fake.url());
+        config["server"] = json!({"shutdown_grace": "1s"});
+        let mut gateway = Gateway::start(&config).await;
+        let mut body = Api::Chat.body("gpt-4o~words=90~delay_ms=600000~body_delay_ms=600000", stream, "12345678");
+        body["max_tokens"] = json!(100);
+        let request = client().post(gateway.url("/v1/chat/completions")).bearer_auth(KEY).body(body.to_string());
+        let call = tokio::spawn(request.send());
+        fake.books().wait_for(|entries| entries.iter().any(|entry| entry.status.is_some()), PATIENCE).await.unwrap();
+        gateway.signal("TERM");
+        assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.output());
+        let _ = call.await;
+        let books: u64 = closed_books(&fake).await.iter().map(billed).sum();
+        let gateway = Gateway::start_in(gateway.kill(), &[]).await;
+        let Standing { spent, held, .. } = wide(&gateway).await;
+        assert!(spent >= books.max(1) && held == 0, "{spent} for {books}, {held} held");
+        assert_eq!(abandoned(&gateway.folder().data()), (1, spent), "nobody saw its end");
+    }
+}
+
+#[tokio::test]
 async fn what_was_used_up_is_used_up_after_the_process_was_killed() {
     let fake = fake();
     let client = forgetful_client();
@@ -253,171 +278,6 @@ async fn what_was_used_up_is_used_up_after_the_process_was_killed() {
     assert_eq!(fake.books().len(), asked, "nothing more was asked for");
 }
 
-/// `tollgate serve`, for which a file that may not grow is an error, as a full disk is, and not its end.
-fn undaunted(home: &Home) -> Command {
-    let serve = home.serve();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(serve.get_program()).args(serve.get_args());
-    shell.env_remove("RUST_LOG").stdin(Stdio::null());
-    shell
-}
-
-/// Lets no file that the process writes grow beyond so many bytes: `0`, or `unlimited`.
-fn let_files_grow(gateway: &Gateway, bytes: &str) {
-    let mut prlimit = Command::new("prlimit");
-    prlimit.args(["--pid", &gateway.pid().to_string(), &format!("--fsize={bytes}:")]);
-    assert!(prlimit.status().unwrap().success(), "{bytes}");
-}
-
-/// Asks again and again until the answer has this status.
-async fn until_status(client: &Client, gateway: &Gateway, wanted: u16) -> Reply {
-    soon(async {
-        loop {
-            let answer = ask(client, gateway, KEY).await;
-            if answer.status == wanted {
-                return answer;
-            }
-        }
-    })
-    .await
-}
-
-/// What was billed for the calls of the key with the wide budget: others say who they are.
-fn of_wide_budget(entries: &[Entry]) -> u64 {
-    entries.iter().filter(|entry| entry.header("x-request-id").unwrap().len() > "other".len()).map(billed).sum()
-}
-
-#[tokio::test]
-async fn on_a_full_disk_calls_under_hard_budgets_are_refused_and_others_go_on() {
-    let fake = fake();
-    let client = forgetful_client();
-    let home = Home::new(&configuration(&fake.url()));
-    let mut gateway = Gateway::start_by(undaunted(&home), home).await;
-    // A file may end in the middle of a record, or take nothing at all.
-    for bytes in ["0", "1000", "777"] {
-        let_files_grow(&gateway, "unlimited");
-        until_status(&client, &gateway, 200).await;
-        let under_way = tokio::spawn(request(&client, &gateway, KEY, true).send());
-        until_seen(&fake, 1).await;
-        let_files_grow(&gateway, bytes);
-        let refused = until_status(&client, &gateway, 503).await;
-        assert_eq!(reason(&refused.json()), Some("ledger_unavailable"), "{}", refused.text());
-        assert_eq!(refused.header("retry-after"), Some("1"));
-        for token in [FREE_KEY, SOFT_KEY] {
-            for stream in [false, true] {
-                let other = reply(request(&client, &gateway, token, stream).header("x-request-id", "other")).await;
-                assert_eq!(other.status, 200, "{bytes}: {}", other.text());
-            }
-        }
-        let answer = Reply::of(soon(under_way).await.unwrap().unwrap()).await;
-        assert!(answer.text().ends_with("data: [DONE]\n\n"), "what is under way goes on: {}", answer.text());
-        assert_eq!(wide(&gateway).await.held, 0);
-    }
-    assert!(metric(&client, &gateway, "tollgate_journal_failures_total ").await > Some(0));
-    let_files_grow(&gateway, "unlimited");
-    until_status(&client, &gateway, 200).await;
-    let told =
-        |line: &Value| line["level"] == "ERROR" && line["fields"]["message"].as_str().unwrap().contains("journal-");
-    gateway.events.wait_for("what could not be written", told).await;
-
-    gateway.signal("TERM");
-    assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.output());
-    let gateway = Gateway::start_in(gateway.kill(), &[]).await;
-    assert_eq!(abandoned_at_start(&gateway), (0, 0));
-    let books = of_wide_budget(&closed_books(&fake).await);
-    assert_eq!(wide(&gateway).await.spent, books, "nothing was lost, nothing charged that was not sent");
-}
-
-#[tokio::test]
-async fn a_process_that_ends_on_a_full_disk_loses_no_charge() {
-    let fake = fake();
-    let client = forgetful_client();
-    for signal in ["TERM", "KILL"] {
-        fake.books().clear();
-        let home = Home::new(&configuration(&fake.url()));
-        let mut gateway = Gateway::start_by(undaunted(&home), home).await;
-        let under_way = tokio::spawn(request(&client, &gateway, KEY, true).send());
-        until_seen(&fake, 1).await;
-        let_files_grow(&gateway, "0");
-        assert_eq!(Reply::of(soon(under_way).await.unwrap().unwrap()).await.status, 200);
-        gateway.signal(signal);
-        gateway.ended().await;
-        let gateway = Gateway::start_in(gateway.kill(), &[]).await;
-        let (attempts, nano) = abandoned_at_start(&gateway);
-        let books = of_wide_budget(&closed_books(&fake).await);
-        assert_eq!((attempts, wide(&gateway).await.spent), (1, nano), "{signal}: its end could not be written down");
-        assert!(nano > books, "{signal}: {books} were billed");
-    }
-}
-
-/// The journal's newest file.
-fn newest_segment(data: &Path) -> PathBuf {
-    let files = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().unwrap()
-}
-
-/// A folder whose process was killed before it had folded what it wrote last, and the file with that.
-async fn with_journal(mut home: Home, fake: &FakeProvider) -> (Home, PathBuf) {
-    loop {
-        let gateway = Gateway::start_in(home, &[]).await;
-        let crowd = crowd(&gateway);
-        until_seen(fake, 100).await;
-        home = gateway.kill();
-        join_all(crowd).await.into_iter().for_each(Result::unwrap);
-        let segment = newest_segment(&home.data());
-        if std::fs::metadata(&segment).unwrap().len() > 4_000 {
-            return (home, segment);
-        }
-    }
-}
-
-/// What a folder says of the wide budget, if all that is open is charged in full.
-fn kept(data: &Path) -> u64 {
-    let reading = store::read(data).unwrap();
-    let spent = reading.state.budgets.iter().filter(|budget| budget.id == "wide").map(|budget| budget.spent_nano);
-    let held = reading.held.iter().filter(|amount| amount.id == "wide").map(|amount| amount.amount);
-    spent.chain(held).sum()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_journal_counts_up_to_the_damage_and_the_rest_is_set_aside() {
-    let fake = fake();
-    let mut home = Home::new(&configuration(&fake.url()));
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
-        ("cut off in its last record", |bytes| bytes.truncate(bytes.len() - 3)),
-        ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
-        ("a bit is wrong in the middle", |bytes| bytes[2_000] ^= 4),
-        ("a bit is wrong in the first byte", |bytes| bytes[0] ^= 1),
-        ("zeros behind it", |bytes| bytes.extend([0; 4_096])),
-    ];
-    for (what, damage) in damages {
-        let (folder, segment) = with_journal(home, &fake).await;
-        let mut bytes = std::fs::read(&segment).unwrap();
-        let (undamaged, whole) = (bytes.clone(), kept(&folder.data()));
-        damage(&mut bytes);
-        std::fs::write(&segment, &bytes).unwrap();
-        let good = kept(&folder.data());
-
-        let gateway = Gateway::start_in(folder, &[]).await;
-        let name = segment.file_name().unwrap().to_str().unwrap();
-        let is_told = |line: &Value| {
-            line["level"] == "ERROR" && line["fields"]["message"].as_str().is_some_and(|text| text.contains(name))
-        };
-        gateway.events.wait_for("which file is damaged", is_told).await;
-        let spent = wide(&gateway).await.spent;
-        assert_eq!(spent, good, "{what}: what is before the damage counts");
-        assert!(spent == whole || !bytes.starts_with(&undamaged), "{what}: {spent} of {whole}");
-        let rest = std::fs::read(segment.with_extension("log.corrupt")).unwrap();
-        assert!(!rest.is_empty() && bytes.ends_with(&rest), "{what}: {} bytes are set aside", rest.len());
-        assert_eq!(ask(&forgetful_client(), &gateway, KEY).await.status, 200, "{what}");
-
-        let gateway = Gateway::start_in(gateway.kill(), &[]).await;
-        assert!(!gateway.events.json().iter().any(is_told), "{what}: it is told once");
-        assert!(wide(&gateway).await.spent > spent, "{what}");
-        home = gateway.kill();
-    }
-}
-
 #[tokio::test]
 async fn a_data_folder_has_one_gateway() {
     let fake = fake();
@@ -430,52 +290,4 @@ async fn a_data_folder_has_one_gateway() {
     assert_eq!(ask(&forgetful_client(), &gateway, KEY).await.status, 200, "the first one is not disturbed");
     let gateway = Gateway::start_in(gateway.kill(), &[]).await;
     assert_eq!(ask(&forgetful_client(), &gateway, KEY).await.status, 200, "a killed one leaves no lock");
-}
-
-/// Bytes of all files in a folder.
-fn size(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder).unwrap();
-    // A file may be removed meanwhile.
-    files.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_data_folder_does_not_grow_with_the_calls() {
-    const CALLS: usize = 6_000;
-    let fake = fake();
-    // Long names make long records: without folding these calls would take more than 6 MB.
-    let [own, team, customer, provider] =
-        ["own", "team", "customer", "provider"].map(|owner| format!("{owner}-{}", "budget-".repeat(35)));
-    let mut config = configuration(&fake.url());
-    let governance = &mut config["governance"];
-    governance["budgets"]
-        .as_array_mut()
-        .unwrap()
-        .extend([&own, &team, &customer, &provider].map(|id| budget(id, 100.0)));
-    governance["customers"] = json!([{"id": "customer", "name": "customer", "budget_id": customer}]);
-    governance["teams"] = json!([{"id": "team", "name": "team", "customer_id": "customer", "budget_id": team}]);
-    governance["providers"] = json!([{"name": "openai", "budget_id": provider}]);
-    governance["virtual_keys"][0]["team_id"] = json!("team");
-    governance["virtual_keys"][0]["budget_id"] = json!(own);
-    let gateway = Gateway::start(&config).await;
-    let client = client();
-    let mut body = Api::Chat.body("gpt-4o~words=1", false, "12345678");
-    body["max_tokens"] = json!(1);
-    let body = body.to_string();
-    let calls = (0..CALLS).map(|_| {
-        let request = client.post(gateway.url("/v1/chat/completions")).bearer_auth(KEY).body(body.clone());
-        async { assert_eq!(reply(request).await.status, 200) }
-    });
-    futures::stream::iter(calls).buffer_unordered(8).collect::<Vec<()>>().await;
-    let data = gateway.folder().data();
-    soon(async {
-        while size(&data) > 2_000_000 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
-    for id in [own, team, customer, provider] {
-        let standing = standing(&client, &gateway, &id).await;
-        assert_eq!((standing.spent, standing.held), (fake.books().entries().iter().map(billed).sum(), 0), "{id}");
-    }
 }
