@@ -108,26 +108,43 @@ impl Targets {
     }
 }
 
-/// A call by each key of the page: its token, the model, the budgets under which the call is, and the tightest limit of requests,
-/// with how many of them are left afterwards.
-const CALLS: [(&str, &str, &[&str], (&str, &str)); 6] = [
-    ("vk-dev-all-secret-token", "gpt-4o-mini", &["budget-dev", "budget-production"], ("1000", "999")),
-    ("vk-openai-prod-secret-token", "gpt-4o", &["budget-production"], ("5000", "4998")),
-    ("vk-multi-secret-token", "openai/gpt-4o", &["budget-production"], ("5000", "4997")),
-    ("vk-platform-team-token", "gpt-4o", &["budget-enterprise", "budget-production"], ("5000", "4996")),
-    ("vk-testing-token", "gpt-4o-mini", &["budget-testing", "budget-production"], ("100", "99")),
-    ("vk-batch-token", "gpt-4o-mini", &["budget-production"], ("500", "499")),
+/// A key of the page, and a call of it.
+struct PageKey {
+    token: &'static str,
+    model: &'static str,
+    /// Those that the call is charged to.
+    budgets: &'static [&'static str],
+    /// The tightest limit of requests, and how many of them are left after the call.
+    requests: [&'static str; 2],
+}
+
+const fn page_key(
+    token: &'static str,
+    model: &'static str,
+    budgets: &'static [&'static str],
+    requests: [&'static str; 2],
+) -> PageKey {
+    PageKey { token, model, budgets, requests }
+}
+
+const PAGE_KEYS: [PageKey; 6] = [
+    page_key("vk-dev-all-secret-token", "gpt-4o-mini", &["budget-dev", "budget-production"], ["1000", "999"]),
+    page_key("vk-openai-prod-secret-token", "gpt-4o", &["budget-production"], ["5000", "4998"]),
+    page_key("vk-multi-secret-token", "openai/gpt-4o", &["budget-production"], ["5000", "4997"]),
+    page_key("vk-platform-team-token", "gpt-4o", &["budget-enterprise", "budget-production"], ["5000", "4996"]),
+    page_key("vk-testing-token", "gpt-4o-mini", &["budget-testing", "budget-production"], ["100", "99"]),
+    page_key("vk-batch-token", "gpt-4o-mini", &["budget-production"], ["500", "499"]),
 ];
 
 #[tokio::test]
 async fn each_key_of_the_helm_page_is_charged_once_on_each_of_its_shared_accounts() {
     let targets = start_helm(|_| ()).await;
     let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
-    for (token, model, budgets, (limit, left)) in CALLS {
+    for PageKey { token, model, budgets, requests } in PAGE_KEYS {
         let answer = targets.as_key(token, Api::Chat, model, 100).await;
         assert_paid(&answer);
         let told = |part: &str| answer.header(&format!("x-ratelimit-{part}-requests")).map(str::to_owned);
-        assert_eq!([told("limit"), told("remaining")], [Some(limit.to_owned()), Some(left.to_owned())], "{token}");
+        assert_eq!([told("limit"), told("remaining")], requests.map(|text| Some(text.to_owned())), "{token}");
         let cost = targets.last_cost(Api::Chat, model.trim_start_matches("openai/"));
         budgets.iter().for_each(|budget| *expected.entry(*budget).or_default() += cost);
     }
