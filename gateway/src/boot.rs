@@ -80,7 +80,8 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let clock = Clock::start();
     let Opened { store, ledger } = ledger::open(&arguments.data, &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
-    let edge = edge(file, snapshot, &parts, ledger, clock);
+    let mut edge = edge(file, snapshot, &parts, ledger, clock);
+    edge.journal = Some(store.journal());
     let Parts { life, telemetry, resolver } = parts;
     let ending = Arc::new(Ending::new(Arc::clone(&telemetry), store));
     let (live, metrics) = (Arc::clone(&edge.live), Arc::clone(&telemetry.metrics));
@@ -142,6 +143,7 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<L
     Edge {
         live: Arc::new(Live::new(snapshot)),
         ledger,
+        journal: None,
         health: Arc::new(RouteHealth::default()),
         clock,
         resolver: Arc::clone(&parts.resolver),

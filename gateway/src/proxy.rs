@@ -36,6 +36,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use policy::decision::{Reason, Refusal};
 use policy::request::Dialect;
+use store::FileJournal;
 
 use self::admit::Stop;
 pub(crate) use self::body::{BodyBudget, BodyLimits, too_large};
@@ -58,6 +59,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) struct Edge {
     pub(crate) live: Arc<Live>,
     pub(crate) ledger: Arc<Ledger>,
+    /// What the ledger is written down in.
+    pub(crate) journal: Option<Arc<FileJournal>>,
     pub(crate) health: Arc<RouteHealth>,
     pub(crate) clock: Clock,
     pub(crate) resolver: Arc<Resolver>,
@@ -278,7 +281,8 @@ impl Edge {
         metrics.take_over(self.telemetry.access.as_ref().map_or(0, |access| access.dropped()));
         let (budgets, budget_count) = self.ledger.tightest_budgets(&snapshot, MOST_BUDGETS, self.clock.now());
         let routes = self.health.routes(self.clock.micros());
-        let moment = Moment { routes: &routes, counts: self.ledger.counts(), budgets: &budgets, budget_count };
+        let journal = self.journal.as_ref().map(|journal| journal.statistics());
+        let moment = Moment { routes: &routes, counts: self.ledger.counts(), journal, budgets: &budgets, budget_count };
         let mut header = ResponseHeader::build(200, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
         fail::respond(session, header, Bytes::from(metrics.render(&moment)), ctx).await

@@ -9,6 +9,7 @@ use policy::route::rule::RuleSet;
 use prometheus::{
     Counter, Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
+use store::Statistics;
 
 pub(crate) use ledger::MOST_BUDGETS;
 
@@ -46,6 +47,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) routes: &'a [RouteReport],
     /// What the ledger counts itself.
     pub(crate) counts: &'a Counts,
+    /// How the ledger's journal does.
+    pub(crate) journal: Option<Statistics>,
     /// The fullest budgets, at most [`MOST_BUDGETS`].
     pub(crate) budgets: &'a [BudgetReport],
     /// How many budgets there are.
@@ -206,6 +209,7 @@ impl Metrics {
         let mut families = self.registry.gather();
         families.extend(routes::families(moment.routes));
         families.extend(ledger::of_counts(moment.counts));
+        families.extend(moment.journal.map(ledger::of_journal).unwrap_or_default());
         families.extend(ledger::of_budgets(moment.budgets, moment.budget_count));
         // Writing to memory cannot fail; half a page would be worse than none.
         if TextEncoder::new().encode(&families, &mut text).is_err() {

@@ -5,6 +5,7 @@ use policy::usage::UsageSource;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use store::Statistics;
 
 /// So many budgets are shown, those first of which the largest share is used: labels are bounded however many there are.
 pub(crate) const MOST_BUDGETS: usize = 200;
@@ -33,6 +34,33 @@ fn made(budgets: &[BudgetReport], count: usize) -> prometheus::Result<Vec<Metric
     }
     let families = limit.collect().into_iter().chain(spent.collect()).chain(held.collect()).chain(total.collect());
     Ok(families.filter(|family| !family.get_metric().is_empty()).collect())
+}
+
+/// How the journal does.
+pub(super) fn of_journal(journal: Statistics) -> Vec<MetricFamily> {
+    let counts = [
+        ("tollgate_journal_folds_total", "Times that the journal was folded into the database.", journal.folds),
+        (
+            "tollgate_journal_fold_failures_total",
+            "Times that it, or its data, could not be written to disk; it is kept and tried again.",
+            journal.fold_failures.saturating_add(journal.sync_failures),
+        ),
+    ];
+    let gauges = [
+        ("tollgate_journal_bytes", "Bytes of the journal's newest segment.", journal.segment_bytes),
+        ("tollgate_journal_closes_waiting", "Ends of attempts that are still to be written.", journal.closes_waiting),
+    ];
+    let counts = counts.into_iter().filter_map(|(name, help, value)| {
+        let counter = IntCounter::new(name, help).ok()?;
+        counter.inc_by(value);
+        Some(counter.collect())
+    });
+    let gauges = gauges.into_iter().filter_map(|(name, help, value)| {
+        let gauge = IntGauge::new(name, help).ok()?;
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        Some(gauge.collect())
+    });
+    counts.chain(gauges).flatten().collect()
 }
 
 /// The counts of the ledger, as they stand.
@@ -102,6 +130,21 @@ mod tests {
     #[test]
     fn without_budgets_only_their_number_is_told() {
         assert_eq!(of_budgets(&[], 0).len(), 1);
+    }
+
+    #[test]
+    fn the_journal_is_told_with_what_went_wrong() {
+        let families = of_journal(Statistics {
+            folds: 3,
+            fold_failures: 1,
+            sync_failures: 1,
+            closes_waiting: 4,
+            ..Statistics::default()
+        });
+        let names: Vec<_> = families.iter().map(|family| family.name()).collect();
+        let failures = names.iter().position(|name| *name == "tollgate_journal_fold_failures_total").unwrap();
+        assert_eq!(families[failures].get_metric()[0].get_counter().get_value(), 2.0);
+        assert!(names.contains(&"tollgate_journal_closes_waiting"), "{names:?}");
     }
 
     #[test]
