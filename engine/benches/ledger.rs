@@ -10,8 +10,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use engine::hold::{Hold, Sending, Sent};
+use engine::hold::{Admission, Hold, Sending, Sent};
 use engine::ledger::{Ledger, Request};
+use policy::route::Walk;
 
 use four_levels::{NOW, snapshot, token, used, walk, wanted};
 
@@ -22,51 +23,52 @@ fn sent(hold: Hold, request: &Request<'_>) -> Sent {
     hold.dispatch(&sending).unwrap()
 }
 
+/// Few at a time, as are in flight on one core: what was made is dropped outside the measured time.
+const BATCH: BatchSize = BatchSize::NumIterations(64);
+
+/// From the token to the reservation and to its settlement, with one key of many or with many of them in turn.
 fn admission(bench: &mut Criterion) {
     let (snapshot, ledger) = (snapshot(KEYS), Ledger::new(None, 0));
-    // Keys that are far from each other, so that not all is in the processor's nearest cache.
-    let tokens: Vec<String> = (0..1_000).map(|at| token(at * 97)).collect();
-    let mut next = tokens.iter().cycle();
-    let mut at = || next.next().unwrap();
-    bench.bench_function("enter, plan, first attempt, hold: four levels, 100,000 keys", |timer| {
-        timer.iter_batched(
-            &mut at,
-            |token| {
-                let walk = walk(&snapshot, black_box(token), &ledger.at(NOW));
-                ledger.hold(&wanted(&snapshot, &walk)).unwrap()
-            },
-            BatchSize::SmallInput,
-        );
-    });
-    bench.bench_function("of that: enter, plan, first attempt", |timer| {
-        timer.iter_batched(&mut at, |token| walk(&snapshot, black_box(token), &ledger.at(NOW)), BatchSize::SmallInput);
-    });
-    bench.bench_function("of that: hold", |timer| {
-        timer.iter_batched(
-            || walk(&snapshot, at(), &ledger.at(NOW)),
-            |walk| {
-                let held = ledger.hold(black_box(&wanted(&snapshot, &walk))).unwrap();
-                (held, walk)
-            },
-            BatchSize::SmallInput,
-        );
-    });
-    bench.bench_function("settle: four levels", |timer| {
-        timer.iter_batched(
-            || {
-                let walk = walk(&snapshot, at(), &ledger.at(NOW));
+    for (which, keys) in [("one key", 1), ("1,000 keys in turn", 1_000)] {
+        // Far from each other, so that they share little of what the processor has at hand.
+        let tokens: Vec<String> = (0..keys).map(|at| token(at * 97)).collect();
+        let mut next = tokens.iter().cycle();
+        let mut begin = || walk(&snapshot, next.next().unwrap(), &ledger.at(NOW));
+        tokens.iter().for_each(|_| drop(ledger.hold(&wanted(&snapshot, &begin())).unwrap()));
+
+        let mut next = tokens.iter().cycle();
+        let mut at = || next.next().unwrap();
+        let name = |what: &str| format!("{what}: four levels, {which} of {KEYS}");
+        bench.bench_function(&name("enter, plan, first attempt, hold"), |timer| {
+            timer.iter_batched(
+                &mut at,
+                |token| {
+                    let walk = walk(&snapshot, black_box(token), &ledger.at(NOW));
+                    let held = ledger.hold(&wanted(&snapshot, &walk)).unwrap();
+                    (held, walk)
+                },
+                BATCH,
+            );
+        });
+        bench.bench_function(&name("of that: hold"), |timer| {
+            let hold = |walk: Walk| (ledger.hold(black_box(&wanted(&snapshot, &walk))).unwrap(), walk);
+            timer.iter_batched(&mut begin, hold, BATCH);
+        });
+        bench.bench_function(&name("settle"), |timer| {
+            let mut setup = || {
+                let walk = begin();
                 let request = wanted(&snapshot, &walk);
                 let (hold, admission) = ledger.hold(&request).unwrap();
                 let sent = sent(hold, &request);
                 (sent, admission, walk)
-            },
-            |(sent, admission, walk)| {
+            };
+            let settle = |(sent, admission, walk): (Sent, Option<Admission>, Walk)| {
                 let charge = sent.settle(&used(), walk.attempt().unwrap().price(), NOW.wall_ms);
                 (charge, admission, walk)
-            },
-            BatchSize::SmallInput,
-        );
-    });
+            };
+            timer.iter_batched(&mut setup, settle, BATCH);
+        });
+    }
 }
 
 /// Holds and settlements a second of so many threads together, all with one key.
