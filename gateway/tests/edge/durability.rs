@@ -3,6 +3,7 @@
 mod full_disk;
 mod journal;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::support::config::{KEY, config, fake, key};
+use super::support::leaver::{hang_up_after, last_post};
 use super::support::money::{Standing, billed, budget, price_controls, standing};
 use super::support::process::{Gateway, Home};
 use super::support::scene::{Reply, client, forgetful_client, reply};
@@ -39,6 +41,8 @@ const RATE: usize = 5;
 /// What a gateway is started with again and again.
 fn configuration(base_url: &str) -> Value {
     let mut config = config(base_url);
+    // What is cut is estimated; here each call is to cost the same.
+    config["client"]["drain_ms"] = json!(60_000);
     price_controls(&mut config);
     let governance = &mut config["governance"];
     let tokens = [("free", FREE_KEY), ("soft", SOFT_KEY), ("small", SMALL_KEY), ("rated", RATED_KEY)];
@@ -54,11 +58,15 @@ fn configuration(base_url: &str) -> Value {
     config
 }
 
-/// A request that always costs the same.
-fn request(client: &Client, gateway: &Gateway, token: &str, stream: bool) -> RequestBuilder {
+/// The body of a request that always costs the same.
+fn body(stream: bool) -> String {
     let mut body = Api::Chat.body(MODEL, stream, "12345678");
     body["max_tokens"] = json!(100);
-    client.post(gateway.url("/v1/chat/completions")).bearer_auth(token).body(body.to_string())
+    body.to_string()
+}
+
+fn request(client: &Client, gateway: &Gateway, token: &str, stream: bool) -> RequestBuilder {
+    client.post(gateway.url("/v1/chat/completions")).bearer_auth(token).body(body(stream))
 }
 
 async fn ask(client: &Client, gateway: &Gateway, token: &str) -> Reply {
@@ -70,25 +78,41 @@ async fn wide(gateway: &Gateway) -> Standing {
     standing(&forgetful_client(), gateway, "wide").await
 }
 
-/// Clients that ask on and on, whole answers and streams, until the budget is spent or nobody answers any more.
+/// Clients that ask on and on, whole answers and streams, until the budget is spent or nobody answers any more. Every fourth one
+/// always hangs up in the middle.
 fn crowd(gateway: &Gateway) -> Vec<JoinHandle<()>> {
     let client = client();
     let visit = |n: usize| {
-        let ask = request(&client, gateway, KEY, n.is_multiple_of(2));
-        tokio::spawn(async move {
-            while let Ok(answer) = soon(ask.try_clone().unwrap().send()).await {
-                let status = answer.status();
-                let Ok(body) = soon(answer.bytes()).await else { break };
-                match status.as_u16() {
-                    200 => {}
-                    402 => break,
-                    429 => tokio::time::sleep(Duration::from_millis(20)).await,
-                    _ => panic!("{status}: {}", String::from_utf8_lossy(&body)),
-                }
-            }
-        })
+        let stream = n.is_multiple_of(2);
+        if n % 4 == 3 {
+            return tokio::spawn(hang_up(gateway.address(), n as u64));
+        }
+        tokio::spawn(stay(request(&client, gateway, KEY, stream)))
     };
     (0..CLIENTS).map(visit).collect()
+}
+
+async fn stay(request: RequestBuilder) {
+    while let Ok(answer) = soon(request.try_clone().unwrap().send()).await {
+        let status = answer.status().as_u16();
+        let Ok(body) = soon(answer.bytes()).await else { break };
+        match status {
+            200 => {}
+            402 => break,
+            429 => tokio::time::sleep(Duration::from_millis(20)).await,
+            _ => panic!("{status}: {}", String::from_utf8_lossy(&body)),
+        }
+    }
+}
+
+async fn hang_up(gateway: SocketAddr, seed: u64) {
+    let mut dice = Rng::with_seed(seed);
+    let mut status = None;
+    while status != Some(402) {
+        let request = last_post("/v1/chat/completions", "leaver", &body(dice.bool()));
+        let Ok(seen) = hang_up_after(gateway, &request, usize::MAX, dice.usize(..6_000)).await else { break };
+        status = seen;
+    }
 }
 
 /// Waits until the provider has seen so many requests more.

@@ -93,7 +93,7 @@ impl Visit {
             let status = match self.leaves {
                 Some((written, read)) => {
                     let request = last_post(&self.path(), &id, &self.body());
-                    hang_up_after(scene.gateway.address(), &request, written, read).await
+                    hang_up_after(scene.gateway.address(), &request, written, read).await.unwrap()
                 }
                 None => Some(self.stay(scene, &id).await),
             };
@@ -203,7 +203,7 @@ const FAULTS: [&str; 10] = [
 /// Two keys with a budget in common, a team with one of its own, and a provider with a third; its other one is the way out.
 fn strained() -> Setup {
     let providers = Setup::of("openai", 2).retries(1);
-    providers.network("circuit_breaker", json!(false)).with(|config| {
+    providers.network("circuit_breaker", json!(false)).client("drain_ms", json!(60_000)).with(|config| {
         let governance = &mut config["governance"];
         let mut team_key = key("team", TEAM_KEY, &["p0", "p1"]);
         (team_key["team_id"], team_key["budget_id"]) = (json!("team"), json!("shared"));
@@ -217,7 +217,7 @@ fn strained() -> Setup {
     })
 }
 
-/// Asks until there is an answer, an error that will not go away, or no money left.
+/// Asks until there is an answer, an error that will not go away, or no money left. Every fifth caller leaves early.
 async fn pay_strained(targets: &Targets, n: usize) -> u16 {
     let mut dice = Rng::with_seed(n as u64);
     let (token, name) = if dice.bool() { (KEY, "one") } else { (TEAM_KEY, "team") };
@@ -228,12 +228,18 @@ async fn pay_strained(targets: &Targets, n: usize) -> u16 {
     for attempt in 0.. {
         let request = targets.client.post(targets.gateway.url("/v1/chat/completions")).bearer_auth(token);
         let request = request.header("x-request-id", format!("{name}-{n}-{attempt}")).body(body.to_string());
-        let answer = soon(request.send()).await.unwrap();
-        let status = answer.status().as_u16();
-        // A stream may break off.
-        let _ = soon(answer.bytes()).await;
-        if status != 429 {
-            return status;
+        let asking = async {
+            let answer = soon(request.send()).await.unwrap();
+            let status = answer.status().as_u16();
+            // A stream may break off.
+            let _ = soon(answer.bytes()).await;
+            status
+        };
+        let stays = if n.is_multiple_of(5) { Duration::from_millis(dice.u64(..40)) } else { PATIENCE };
+        match tokio::time::timeout(stays, asking).await {
+            Ok(429) => {}
+            Ok(status) => return status,
+            Err(_) => return 0,
         }
         tokio::time::sleep(Duration::from_millis(dice.u64(20..100))).await;
     }

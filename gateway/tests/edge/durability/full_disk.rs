@@ -45,7 +45,7 @@ async fn until_status(client: &Client, gateway: &Gateway, wanted: u16) -> Reply 
 
 /// What was billed for the calls of the key with the wide budget: others say who they are.
 fn of_wide_budget(entries: &[Entry]) -> u64 {
-    entries.iter().filter(|entry| entry.header("x-request-id").unwrap().len() > "other".len()).map(billed).sum()
+    entries.iter().filter(|entry| entry.header("x-request-id") != Some("other")).map(billed).sum()
 }
 
 #[tokio::test]

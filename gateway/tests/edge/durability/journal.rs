@@ -96,9 +96,9 @@ fn size(folder: &Path) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_data_folder_does_not_grow_with_the_calls() {
-    const CALLS: usize = 6_000;
+    const CALLS: usize = 4_000;
     let fake = fake();
-    // Long names make long records: without folding these calls would take more than 6 MB.
+    // Long names make long records: without folding these calls would take about 5 MB.
     let [own, team, customer, provider] =
         ["own", "team", "customer", "provider"].map(|owner| format!("{owner}-{}", "budget-".repeat(35)));
     let mut config = configuration(&fake.url());

@@ -1,5 +1,6 @@
 //! A client that hangs up in the middle: of its request, or of its answer.
 
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,14 +20,22 @@ pub(crate) fn last_post(path: &str, request_id: &str, body: &str) -> Vec<u8> {
 }
 
 /// Writes so many bytes of a request, reads so many of the answer at most, and hangs up. The status, if it came that far.
-pub(crate) async fn hang_up_after(address: SocketAddr, request: &[u8], written: usize, read: usize) -> Option<u16> {
-    let mut socket = soon(TcpStream::connect(address)).await.unwrap();
-    socket.set_nodelay(true).unwrap();
+///
+/// # Errors
+/// When nobody listens.
+pub(crate) async fn hang_up_after(
+    address: SocketAddr,
+    request: &[u8],
+    written: usize,
+    read: usize,
+) -> io::Result<Option<u16>> {
+    let mut socket = soon(TcpStream::connect(address)).await?;
+    socket.set_nodelay(true)?;
     let _ = soon(socket.write_all(&request[..written.min(request.len())])).await;
     let mut answer = Vec::new();
     if written >= request.len() {
         let mut answer_part = socket.take(read as u64);
         let _ = soon(answer_part.read_to_end(&mut answer)).await;
     }
-    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+    Ok(answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok()))
 }
