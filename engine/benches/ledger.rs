@@ -14,7 +14,7 @@ use engine::hold::{Admission, Hold, Sending, Sent};
 use engine::ledger::{Ledger, Request};
 use policy::route::Walk;
 
-use four_levels::{NOW, snapshot, token, used, walk, wanted};
+use four_levels::{KEYS_OF_A_CUSTOMER, NOW, snapshot, token, used, walk, wanted};
 
 const KEYS: usize = 100_000;
 
@@ -71,18 +71,19 @@ fn admission(bench: &mut Criterion) {
     }
 }
 
-/// Holds and settlements a second of so many threads together, all with one key.
-fn pairs_per_second(threads: u32) -> f64 {
-    const EACH: u32 = 200_000;
-    let (snapshot, ledger) = (snapshot(1), Ledger::new(None, 0));
+/// Holds and settlements a second of so many threads together.
+fn pairs_per_second(threads: usize, key_of: impl Fn(usize) -> usize + Sync) -> f64 {
+    const EACH: u32 = 160_000;
+    let (snapshot, ledger) = (snapshot(8 * KEYS_OF_A_CUSTOMER), Ledger::new(None, 0));
     #[expect(clippy::disallowed_methods, reason = "what is measured is time")]
     let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let walk = walk(&snapshot, &token(0), &ledger.at(NOW));
-                let request = wanted(&snapshot, &walk);
-                for _ in 0..EACH / threads {
+        for at in 0..threads {
+            let (snapshot, ledger, key_of) = (&snapshot, &ledger, &key_of);
+            scope.spawn(move || {
+                let walk = walk(snapshot, &token(key_of(at)), &ledger.at(NOW));
+                let request = wanted(snapshot, &walk);
+                for _ in 0..EACH as usize / threads {
                     let (hold, admission) = ledger.hold(black_box(&request)).unwrap();
                     sent(hold, &request).settle(&used(), request.attempt.price(), NOW.wall_ms);
                     drop(admission);
@@ -93,10 +94,15 @@ fn pairs_per_second(threads: u32) -> f64 {
     f64::from(EACH) / began.elapsed().as_secs_f64()
 }
 
+/// Threads whose keys have nothing in common but the provider, and threads that share all four levels.
 fn contention(_bench: &mut Criterion) {
-    for threads in [1, 8] {
-        let best = (0..5).map(|_| pairs_per_second(threads)).fold(0.0, f64::max);
-        println!("holds and settlements a second on shared accounts, {threads} threads: {best:.0}");
+    let shares: [(&str, fn(usize) -> usize); 2] =
+        [("one level of four shared", |at| at * KEYS_OF_A_CUSTOMER), ("all four levels shared", |_| 0)];
+    for (which, key_of) in shares {
+        for threads in [1, 2, 8] {
+            let best = (0..5).map(|_| pairs_per_second(threads, key_of)).fold(0.0, f64::max);
+            println!("holds and settlements a second, {which}, {threads} threads: {best:.0}");
+        }
     }
 }
 

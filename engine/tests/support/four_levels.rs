@@ -24,6 +24,9 @@ pub(crate) const NOW: Now = Now { wall_ms: 1_790_000_000_000, mono_ms: 1_790_000
 const PRICES: &str = r#"{"gpt-4o": {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128000,
     "max_output_tokens": 16384, "input_cost_per_token": 2.5e-6, "output_cost_per_token": 1e-5}}"#;
 
+/// Twenty keys share a team, and twenty teams a customer.
+pub(crate) const KEYS_OF_A_CUSTOMER: usize = 400;
+
 struct First;
 
 impl Dice for First {
@@ -32,14 +35,14 @@ impl Dice for First {
     }
 }
 
-/// So many keys; twenty share a team, and twenty teams a customer.
+/// So many keys.
 pub(crate) fn snapshot(keys: usize) -> Snapshot {
     let mut catalog = Catalog::default();
     catalog.extend_from_json(PRICES).unwrap();
     let teams = keys.div_ceil(20);
     let first = [Change::Catalog(Arc::new(catalog)), Change::PutProvider(Arc::new(provider()))];
     let of_provider = limited("p0").into_iter().chain([Change::LimitProvider("openai".into(), limits("p0"))]);
-    let customers = (0..teams.div_ceil(20)).flat_map(|at| {
+    let customers = (0..keys.div_ceil(KEYS_OF_A_CUSTOMER)).flat_map(|at| {
         let id = format!("c{at}");
         let put = Customer { id: id.as_str().into(), name: id.as_str().into(), limits: limits(&id) };
         limited(&id).into_iter().chain([Change::PutCustomer(Arc::new(put))])
