@@ -1,6 +1,7 @@
 //! Everything compiled, immutable, with a revision. Entities hold ids of each other, so one of them changes alone.
 
 mod limits;
+mod world;
 
 use std::sync::Arc;
 
