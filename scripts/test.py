@@ -2,10 +2,15 @@
 """Runs the tests and ends with one line: how many passed and how many failed, over all suites.
 
 test.py [scripts] [rust] [sdk]        without arguments: all
+
+The Rust tests use the PostgreSQL that TOLLGATE_TEST_POSTGRES names (postgres://USER:PASSWORD@HOST:PORT/DATABASE), or one of
+their own that is removed at the end.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CARGO = os.environ.get("CARGO", "cargo")
+POSTGRES = ROOT / "scripts/postgres.sh"
+POSTGRES_URL = "TOLLGATE_TEST_POSTGRES"
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SDK_ENVIRONMENTS = ("sdk-newest", "sdk-previous")
 # `test result: ok. 12 passed; 0 failed; 1 ignored; …`, once for each test binary.
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
@@ -36,6 +44,8 @@ def main(arguments):
     unknown = wanted - suites
     if unknown:
         sys.exit(f"unknown suite: {', '.join(sorted(unknown))}")
+    for number in INTERRUPTIONS:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     counts = []
     if "scripts" in wanted:
         counts.append(scripts())
@@ -46,7 +56,7 @@ def main(arguments):
     if not is_built:
         counts.append(Count("build", failed=1))
     if is_built and "rust" in wanted:
-        counts.append(rust())
+        counts.append(rust_with_postgres())
     if is_built and "sdk" in wanted:
         counts.extend(sdk(name) for name in SDK_ENVIRONMENTS)
     return tell(counts)
@@ -63,16 +73,48 @@ def scripts():
     return Count("scripts", passed=passed, failed=failed)
 
 
-def rust():
+def rust_with_postgres():
+    try:
+        with postgres() as url:
+            return rust({**os.environ, POSTGRES_URL: url})
+    except subprocess.CalledProcessError:
+        print("PostgreSQL cannot be started", flush=True)
+        return Count("rust", failed=1)
+
+
+@contextlib.contextmanager
+def postgres():
+    """The URL of a PostgreSQL. One that is started for this is removed whatever happens."""
+    if given := os.environ.get(POSTGRES_URL):
+        yield given
+        return
+    # What is left of a run that was killed is removed by the next start.
+    started = subprocess.run([POSTGRES, "start", str(os.getpid())], stdout=subprocess.PIPE, text=True, check=True)
+    url = started.stdout.strip()
+    try:
+        yield url
+    finally:
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS}
+        subprocess.run([POSTGRES, "stop", url], check=True)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def rust(environment):
     count = Count("rust")
     command = [CARGO, "test", "--locked", "--workspace", "--no-fail-fast"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
-        for line in process.stdout:
-            sys.stdout.write(line)
-            result = CARGO_RESULT.match(line)
-            if result:
-                count.passed += int(result[1])
-                count.failed += int(result[2])
+    pipe = {"stdout": subprocess.PIPE, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipe) as process:
+        try:
+            for line in process.stdout:
+                sys.stdout.write(line)
+                result = CARGO_RESULT.match(line)
+                if result:
+                    count.passed += int(result[1])
+                    count.failed += int(result[2])
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode != 0 and count.failed == 0:
         count.failed = 1
     return count
