@@ -19,7 +19,7 @@ use four_levels::{KEYS_OF_A_CUSTOMER, NOW, snapshot, token, used, walk, wanted};
 const KEYS: usize = 100_000;
 
 fn sent(hold: Hold, request: &Request<'_>) -> Sent {
-    let sending = Sending { caller: request.caller, attempt: request.attempt, at_ms: NOW.wall_ms };
+    let sending = Sending { caller: request.caller, attempt: request.attempt, admission: None, at_ms: NOW.wall_ms };
     hold.dispatch(&sending).unwrap()
 }
 

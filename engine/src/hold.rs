@@ -3,10 +3,10 @@
 
 mod reserved;
 
-pub(crate) use reserved::{Held, Mark};
+pub(crate) use reserved::Mark;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use policy::decision::{LimitsLeft, Refusal};
 use policy::money::NanoUsd;
@@ -16,8 +16,8 @@ use policy::usage::{Metered, UsageSource};
 use smallvec::SmallVec;
 use store::Outcome;
 
-use crate::ledger::{Account, Shared, Terms};
-use reserved::{Reserved, leave};
+use crate::ledger::{Lines, Shared, Terms};
+use reserved::{Counted, Reserved, leave};
 
 /// An attempt's worst case, reserved on all its accounts. Dropping it releases it: nothing was sent.
 #[must_use = "dropping a hold releases it"]
@@ -35,6 +35,8 @@ pub struct Sent {
     reserved: Option<Reserved>,
     /// Whether it is in the journal.
     is_written: bool,
+    /// Whether it is the one that tells the journal of the call.
+    tells_of_call: bool,
     clamped: Option<u64>,
     left: LimitsLeft,
 }
@@ -43,7 +45,10 @@ pub struct Sent {
 #[must_use = "dropping an admission says that the call is over"]
 #[derive(Debug)]
 pub struct Admission {
-    accounts: SmallVec<[Arc<Account>; 4]>,
+    lines: Arc<Lines>,
+    counted: SmallVec<[Counted; 4]>,
+    /// Whether the journal knows of the request: the first attempt that is written tells it.
+    is_written: AtomicBool,
 }
 
 /// What an attempt was charged.
@@ -62,30 +67,43 @@ pub struct Sending<'a> {
     pub caller: &'a Caller,
     /// The attempt.
     pub attempt: &'a Attempt,
+    /// The call that it is an attempt of; `None`: one that is over.
+    pub admission: Option<&'a Admission>,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }
 
 impl Admission {
-    pub(crate) fn of(held: &[Held]) -> Self {
-        let counted = |held: &&Held| held.is_callers && matches!(held.mark, Mark::Rate { is_counted: true, .. });
-        Self { accounts: held.iter().filter(counted).map(|held| Arc::clone(&held.account)).collect() }
+    pub(crate) fn of(lines: &Arc<Lines>, marks: &[Mark]) -> Self {
+        let counted = lines.iter().zip(marks).enumerate().filter_map(|(place, (line, mark))| match mark {
+            Mark::Rate { mark, is_counted: true } if line.holder.is_callers() => {
+                Some(Counted { place, request: mark.request })
+            }
+            _ => None,
+        });
+        Self { counted: counted.collect(), lines: Arc::clone(lines), is_written: AtomicBool::new(false) }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        for account in &self.accounts {
-            leave(account);
+        for line in self.counted.iter().filter_map(|counted| self.lines.get(counted.place)) {
+            leave(&line.account);
         }
     }
 }
 
 impl Hold {
-    pub(crate) fn new(held: SmallVec<[Held; 8]>, terms: &Terms, left: LimitsLeft, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        lines: Arc<Lines>,
+        marks: SmallVec<[Mark; 8]>,
+        terms: &Terms,
+        left: LimitsLeft,
+        shared: Arc<Shared>,
+    ) -> Self {
         let (amount, is_hard) = (terms.amount, terms.is_hard);
         let attempt = shared.next_attempt();
-        let reserved = Reserved { held, amount, is_hard, attempt, shared };
+        let reserved = Reserved { lines, marks, amount, is_hard, attempt, shared };
         Self { reserved: Some(reserved), clamped: terms.clamped, left }
     }
 
@@ -111,13 +129,18 @@ impl Hold {
     /// # Errors
     /// When it cannot be written down, and a budget applies that cannot be overspent; then it is released.
     pub fn dispatch(mut self, sending: &Sending<'_>) -> Result<Sent, Refusal> {
-        let is_written = match self.reserved.as_ref().map(|reserved| reserved.write(sending)) {
+        let untold = sending.admission.filter(|admission| !admission.is_written.load(Ordering::Relaxed));
+        let is_written = match self.reserved.as_ref().map(|reserved| reserved.write(sending, untold)) {
             None | Some(Ok(false)) => false,
             Some(Ok(true)) => true,
             Some(Err(refusal)) => return Err(refusal),
         };
+        let tells_of_call = is_written && untold.is_some();
+        if let Some(untold) = untold.filter(|_| is_written) {
+            untold.is_written.store(true, Ordering::Relaxed);
+        }
         let left = std::mem::take(&mut self.left);
-        Ok(Sent { reserved: self.reserved.take(), is_written, clamped: self.clamped, left })
+        Ok(Sent { reserved: self.reserved.take(), is_written, tells_of_call, clamped: self.clamped, left })
     }
 }
 
@@ -169,10 +192,13 @@ impl Sent {
         }
     }
 
-    /// Takes it back: the request never reached anybody.
-    pub fn take_back(mut self, at_ms: u64) {
+    /// Takes it back: the request never reached anybody. The call's next attempt tells the journal of the call.
+    pub fn take_back(mut self, admission: Option<&Admission>, at_ms: u64) {
         if let Some(reserved) = self.reserved.take() {
             reserved.close(self.is_written, at_ms, Outcome::Unsent);
+            if let Some(admission) = admission.filter(|_| self.tells_of_call) {
+                admission.is_written.store(false, Ordering::Relaxed);
+            }
             reserved.release();
         }
     }

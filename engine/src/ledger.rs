@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use policy::account::{Short, Slot};
 use policy::decision::Refusal;
 use policy::id::ModelName;
-use policy::limit::{Budget, Limit, Mode};
+use policy::limit::{Budget, Mode};
 use policy::money::NanoUsd;
 use policy::price::WorstCase;
 use policy::route::{Attempt, Caller};
@@ -29,14 +29,16 @@ use policy::window::Now;
 use smallvec::SmallVec;
 use store::Journal;
 
-use crate::hold::{Admission, Held, Hold};
+use crate::hold::{Admission, Hold, Mark};
 use account::Accounts;
-use lines::{Line, Lines};
+use lines::{Limit, Remembered};
+pub(crate) use lines::{Line, Lines};
 
 /// All accounts.
 #[derive(Debug)]
 pub struct Ledger {
     accounts: Accounts,
+    remembered: Remembered,
     shared: Arc<Shared>,
 }
 
@@ -74,7 +76,8 @@ impl Ledger {
     /// One without a past. Without a journal nothing outlives the process.
     #[must_use]
     pub fn new(journal: Option<Arc<dyn Journal>>, run: u64) -> Self {
-        Self { accounts: Accounts::default(), shared: Arc::new(Shared::new(journal, run)) }
+        let shared = Arc::new(Shared::new(journal, run));
+        Self { accounts: Accounts::default(), remembered: Remembered::default(), shared }
     }
 
     /// Reserves an attempt's worst case on every account that it touches, on all or on none: the caller's and the target's. The
@@ -89,17 +92,15 @@ impl Ledger {
             drop(locked);
             return Err(wrong.explain(request, &terms));
         }
-        let mut held: SmallVec<[Held; 8]> = SmallVec::new();
-        for (line, meters) in lines.iter().zip(&mut locked) {
-            held.push(line.commit(meters, &terms, request));
-        }
+        let commit = |(line, meters): (&Line, &mut account::Locked<'_>)| line.commit(meters, &terms, request);
+        let marks: SmallVec<[Mark; 8]> = lines.iter().zip(&mut locked).map(commit).collect();
         let left = report::limits_left(&lines, &locked, request.now);
         drop(locked);
-        let admission = (!request.is_admitted).then(|| Admission::of(&held));
+        let admission = (!request.is_admitted).then(|| Admission::of(&lines, &marks));
         if terms.clamped.is_some() {
             self.shared.counts.clamped.fetch_add(1, Ordering::Relaxed);
         }
-        Ok((Hold::new(held, &terms, left, Arc::clone(&self.shared)), admission))
+        Ok((Hold::new(lines, marks, &terms, left, Arc::clone(&self.shared)), admission))
     }
 
     /// Whether an attempt could be reserved, without reserving it.
@@ -122,7 +123,7 @@ impl Ledger {
 }
 
 /// Locks the accounts of an attempt, moves them on to this moment, and says what would be reserved on them.
-fn lock<'l>(lines: &'l Lines<'_>, request: &Request<'_>) -> (commit::Guards<'l, Account>, Terms) {
+fn lock<'l>(lines: &'l Lines, request: &Request<'_>) -> (commit::Guards<'l, Account>, Terms) {
     let mut locked = commit::lock_all(lines.iter().map(|line| &*line.account));
     for (line, meters) in lines.iter().zip(&mut locked) {
         line.roll(meters, request.now);
@@ -144,7 +145,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn of(request: &Request<'_>, lines: &Lines<'_>, locked: &[account::Locked<'_>]) -> Self {
+    fn of(request: &Request<'_>, lines: &Lines, locked: &[account::Locked<'_>]) -> Self {
         let attempt = request.attempt;
         let rests = lines.iter().zip(locked).filter_map(|(line, meters)| line.hard_rest(meters));
         let rest = rests.min();
@@ -182,27 +183,27 @@ fn likely_tokens(attempt: &Attempt, worst: &WorstCase, clamped: Option<u64>, set
 
 /// The account that is short of the most: the one that takes longest to have room again.
 #[derive(Debug)]
-struct Found<'l, 's> {
-    line: &'l Line<'s>,
+struct Found<'l> {
+    line: &'l Line,
     short: Short,
     standing: report::Standing,
 }
 
 /// What is wrong with an attempt.
 #[derive(Debug)]
-enum Wrong<'l, 's> {
-    Unpriced(&'l Line<'s>, &'s Budget),
-    Short(Found<'l, 's>),
+enum Wrong<'l> {
+    Unpriced(&'l Line, &'l Budget),
+    Short(Found<'l>),
 }
 
 /// What keeps an attempt from being made; `None`: nothing.
-fn wrong<'l, 's>(
+fn wrong<'l>(
     request: &Request<'_>,
-    lines: &'l Lines<'s>,
+    lines: &'l Lines,
     locked: &[account::Locked<'_>],
     terms: &Terms,
-) -> Option<Wrong<'l, 's>> {
-    let mut worst: Option<(report::Severity, Found<'l, 's>)> = None;
+) -> Option<Wrong<'l>> {
+    let mut worst: Option<(report::Severity, Found<'l>)> = None;
     for (line, meters) in lines.iter().zip(locked) {
         let Err(short) = line.check(meters, terms, request) else { continue };
         let standing = line.standing(meters, request.now);
@@ -217,13 +218,13 @@ fn wrong<'l, 's>(
     if terms.is_priced || !terms.is_hard || !request.snapshot.settings().refuse_unpriced {
         return None;
     }
-    lines.iter().find_map(|line| match line.limit {
+    lines.iter().find_map(|line| match &line.limit {
         Limit::Budget(budget) if budget.mode == Mode::Hard => Some(Wrong::Unpriced(line, budget)),
         _ => None,
     })
 }
 
-impl Wrong<'_, '_> {
+impl Wrong<'_> {
     fn explain(&self, request: &Request<'_>, terms: &Terms) -> Denied {
         match self {
             Self::Unpriced(line, budget) => {
@@ -240,12 +241,12 @@ impl Wrong<'_, '_> {
     }
 }
 
-impl Found<'_, '_> {
+impl Found<'_> {
     fn refusal(&self, request: &Request<'_>, terms: &Terms) -> Refusal {
         use policy::limit::refusal::{of_budget, of_rate_limit};
         let name = self.line.name(request);
         let who = self.line.who(&name);
-        match (self.line.limit, &self.standing) {
+        match (&self.line.limit, &self.standing) {
             (Limit::Budget(budget), report::Standing::Budget(standing)) => {
                 of_budget(budget, *standing, self.short, terms.amount, who, request.now)
             }
@@ -263,7 +264,7 @@ fn next(counter: &AtomicU64) -> u64 {
 }
 
 /// An account's slot for an attempt.
-fn slot(line: &Line<'_>, terms: &Terms, request: &Request<'_>) -> Slot {
+fn slot(line: &Line, terms: &Terms, request: &Request<'_>) -> Slot {
     Slot { request: !(line.holder.is_callers() && request.is_admitted), tokens: terms.tokens }
 }
 

@@ -16,10 +16,11 @@ fn an_attempt_with_limits_on_four_levels_allocates_nothing_from_hold_to_settleme
     let (snapshot, ledger) = (snapshot(100), Ledger::new(None, 0));
     let walk = walk(&snapshot, &token(7), &ledger.at(NOW));
     let request = wanted(&snapshot, &walk);
-    let sending = Sending { caller: request.caller, attempt: request.attempt, at_ms: NOW.wall_ms };
     let allocations = || {
         let measured = allocation_counter::measure(|| {
             let (hold, admission) = ledger.hold(&request).unwrap();
+            let (caller, attempt, at_ms) = (request.caller, request.attempt, NOW.wall_ms);
+            let sending = Sending { caller, attempt, admission: admission.as_ref(), at_ms };
             let sent = hold.dispatch(&sending).unwrap();
             assert_eq!(sent.settle(&used(), request.attempt.price(), NOW.wall_ms).cost.0, 2_750_000);
             drop(admission);

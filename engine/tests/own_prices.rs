@@ -82,7 +82,7 @@ fn balances(overrides: &Value) -> Vec<(BudgetStanding, BudgetStanding)> {
     let standings = || -> Vec<_> { world.budgets().map(|budget| ledger.at(now).of_budget(budget)).collect() };
     let held = standings();
     let usage = Usage { input: 10, output: 5, ..Usage::default() };
-    let sent = hold.dispatch(&Sending { caller: &caller, attempt, at_ms: 0 }).unwrap();
+    let sent = hold.dispatch(&Sending { caller: &caller, attempt, admission: None, at_ms: 0 }).unwrap();
     sent.settle(&Metered { usage, source: UsageSource::Reported }, attempt.price(), 0);
     held.into_iter().zip(standings()).collect()
 }

@@ -1,11 +1,11 @@
 //! Everything compiled, immutable, with a revision. Entities hold ids of each other, so one of them changes alone.
 
 mod limits;
+mod map;
 mod world;
 
 use std::sync::Arc;
 
-use imbl::HashMap;
 use thiserror::Error;
 
 use crate::catalog::Catalog;
@@ -16,6 +16,8 @@ use crate::price::overrides::{PriceOverride, PriceOverrides, TooManyOverrides};
 use crate::provider::Provider;
 use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
 use crate::settings::Settings;
+
+use map::HashMap;
 
 /// A team.
 #[derive(Clone, Debug)]
@@ -86,6 +88,34 @@ pub enum Change {
     LimitModel(ModelLimits),
 }
 
+impl Change {
+    /// Whether other limits may apply after it to what a key does with a provider. Keys and providers are told by themselves.
+    fn is_of_limits(&self) -> bool {
+        match self {
+            Self::Settings(_)
+            | Self::PutProvider(_)
+            | Self::RemoveProvider(_)
+            | Self::PutVirtualKey(_)
+            | Self::RemoveVirtualKey(_)
+            | Self::PutRule(_)
+            | Self::RemoveRule(_)
+            | Self::PutPriceOverride(_)
+            | Self::RemovePriceOverride(_) => false,
+            Self::Catalog(_)
+            | Self::PutCustomer(_)
+            | Self::RemoveCustomer(_)
+            | Self::PutTeam(_)
+            | Self::RemoveTeam(_)
+            | Self::PutBudget(_)
+            | Self::RemoveBudget(_)
+            | Self::PutRateLimit(_)
+            | Self::RemoveRateLimit(_)
+            | Self::LimitProvider(..)
+            | Self::LimitModel(_) => true,
+        }
+    }
+}
+
 /// Why a change cannot be applied. The snapshot stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApplyError {
@@ -118,10 +148,24 @@ pub enum ApplyError {
     TooManyOverrides(#[from] TooManyOverrides),
 }
 
+/// Tells whether two snapshots limit the same in the same way: it is another one after each change of what limits hang on, and of
+/// the models' names. Nothing is equal to it but its copies.
+#[derive(Clone, Debug, Default)]
+pub struct Edition(Arc<()>);
+
+impl PartialEq for Edition {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Edition {}
+
 /// The whole policy at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     revision: u64,
+    edition: Edition,
     settings: Arc<Settings>,
     catalog: Arc<Catalog>,
     providers: HashMap<ProviderName, Arc<Provider>>,
@@ -130,7 +174,7 @@ pub struct Snapshot {
     customers: HashMap<CustomerId, Arc<Customer>>,
     teams: HashMap<TeamId, Arc<Team>>,
     keys: HashMap<VirtualKeyId, Arc<VirtualKey>>,
-    key_of_token: HashMap<TokenHash, VirtualKeyId>,
+    key_of_token: HashMap<TokenHash, Arc<VirtualKey>>,
     rules: RuleSet,
     price_overrides: Arc<PriceOverrides>,
     limits: limits::LimitSet,
@@ -141,6 +185,12 @@ impl Snapshot {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The edition of its limits.
+    #[must_use]
+    pub fn edition(&self) -> &Edition {
+        &self.edition
     }
 
     /// The settings.
@@ -187,7 +237,7 @@ impl Snapshot {
     /// The virtual key that a token opens, whether it may be used now or not.
     #[must_use]
     pub fn key_of_token(&self, token: &TokenHash) -> Option<&Arc<VirtualKey>> {
-        self.keys.get(self.key_of_token.get(token)?)
+        self.key_of_token.get(token)
     }
 
     /// How many virtual keys there are.
@@ -261,6 +311,9 @@ impl Snapshot {
     pub fn apply(&self, change: Change) -> Result<Self, ApplyError> {
         let mut next = self.clone();
         next.revision += 1;
+        if change.is_of_limits() {
+            next.edition = Edition::default();
+        }
         match change {
             Change::Settings(settings) => next.settings = settings,
             Change::Catalog(catalog) => next.catalog = catalog,
@@ -350,13 +403,13 @@ impl Snapshot {
         if let Some(team) = key.team.as_ref().filter(|team| !self.teams.contains_key(*team)) {
             return Err(ApplyError::NoSuchTeam(team.clone()));
         }
-        let taken = key.tokens.iter().find_map(|token| self.key_of_token.get(token).filter(|owner| **owner != key.id));
+        let taken = key.tokens.iter().find_map(|token| self.key_of_token.get(token).filter(|owner| owner.id != key.id));
         if let Some(owner) = taken {
-            return Err(ApplyError::TokenTaken(owner.clone()));
+            return Err(ApplyError::TokenTaken(owner.id.clone()));
         }
         self.remove_key(&key.id);
         for token in &key.tokens {
-            self.key_of_token.insert(*token, key.id.clone());
+            self.key_of_token.insert(*token, Arc::clone(&key));
         }
         self.keys.insert(key.id.clone(), key);
         Ok(())

@@ -10,30 +10,32 @@ use policy::usage::UsageSource;
 use smallvec::SmallVec;
 use store::{AttemptId, Closed, Entry, Kind, Opened, Outcome};
 
-use super::Sending;
+use super::{Admission, Sending};
 use crate::ledger::commit::Lock;
-use crate::ledger::{Account, AccountId, Meters, Shared};
+use crate::ledger::{Account, AccountId, Line, Lines, Meters, Shared};
 
 /// An attempt's worst case, on all its accounts.
 #[derive(Debug)]
 pub(super) struct Reserved {
-    pub(super) held: SmallVec<[Held; 8]>,
+    pub(super) lines: Arc<Lines>,
+    /// What is reserved on each of them.
+    pub(super) marks: SmallVec<[Mark; 8]>,
     pub(super) amount: NanoUsd,
     pub(super) is_hard: bool,
     pub(super) attempt: AttemptId,
     pub(super) shared: Arc<Shared>,
 }
 
-/// What is reserved on one account.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) account: Arc<Account>,
-    pub(crate) mark: Mark,
-    /// Whether it is the caller's side.
-    pub(crate) is_callers: bool,
+/// A limit of the caller's on which a call counts as a request, and as one in flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// Its place among the accounts.
+    pub(super) place: usize,
+    /// The slice and length of slice in which it is a request.
+    pub(super) request: Option<(u64, u64)>,
 }
 
-/// Where it is reserved.
+/// Where something is reserved on an account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mark {
     /// On a budget.
@@ -50,12 +52,14 @@ pub(crate) enum Mark {
 }
 
 impl Reserved {
-    /// Writes it down. `false`: there is nothing to write, or nowhere, or it could not be and no budget forbids to go on.
-    pub(super) fn write(&self, sending: &Sending<'_>) -> Result<bool, Refusal> {
-        let Some(journal) = self.shared.journal.as_ref().filter(|_| !self.held.is_empty()) else { return Ok(false) };
+    /// Writes it down, and the call that the journal does not know of yet. `false`: there is nothing to write, or nowhere, or it
+    /// could not be and no budget forbids to go on.
+    pub(super) fn write(&self, sending: &Sending<'_>, untold: Option<&Admission>) -> Result<bool, Refusal> {
+        let Some(journal) = self.shared.journal.as_ref().filter(|_| !self.lines.is_empty()) else { return Ok(false) };
         let mut entries: SmallVec<[Entry<'_>; 16]> = SmallVec::new();
-        self.held.iter().for_each(|held| held.entries(self.amount, &mut |entry| entries.push(entry)));
-        let Sending { caller, attempt, at_ms } = sending;
+        self.held().for_each(|(line, mark)| line.entries(mark, self.amount, &mut |entry| entries.push(entry)));
+        entries.extend(untold.into_iter().flat_map(Admission::entries));
+        let Sending { caller, attempt, at_ms, .. } = sending;
         let opened = Opened {
             attempt: self.attempt,
             at_ms: *at_ms,
@@ -75,14 +79,14 @@ impl Reserved {
 
     /// Nothing was sent.
     pub(super) fn release(&self) {
-        for held in &self.held {
-            match (&mut *held.account.lock(), held.mark) {
-                (Meters::Budget(spending), Mark::Budget(mark)) => spending.release(mark, self.amount),
+        for (line, mark) in self.held() {
+            match (&mut *line.account.lock(), mark) {
+                (Meters::Budget(spending), Mark::Budget(mark)) => spending.release(*mark, self.amount),
                 (Meters::Rate(pace), Mark::Rate { mark, is_counted }) => {
-                    pace.settle(mark, Some(0));
+                    pace.settle(*mark, Some(0));
                     // The call was counted on its caller's limits, whatever becomes of this attempt.
-                    if is_counted && !held.is_callers {
-                        pace.take_back_request(mark);
+                    if *is_counted && !line.holder.is_callers() {
+                        pace.take_back_request(*mark);
                         pace.leave();
                     }
                 }
@@ -114,12 +118,12 @@ impl Reserved {
     }
 
     fn settle(&self, cost: NanoUsd, tokens: Option<u64>) {
-        for held in &self.held {
-            match (&mut *held.account.lock(), held.mark) {
-                (Meters::Budget(spending), Mark::Budget(mark)) => spending.settle(mark, self.amount, cost),
+        for (line, mark) in self.held() {
+            match (&mut *line.account.lock(), mark) {
+                (Meters::Budget(spending), Mark::Budget(mark)) => spending.settle(*mark, self.amount, cost),
                 (Meters::Rate(pace), Mark::Rate { mark, is_counted }) => {
-                    pace.settle(mark, tokens);
-                    if is_counted && !held.is_callers {
+                    pace.settle(*mark, tokens);
+                    if *is_counted && !line.holder.is_callers() {
                         pace.leave();
                     }
                 }
@@ -127,17 +131,33 @@ impl Reserved {
             }
         }
     }
+
+    /// Each account with what is reserved on it.
+    fn held(&self) -> impl Iterator<Item = (&Line, &Mark)> {
+        self.lines.iter().zip(&self.marks)
+    }
 }
 
-impl Held {
-    /// What the journal keeps of it.
-    fn entries<'a>(&'a self, amount: NanoUsd, write: &mut dyn FnMut(Entry<'a>)) {
+impl Admission {
+    /// What the journal keeps of a call.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.counted.iter().filter_map(|counted| {
+            let (start_ms, length_ms) = counted.request?;
+            let id = self.lines.get(counted.place)?.account.id.as_str();
+            Some(Entry { kind: Kind::Requests, id, start_ms, length_ms, amount: 1 })
+        })
+    }
+}
+
+impl Line {
+    /// What the journal keeps of an attempt. That the call is a request of its caller's is kept with the call.
+    fn entries<'a>(&'a self, mark: &Mark, amount: NanoUsd, write: &mut dyn FnMut(Entry<'a>)) {
         let id = self.account.id.as_str();
         let entry = |kind, start_ms, length_ms, amount| Entry { kind, id, start_ms, length_ms, amount };
-        match (&self.account.id, self.mark) {
+        match (&self.account.id, mark) {
             (AccountId::Budget(_), Mark::Budget(mark)) => write(entry(Kind::Budget, mark.window_ms, 0, amount.0)),
             (AccountId::Rate(_), Mark::Rate { mark, .. }) => {
-                if let Some((start_ms, length_ms)) = mark.request {
+                if let Some((start_ms, length_ms)) = mark.request.filter(|_| !self.holder.is_callers()) {
                     write(entry(Kind::Requests, start_ms, length_ms, 1));
                 }
                 if let Some((start_ms, length_ms, held)) = mark.tokens {

@@ -75,7 +75,11 @@ impl Scene {
     }
 
     fn sending(&self) -> Sending<'_> {
-        Sending { caller: &self.caller, attempt: &self.attempt, at_ms: NOW.wall_ms }
+        Sending { caller: &self.caller, attempt: &self.attempt, admission: None, at_ms: NOW.wall_ms }
+    }
+
+    fn sending_of<'a>(&'a self, admission: &'a Admission) -> Sending<'a> {
+        Sending { admission: Some(admission), ..self.sending() }
     }
 
     fn budgets(&self) -> [BudgetStanding; 2] {
@@ -217,7 +221,8 @@ fn the_journal_has_an_attempt_before_it_is_sent_and_its_end_once() {
     drop(scene.hold());
     assert_eq!(journal.take(), [], "nothing was sent");
 
-    let sent = scene.hold().0.dispatch(&scene.sending()).unwrap();
+    let (hold, admission) = scene.hold();
+    let sent = hold.dispatch(&scene.sending_of(&admission)).unwrap();
     let notes = journal.take();
     let [Note::Opened { attempt, key, entries, .. }] = &*notes else { panic!("{notes:?}") };
     assert_eq!((attempt.run, &**key), (3, "vk0"));
@@ -258,8 +263,32 @@ fn where_nothing_can_be_written_soft_budgets_go_on_and_close_nothing() {
 fn what_was_taken_back_is_closed_as_never_sent() {
     let journal = Arc::new(Notebook::default());
     let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));
-    scene.hold().0.dispatch(&scene.sending()).unwrap().take_back(0);
+    scene.hold().0.dispatch(&scene.sending()).unwrap().take_back(None, 0);
     let notes = journal.take();
     assert!(matches!(&*notes, [Note::Opened { .. }, Note::Closed { outcome: Outcome::Unsent, .. }]), "{notes:?}");
     assert_eq!(scene.amounts(), (0, 0));
+}
+
+/// How many requests an attempt that was just sent tells of.
+fn requests_told(journal: &Notebook) -> usize {
+    let notes = journal.take();
+    let Some(Note::Opened { entries, .. }) = notes.last() else { panic!("{notes:?}") };
+    entries.iter().filter(|(kind, ..)| *kind == store::Kind::Requests).count()
+}
+
+#[test]
+fn the_journal_knows_of_a_call_by_the_first_attempt_that_is_sent() {
+    let journal = Arc::new(Notebook::default());
+    let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));
+    let (never_sent, admission) = scene.hold();
+    drop(never_sent);
+    let second = scene.hold_as(true).0.dispatch(&scene.sending_of(&admission)).unwrap();
+    assert_eq!(requests_told(&journal), 1, "the first attempt never told");
+    let third = scene.hold_as(true).0.dispatch(&scene.sending_of(&admission)).unwrap();
+    assert_eq!(requests_told(&journal), 0, "it is one request, whatever number of attempts it takes");
+    second.take_back(Some(&admission), 0);
+    third.settle_free(0);
+    let fourth = scene.hold_as(true).0.dispatch(&scene.sending_of(&admission)).unwrap();
+    assert_eq!(requests_told(&journal), 1, "what was told was taken back");
+    fourth.settle_free(0);
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use policy::account::Short;
 use policy::decision::{LimitsLeft, QuotaLeft};
-use policy::limit::{Accounts, Budget, BudgetStanding, Limit, Quota, QuotaStanding, RateLimit, RateStanding};
+use policy::limit::{Accounts, Budget, BudgetStanding, Quota, QuotaStanding, RateLimit, RateStanding};
 use policy::snapshot::Snapshot;
 use policy::window::Now;
 
 use super::account::Locked;
 use super::commit::Lock;
-use super::lines::{Line, Lines};
+use super::lines::{Limit, Line, Lines};
 use super::{Ledger, Meters};
 
 /// What stands on an account.
@@ -24,7 +24,7 @@ pub(super) enum Standing {
 pub(super) type Severity = (u8, Duration);
 
 /// Says how bad it is.
-pub(super) fn severity(line: &Line<'_>, short: Short, standing: &Standing, now: Now) -> Severity {
+pub(super) fn severity(line: &Line, short: Short, standing: &Standing, now: Now) -> Severity {
     // The caller's side ends the call, so it is told rather than the target's.
     let side = if line.holder.is_callers() { 4 } else { 0 };
     match (short, standing) {
@@ -39,10 +39,10 @@ pub(super) fn severity(line: &Line<'_>, short: Short, standing: &Standing, now: 
 }
 
 /// What is left of the tightest quotas, as an attempt has just been counted.
-pub(super) fn limits_left(lines: &Lines<'_>, locked: &[Locked<'_>], now: Now) -> LimitsLeft {
+pub(super) fn limits_left(lines: &Lines, locked: &[Locked<'_>], now: Now) -> LimitsLeft {
     let mut left = LimitsLeft::default();
     for (line, meters) in lines.iter().zip(locked) {
-        if let (Limit::Rate(limit), Meters::Rate(pace)) = (line.limit, &**meters) {
+        if let (Limit::Rate(limit), Meters::Rate(pace)) = (&line.limit, &**meters) {
             let standing = pace.standing(limit, now.mono_ms);
             tighten(&mut left.requests, limit, limit.requests, &standing.requests);
             tighten(&mut left.tokens, limit, limit.tokens, &standing.tokens);

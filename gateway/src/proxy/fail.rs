@@ -137,7 +137,7 @@ impl Edge {
     /// A pooled connection was already dead: the same target again, on another connection. Nothing reached the vendor.
     fn repeat(&self, ctx: &mut RequestCtx, mut failed: Box<Error>) -> Box<Error> {
         if let Stage::Sending(mut call, sent) = ctx.stage.take() {
-            sent.take_back(self.clock.now().wall_ms);
+            sent.take_back(call.admission.as_ref(), self.clock.now().wall_ms);
             call.repeats += 1;
             ctx.stage = Stage::Admitted(call);
         }

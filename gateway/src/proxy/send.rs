@@ -56,7 +56,8 @@ impl Edge {
         let Some(attempt) = call.attempt() else {
             return Err(fail::internal("a request lost its attempt"));
         };
-        let sending = Sending { caller: &call.walk.plan().caller, attempt, at_ms: self.clock.now().wall_ms };
+        let (caller, at_ms) = (&call.walk.plan().caller, self.clock.now().wall_ms);
+        let sending = Sending { caller, attempt, admission: call.admission.as_ref(), at_ms };
         match hold.dispatch(&sending) {
             Ok(sent) => {
                 ctx.stage = Stage::Sending(call, sent);

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use imbl::HashMap;
-
+use super::map::HashMap;
 use super::{ApplyError, Snapshot};
 use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
 use crate::limit::{Budget, Limits, ModelLimits, RateLimit};

@@ -223,8 +223,9 @@ impl Books {
     }
 
     /// What the journal is to be told of an attempt.
-    pub(super) fn written(&self, world: &World, booked: &Booked) -> Vec<Written> {
-        let mut all = Vec::new();
+    /// What the journal is told of an attempt, and what of its call.
+    pub(super) fn written(&self, world: &World, booked: &Booked) -> [Vec<Written>; 2] {
+        let [mut all, mut of_call] = [Vec::new(), Vec::new()];
         for line in &booked.lines {
             match line.which {
                 Which::Budget(at) => {
@@ -236,13 +237,13 @@ impl Books {
                     let requests = book.requests.written(booked.number);
                     let tokens = book.tokens.written(booked.number);
                     let entry = |kind, (start_ms, length_ms, amount)| (kind, id.clone(), start_ms, length_ms, amount);
-                    all.extend(requests.map(|place| entry(Kind::Requests, place)));
+                    let requests = requests.map(|place| entry(Kind::Requests, place));
+                    if line.is_callers { &mut of_call } else { &mut all }.extend(requests);
                     all.extend(tokens.map(|place| entry(Kind::Tokens, place)));
                 }
             }
         }
-        all.sort();
-        all
+        [all, of_call]
     }
 
     /// Nothing was sent: the attempt was none, but the call it is for was.

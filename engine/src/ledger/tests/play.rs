@@ -22,15 +22,20 @@ use crate::ledger::{Denied, Ledger, Meters, Request};
 
 /// A call that the client still waits for.
 struct Call {
+    number: usize,
     key: Option<usize>,
     ask: Ask,
     may_clamp: bool,
     /// Once its first attempt was held: what that reserved.
     admission: Option<(Admission, Booked)>,
+    /// What the journal is told of it, and whether it was.
+    entries: Vec<Written>,
+    is_told: bool,
 }
 
 /// An attempt under way.
 struct Under {
+    call: usize,
     booked: Booked,
     caller: Caller,
     attempt: Attempt,
@@ -41,6 +46,8 @@ struct Under {
     left: [Option<(u64, u64)>; 2],
     /// Under which name it is in the journal.
     written: Option<AttemptId>,
+    /// Whether it told of its call.
+    tells_of_call: bool,
 }
 
 /// A ledger and the books beside it.
@@ -52,6 +59,8 @@ pub(super) struct Play {
     books: Books,
     now: Now,
     calls: Vec<Call>,
+    /// How many there have been.
+    made: usize,
     holds: Vec<(Hold, Under)>,
     sents: Vec<(Sent, Under)>,
     /// What was counted: exceeded, unwritten, clamped.
@@ -72,6 +81,7 @@ impl Play {
             notebook,
             now,
             calls: Vec::new(),
+            made: 0,
             holds: Vec::new(),
             sents: Vec::new(),
             counts: [0; 3],
@@ -84,7 +94,9 @@ impl Play {
         match step.clone() {
             Step::Call { key, goal, ask, may_clamp } => {
                 let may_clamp = may_clamp && ask.max_output.is_none();
-                self.calls.push(Call { key, ask, may_clamp, admission: None });
+                let (number, entries) = (self.made, Vec::new());
+                self.made += 1;
+                self.calls.push(Call { number, key, ask, may_clamp, admission: None, entries, is_told: false });
                 self.hold(self.calls.len() - 1, goal);
             }
             Step::Again { call, goal } => {
@@ -134,7 +146,12 @@ impl Play {
                 Outcome::Charged { nano: 0, tokens: 0 }
             }
             Step::TakeBack { .. } => {
-                sent.take_back(at_ms);
+                let call = self.calls.iter_mut().find(|call| call.number == under.call);
+                let call = call.and_then(|call| Some((&call.admission.as_ref()?.0, &mut call.is_told)));
+                sent.take_back(call.as_ref().map(|(admission, _)| *admission), at_ms);
+                if let Some((_, is_told)) = call {
+                    *is_told &= !under.tells_of_call;
+                }
                 self.books.release(&under.booked);
                 Outcome::Unsent
             }
@@ -175,7 +192,7 @@ impl Play {
     }
 
     fn hold(&mut self, call: usize, goal: Goal) {
-        let (world, now, Call { key, ask, may_clamp, admission }) = (&self.world, self.now, &self.calls[call]);
+        let (world, now, Call { key, ask, may_clamp, admission, .. }) = (&self.world, self.now, &self.calls[call]);
         let (caller, attempt, asked) = (world.caller(&self.snapshot, *key), world.attempt(goal, *ask), goal.asked());
         let (key, ask, is_admitted) = (*key, *ask, admission.is_some());
         let (worst, likely_tokens, may_clamp) = (attempt.worst_case, attempt.likely_tokens, *may_clamp);
@@ -203,14 +220,18 @@ impl Play {
                 assert_eq!((hold.amount(), hold.clamped()), (booked.amount, booked.clamped));
                 assert_eq!(admission.is_none(), is_admitted);
                 self.counts[2] += u64::from(booked.clamped.is_some());
+                let [entries, of_call] = self.books.written(&self.world, &booked);
                 if let Some(admission) = admission {
                     self.calls[call].admission = Some((admission, booked.clone()));
+                    self.calls[call].entries = of_call;
                 }
-                let entries = self.books.written(&self.world, &booked);
+                let call = self.calls[call].number;
                 let price = self.world.price(goal);
                 self.check_rooms(&booked);
                 let left = self.left(&booked);
-                self.holds.push((hold, Under { booked, caller, attempt, price, ask, entries, left, written: None }));
+                let (written, tells_of_call) = (None, false);
+                let under = Under { call, booked, caller, attempt, price, ask, entries, left, written, tells_of_call };
+                self.holds.push((hold, under));
             }
             (Err(denied), Err(refused)) => {
                 assert_told(&denied, &refused);
@@ -224,7 +245,7 @@ impl Play {
     /// Accounts are locked in one order, each once.
     fn check_order(&self, request: &Request<'_>) {
         let lines = self.ledger.lines(request);
-        assert!(lines.is_sorted_by(|one, next| one.account.number < next.account.number), "{lines:?}");
+        assert!(lines.iter().is_sorted_by(|one, next| one.account.number < next.account.number), "{lines:?}");
     }
 
     /// Right after an attempt was held, no limit that it touched is exceeded.
@@ -270,7 +291,9 @@ impl Play {
         let (hold, mut under) = self.holds.swap_remove(at);
         self.notebook.fill(is_full);
         let at_ms = self.now.wall_ms;
-        let sent = hold.dispatch(&Sending { caller: &under.caller, attempt: &under.attempt, at_ms });
+        let mut call = self.calls.iter_mut().find(|call| call.number == under.call);
+        let admission = call.as_ref().and_then(|call| Some(&call.admission.as_ref()?.0));
+        let sent = hold.dispatch(&Sending { caller: &under.caller, attempt: &under.attempt, admission, at_ms });
         let notes = self.notebook.take();
         let is_limited = !under.booked.lines.is_empty();
         self.counts[1] += u64::from(is_limited && is_full);
@@ -281,6 +304,11 @@ impl Play {
                     let [Note::Opened { attempt, at_ms: noted_ms, key, entries }] = &*notes else {
                         panic!("{notes:?}")
                     };
+                    if let Some(call) = call.as_mut().filter(|call| call.admission.is_some() && !call.is_told) {
+                        (call.is_told, under.tells_of_call) = (true, true);
+                        under.entries.extend(call.entries.iter().cloned());
+                    }
+                    under.entries.sort();
                     let id = under.caller.key.as_ref().map_or("", |key| key.id.as_str());
                     assert_eq!((&**key, *noted_ms, entries), (id, at_ms, &under.entries));
                     under.written = Some(*attempt);

@@ -79,7 +79,7 @@ fn calls(world: &World, ledger: &Ledger, seed: usize) -> Made {
         }
         assert!(view.of_rate_limit(&world.rates[2]).concurrent <= 6);
         made.calls += 1;
-        let sending = Sending { caller: &caller, attempt: &attempt, at_ms: 0 };
+        let sending = Sending { caller: &caller, attempt: &attempt, admission: None, at_ms: 0 };
         let output = number % 101;
         match number % 5 {
             0 => drop(hold),
