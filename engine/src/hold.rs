@@ -77,7 +77,7 @@ impl Admission {
     pub(crate) fn of(lines: &Arc<Lines>, marks: &[Mark]) -> Self {
         let counted = lines.iter().zip(marks).enumerate().filter_map(|(place, (line, mark))| match mark {
             Mark::Rate { mark, is_counted: true } if line.holder.is_callers() => {
-                Some(Counted { place, request: mark.request })
+                Some(Counted { place, request: mark.request(line.rate_limit()?) })
             }
             _ => None,
         });

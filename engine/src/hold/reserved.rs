@@ -157,10 +157,11 @@ impl Line {
         match (&self.account.id, mark) {
             (AccountId::Budget(_), Mark::Budget(mark)) => write(entry(Kind::Budget, mark.window_ms, 0, amount.0)),
             (AccountId::Rate(_), Mark::Rate { mark, .. }) => {
-                if let Some((start_ms, length_ms)) = mark.request.filter(|_| !self.holder.is_callers()) {
+                let Some(limit) = self.rate_limit() else { return };
+                if let Some((start_ms, length_ms)) = mark.request(limit).filter(|_| !self.holder.is_callers()) {
                     write(entry(Kind::Requests, start_ms, length_ms, 1));
                 }
-                if let Some((start_ms, length_ms, held)) = mark.tokens {
+                if let Some((start_ms, length_ms, held)) = mark.tokens(limit) {
                     write(entry(Kind::Tokens, start_ms, length_ms, held));
                 }
             }

@@ -164,6 +164,14 @@ impl Lines {
 }
 
 impl Line {
+    /// The limit, where it is one of rates.
+    pub(crate) fn rate_limit(&self) -> Option<&RateLimit> {
+        match &self.limit {
+            Limit::Rate(limit) => Some(limit),
+            Limit::Budget(_) => None,
+        }
+    }
+
     /// Moves its windows on.
     pub(super) fn roll(&self, meters: &mut Meters, now: Now) {
         match (&self.limit, meters) {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use policy::account::Short;
+use policy::account::{Pace, Short};
 use policy::decision::{LimitsLeft, QuotaLeft};
-use policy::limit::{Accounts, Budget, BudgetStanding, Quota, QuotaStanding, RateLimit, RateStanding};
+use policy::limit::{Accounts, Budget, BudgetStanding, Quota, RateLimit, RateStanding};
 use policy::snapshot::Snapshot;
 use policy::window::Now;
 
@@ -40,32 +40,42 @@ pub(super) fn severity(line: &Line, short: Short, standing: &Standing, now: Now)
 
 /// What is left of the tightest quotas, as an attempt has just been counted.
 pub(super) fn limits_left(lines: &Lines, locked: &[Locked<'_>], now: Now) -> LimitsLeft {
-    let mut left = LimitsLeft::default();
+    let [mut requests, mut tokens] = [Tightest::default(), Tightest::default()];
     for (line, meters) in lines.iter().zip(locked) {
         if let (Limit::Rate(limit), Meters::Rate(pace)) = (&line.limit, &**meters) {
-            let standing = pace.standing(limit, now.mono_ms);
-            tighten(&mut left.requests, limit, limit.requests, &standing.requests);
-            tighten(&mut left.tokens, limit, limit.tokens, &standing.tokens);
+            let used = pace.used(now.mono_ms);
+            requests.tighten(limit, limit.requests, pace, used.0);
+            tokens.tighten(limit, limit.tokens, pace, used.1);
         }
     }
-    left
+    let told = |standing: &RateStanding| (standing.requests.frees_in_ms, standing.tokens.frees_in_ms);
+    LimitsLeft {
+        requests: requests.told(|limit, pace| told(&pace.standing(limit, now.mono_ms)).0),
+        tokens: tokens.told(|limit, pace| told(&pace.standing(limit, now.mono_ms)).1),
+    }
 }
 
-/// Puts a quota in place of another where a smaller share of it is left.
-fn tighten(tightest: &mut Option<QuotaLeft>, limit: &RateLimit, quota: Option<Quota>, standing: &QuotaStanding) {
-    let Some(quota) = quota else { return };
-    let left = quota.most.saturating_sub(standing.used);
-    let is_tighter = tightest.as_ref().is_none_or(|known| {
-        u128::from(left) * u128::from(known.most) < u128::from(known.left) * u128::from(quota.most)
-    });
-    if is_tighter {
-        *tightest = Some(QuotaLeft {
-            id: limit.id.clone(),
-            most: quota.most,
-            left,
-            window_ms: quota.window.nominal_ms(),
-            frees_in_ms: standing.frees_in_ms,
+/// The quota of which the smallest share is left.
+#[derive(Default)]
+struct Tightest<'a>(Option<(&'a RateLimit, Quota, &'a Pace, u64)>);
+
+impl<'a> Tightest<'a> {
+    /// Puts a quota in place of another where a smaller share of it is left.
+    fn tighten(&mut self, limit: &'a RateLimit, quota: Option<Quota>, pace: &'a Pace, used: u64) {
+        let Some(quota) = quota else { return };
+        let left = quota.most.saturating_sub(used);
+        let is_tighter = self.0.is_none_or(|(_, known, _, known_left)| {
+            u128::from(left) * u128::from(known.most) < u128::from(known_left) * u128::from(quota.most)
         });
+        if is_tighter {
+            self.0 = Some((limit, quota, pace, left));
+        }
+    }
+
+    fn told(self, frees_in_ms: impl Fn(&RateLimit, &Pace) -> u64) -> Option<QuotaLeft> {
+        let (limit, quota, pace, left) = self.0?;
+        let (most, window_ms) = (quota.most, quota.window.nominal_ms());
+        Some(QuotaLeft { id: limit.id.clone(), most, left, window_ms, frees_in_ms: frees_in_ms(limit, pace) })
     }
 }
 

@@ -33,17 +33,25 @@ pub(super) struct Counter<const HELD: usize> {
     used: [u64; KEPT],
     /// The reserved part.
     held: [u64; HELD],
+    /// The sums of both over all slices: at nearly every moment all of them count.
+    all_used: u64,
+    all_held: u64,
 }
 
 impl<const HELD: usize> Counter<HELD> {
     pub(super) fn new(number: u32, algorithm: Algorithm, quota: Quota) -> Self {
-        let window_ms = window_ms(quota);
-        let slice_ms = match algorithm {
-            Algorithm::Rolling => window_ms.div_ceil(SLICES),
-            Algorithm::Fixed => window_ms,
-        };
-        let (used, held) = ([0; KEPT], [0; HELD]);
-        Self { number, algorithm, is_begun: false, window_ms, slice_ms, newest_ms: 0, used, held }
+        Self {
+            number,
+            algorithm,
+            is_begun: false,
+            window_ms: window_ms(quota),
+            slice_ms: slice_ms(algorithm, quota),
+            newest_ms: 0,
+            used: [0; KEPT],
+            held: [0; HELD],
+            all_used: 0,
+            all_held: 0,
+        }
     }
 
     /// Whether it counts as this quota wants it counted.
@@ -78,24 +86,25 @@ impl<const HELD: usize> Counter<HELD> {
     fn advance_to(&mut self, start_ms: u64) {
         let steps = start_ms.saturating_sub(self.newest_ms) / self.slice_ms;
         let steps = usize::try_from(steps).unwrap_or(KEPT);
-        pass(&mut self.used, steps);
-        pass(&mut self.held, steps);
+        pass(&mut self.used, &mut self.all_used, steps);
+        pass(&mut self.held, &mut self.all_held, steps);
         self.newest_ms = self.newest_ms.max(start_ms);
     }
 
     fn clear(&mut self) {
         self.used.fill(0);
         self.held.fill(0);
+        (self.all_used, self.all_held) = (0, 0);
     }
 
     /// What counts at this moment, reserved amounts included.
-    fn used(&self, now_ms: u64) -> u64 {
-        sum(&self.used, self.counting(now_ms))
+    pub(super) fn used(&self, now_ms: u64) -> u64 {
+        if self.all_count(now_ms) { self.all_used } else { sum(&self.used, self.counting(now_ms)) }
     }
 
     /// The part of it that is reserved.
     fn held(&self, now_ms: u64) -> u64 {
-        sum(&self.held, self.counting(now_ms))
+        if self.all_count(now_ms) { self.all_held } else { sum(&self.held, self.counting(now_ms)) }
     }
 
     /// How long until `need` more fit under `most`, if nothing else is counted; zero: they fit. More than `most` never would:
@@ -117,6 +126,15 @@ impl<const HELD: usize> Counter<HELD> {
             self.used.iter().position(is_in_the_way).map_or(0, |age| self.end_ms(age).saturating_sub(now_ms));
         let are_reserved = used.saturating_sub(self.held(now_ms)) <= room;
         Duration::from_millis(if are_reserved { exact_ms.min(1_000) } else { exact_ms })
+    }
+
+    /// Whether no slice is too old to count at this moment. A fixed window has one.
+    fn all_count(&self, now_ms: u64) -> bool {
+        let others_ms = match self.algorithm {
+            Algorithm::Rolling => self.slice_ms.saturating_mul(SLICES),
+            Algorithm::Fixed => 0,
+        };
+        self.end_ms(0).saturating_sub(now_ms) > others_ms
     }
 
     /// How many slices count at this moment; the newest do.
@@ -189,7 +207,15 @@ impl<const HELD: usize> Counter<HELD> {
         }
         let age = usize::try_from(age_ms / self.slice_ms).unwrap_or(KEPT);
         if let Some(used) = self.used.get_mut(age) {
-            change(used, self.held.get_mut(age).unwrap_or(&mut 0));
+            let mut none = 0;
+            let held = self.held.get_mut(age).unwrap_or(&mut none);
+            let before = (*used, *held);
+            change(used, held);
+            let after = (*used, *held);
+            self.all_used = replaced(self.all_used, before.0, after.0, &self.used);
+            if age < HELD {
+                self.all_held = replaced(self.all_held, before.1, after.1, &self.held);
+            }
         }
     }
 
@@ -205,11 +231,25 @@ fn window_ms(quota: Quota) -> u64 {
     quota.window.nominal_ms().clamp(1, LONGEST_MS)
 }
 
+/// How long a slice is.
+pub(super) fn slice_ms(algorithm: Algorithm, quota: Quota) -> u64 {
+    match algorithm {
+        Algorithm::Rolling => window_ms(quota).div_ceil(SLICES),
+        Algorithm::Fixed => window_ms(quota),
+    }
+}
+
 /// Makes room for so many new slices.
-fn pass(slices: &mut [u64], steps: usize) {
+fn pass(slices: &mut [u64], all: &mut u64, steps: usize) {
     let steps = steps.min(slices.len());
     slices.rotate_right(steps);
     slices.iter_mut().take(steps).for_each(|slice| *slice = 0);
+    *all = sum(slices, KEPT);
+}
+
+/// A sum of slices of which one has changed. One that is as great as can be may be too small.
+fn replaced(all: u64, before: u64, after: u64, slices: &[u64]) -> u64 {
+    if all == u64::MAX { sum(slices, KEPT) } else { (all - before).saturating_add(after) }
 }
 
 fn sum(slices: &[u64], newest: usize) -> u64 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Short;
-use super::counter::{Counter, Requests, Tokens};
+use super::counter::{Counter, Requests, Tokens, slice_ms};
 use crate::limit::{Algorithm, Quota, QuotaStanding, RateLimit, RateStanding};
 
 /// The counts of one rate limit. Small while nothing is counted: there may be a million of them.
@@ -25,17 +25,36 @@ pub struct Slot {
     pub tokens: u64,
 }
 
-/// Where an attempt was counted. Slices are told by their start, in milliseconds of the steady clock.
+/// Where an attempt was counted. Small: each attempt carries one for each limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaceMark {
-    /// The slice and length of slice in which it is a request.
-    pub request: Option<(u64, u64)>,
-    /// The slice and length of slice of its tokens, and how many are reserved.
-    pub tokens: Option<(u64, u64, u64)>,
-    /// By which counter of requests.
+    /// The slice in which it is a request.
+    request_ms: u64,
+    /// The slice of its tokens.
+    tokens_ms: u64,
+    /// How many tokens are reserved.
+    held: u64,
+    /// By which counter of requests; 0: it is none.
     request_counter: u32,
-    /// By which counter of tokens.
+    /// By which counter of tokens; 0: by none.
     token_counter: u32,
+}
+
+impl PaceMark {
+    /// The slice in which it is a request, by its start in milliseconds of the steady clock, and its length. `limit` is the one
+    /// that it was counted by.
+    #[must_use]
+    pub fn request(&self, limit: &RateLimit) -> Option<(u64, u64)> {
+        let quota = limit.requests.filter(|_| self.request_counter != 0)?;
+        Some((self.request_ms, slice_ms(limit.algorithm, quota)))
+    }
+
+    /// The slice of its tokens, likewise, and how many are reserved.
+    #[must_use]
+    pub fn tokens(&self, limit: &RateLimit) -> Option<(u64, u64, u64)> {
+        let quota = limit.tokens.filter(|_| self.token_counter != 0)?;
+        Some((self.tokens_ms, slice_ms(limit.algorithm, quota), self.held))
+    }
 }
 
 impl Pace {
@@ -73,12 +92,12 @@ impl Pace {
             self.concurrent = self.concurrent.saturating_add(1);
         }
         if let Some(requests) = self.requests.as_mut().filter(|_| slot.request) {
-            mark.request = Some((requests.add(1, 0), requests.slice_ms()));
+            mark.request_ms = requests.add(1, 0);
             mark.request_counter = requests.number();
         }
         if let Some((tokens, quota)) = self.tokens.as_mut().zip(limit.tokens) {
-            let held = slot.tokens.min(quota.most);
-            mark.tokens = Some((tokens.add(held, held), tokens.slice_ms(), held));
+            mark.held = slot.tokens.min(quota.most);
+            mark.tokens_ms = tokens.add(mark.held, mark.held);
             mark.token_counter = tokens.number();
         }
         mark
@@ -92,16 +111,16 @@ impl Pace {
     /// Replaces what was reserved by what was used; `None`: what was reserved counts as used.
     pub fn settle(&mut self, mark: PaceMark, used: Option<u64>) {
         let tokens = self.tokens.as_mut().filter(|tokens| tokens.number() == mark.token_counter);
-        if let Some((tokens, (slice_ms, _, held))) = tokens.zip(mark.tokens) {
-            tokens.settle(slice_ms, held, used.unwrap_or(held));
+        if let Some(tokens) = tokens {
+            tokens.settle(mark.tokens_ms, mark.held, used.unwrap_or(mark.held));
         }
     }
 
     /// Takes back that it was a request: nothing was sent.
     pub fn take_back_request(&mut self, mark: PaceMark) {
         let requests = self.requests.as_mut().filter(|requests| requests.number() == mark.request_counter);
-        if let Some((requests, (slice_ms, _))) = requests.zip(mark.request) {
-            requests.take_back(slice_ms, 1);
+        if let Some(requests) = requests {
+            requests.take_back(mark.request_ms, 1);
         }
     }
 
@@ -121,6 +140,13 @@ impl Pace {
         if let Some(tokens) = tokens.filter(|tokens| tokens.slice_ms() == slice.1) {
             tokens.restore(slice.0, used, steady_ms);
         }
+    }
+
+    /// How much is used of requests and of tokens, reserved ones included, once it was rolled to this moment.
+    #[must_use]
+    pub fn used(&self, steady_ms: u64) -> (u64, u64) {
+        let requests = self.requests.as_deref().map_or(0, |requests| requests.used(steady_ms));
+        (requests, self.tokens.as_deref().map_or(0, |tokens| tokens.used(steady_ms)))
     }
 
     /// What stands at this moment, with nothing moved.
@@ -145,7 +171,7 @@ fn fit<'a, const HELD: usize>(
         None => *counter = None,
         Some(quota) if counter.as_ref().is_some_and(|counter| counter.is_for(algorithm, quota)) => {}
         Some(quota) => {
-            *counters = counters.wrapping_add(1);
+            *counters = counters.wrapping_add(1).max(1);
             *counter = Some(Box::new(Counter::new(*counters, algorithm, quota)));
         }
     }

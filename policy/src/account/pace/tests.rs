@@ -60,7 +60,7 @@ fn an_attempt_that_is_no_request_is_asked_for_its_tokens_only() {
     attempt(&mut pace, &limit, slot(4), 0).unwrap();
     let fallback = Slot { request: false, tokens: 4 };
     let mark = attempt(&mut pace, &limit, fallback, 0).unwrap();
-    assert_eq!((mark.request, used(&pace, &limit, 0)), (None, (1, 8)));
+    assert_eq!((mark.request(&limit), used(&pace, &limit, 0)), (None, (1, 8)));
     assert_eq!(pace.standing(&limit, 0).concurrent, 1);
     assert_eq!(attempt(&mut pace, &limit, fallback, 0), Err(limited(false, true, 1_000)), "reserved, for a moment");
 }
@@ -70,7 +70,7 @@ fn an_estimate_is_never_more_than_the_limit_itself() {
     let limit = limit(None, quota(100, "1m"));
     let mut pace = Pace::default();
     let mark = attempt(&mut pace, &limit, slot(5_000), 0).expect("else it could never be made");
-    assert_eq!(mark.tokens, Some((0, 5_000, 100)));
+    assert_eq!(mark.tokens(&limit), Some((0, 5_000, 100)));
     pace.settle(mark, Some(4_000));
     assert_eq!(used(&pace, &limit, 0), (0, 4_000), "more than was held counts in full");
     assert_eq!(attempt(&mut pace, &limit, slot(1), 0), Err(limited(false, true, 65_000)));
@@ -148,7 +148,7 @@ fn a_change_of_the_window_begins_anew_and_old_marks_do_not_touch_it() {
         // And back again: the same slice of the same window, but of another counter.
         pace.roll(&minute, 3_600_000);
         let new = attempt(&mut pace, &minute, slot(50), 3_600_000).unwrap();
-        assert_eq!((old.request, old.tokens.map(|it| it.0)), (new.request, new.tokens.map(|it| it.0)));
+        assert_eq!((old.request_ms, old.tokens_ms), (new.request_ms, new.tokens_ms));
         pace.take_back_request(old);
         pace.settle(old, Some(0));
         assert_eq!(used(&pace, &minute, 3_600_000), (1, 50));
@@ -178,7 +178,7 @@ fn an_idle_fixed_window_begins_with_the_next_request() {
     attempt(&mut pace, &limit, slot(0), 50_000).unwrap();
     assert_eq!(attempt(&mut pace, &limit, slot(0), 61_000), Err(limited(true, false, 110_000 - 61_000)));
     assert_eq!(attempt(&mut pace, &limit, slot(0), 109_999), Err(limited(true, false, 1)));
-    assert_eq!(attempt(&mut pace, &limit, slot(0), 300_000).unwrap().request, Some((300_000, MINUTE)));
+    assert_eq!(attempt(&mut pace, &limit, slot(0), 300_000).unwrap().request(&limit), Some((300_000, MINUTE)));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn what_an_earlier_process_counted_counts_on() {
 #[test]
 fn a_million_of_them_fit_and_counting_allocates_nothing() {
     assert!(size_of::<Pace>() <= 24);
-    assert!(size_of::<Requests>() <= 144 && size_of::<Tokens>() <= 248);
+    assert!(size_of::<Requests>() <= 160 && size_of::<Tokens>() <= 264);
     let limit = limit(quota(1_000, "1s"), quota(100_000, "1m"));
     let mut pace = Pace::default();
     pace.roll(&limit, 0);

@@ -122,7 +122,7 @@ impl World {
     }
 
     fn count(&mut self, mark: PaceMark) {
-        let (start_ms, length_ms, held) = mark.tokens.unwrap();
+        let (start_ms, length_ms, held) = mark.tokens(&self.limit).unwrap();
         if self.limit.algorithm == Algorithm::Fixed {
             let is_over = self.fixed_ms.is_none_or(|began| began + length_ms <= self.now_ms);
             // A thread may be late, but not before the last window's end.
