@@ -16,6 +16,10 @@ use policy::route::Walk;
 
 use four_levels::{KEYS_OF_A_CUSTOMER, NOW, snapshot, token, used, walk, wanted};
 
+/// The gateway's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const KEYS: usize = 100_000;
 
 fn sent(hold: Hold, request: &Request<'_>) -> Sent {

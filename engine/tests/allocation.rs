@@ -1,4 +1,4 @@
-//! An attempt's way through the ledger does not allocate.
+//! A call's way through the gate and the ledger does not allocate.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,12 +12,12 @@ use policy::limit::Accounts;
 use four_levels::{NOW, snapshot, token, used, walk, wanted};
 
 #[test]
-fn an_attempt_with_limits_on_four_levels_allocates_nothing_from_hold_to_settlement() {
-    let (snapshot, ledger) = (snapshot(100), Ledger::new(None, 0));
-    let walk = walk(&snapshot, &token(7), &ledger.at(NOW));
-    let request = wanted(&snapshot, &walk);
+fn a_call_with_limits_on_four_levels_allocates_nothing_from_its_token_to_its_settlement() {
+    let (snapshot, ledger, token) = (snapshot(100), Ledger::new(None, 0), token(7));
     let allocations = || {
         let measured = allocation_counter::measure(|| {
+            let walk = walk(&snapshot, &token, &ledger.at(NOW));
+            let request = wanted(&snapshot, &walk);
             let (hold, admission) = ledger.hold(&request).unwrap();
             let (caller, attempt, at_ms) = (request.caller, request.attempt, NOW.wall_ms);
             let sending = Sending { caller, attempt, admission: admission.as_ref(), at_ms };

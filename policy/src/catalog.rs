@@ -1,8 +1,9 @@
 //! The models that are known: their limits and their prices.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -45,7 +46,8 @@ impl Model {
 /// All known models, by vendor and name.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    by_vendor: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>>,
+    by_vendor: HashMap<Box<str>, BTreeMap<Box<str>, Arc<Model>>, FixedState>,
+    names: HashSet<ModelName, FixedState>,
 }
 
 /// A price list that cannot be read.
@@ -97,6 +99,7 @@ impl Catalog {
             }
         }
         for (vendor, models) in list {
+            self.names.extend(models.keys().map(|name| ModelName::from(&**name)));
             self.by_vendor.entry(vendor).or_default().extend(models);
         }
         Ok(priced)
@@ -116,6 +119,12 @@ impl Catalog {
         let name = name.as_str();
         let name = name.strip_prefix("models/").unwrap_or(name);
         models.get(name).or_else(|| models.get(base_name(name)?))
+    }
+
+    /// A name as one that can be kept: that of a known model is there already, and is shared.
+    #[must_use]
+    pub fn name(&self, name: &str) -> ModelName {
+        self.names.get(name).cloned().unwrap_or_else(|| name.into())
     }
 
     /// Whether any vendor has a model of this name.

@@ -48,10 +48,9 @@ pub(super) fn limits_left(lines: &Lines, locked: &[Locked<'_>], now: Now) -> Lim
             tokens.tighten(limit, limit.tokens, pace, used.1);
         }
     }
-    let told = |standing: &RateStanding| (standing.requests.frees_in_ms, standing.tokens.frees_in_ms);
     LimitsLeft {
-        requests: requests.told(|limit, pace| told(&pace.standing(limit, now.mono_ms)).0),
-        tokens: tokens.told(|limit, pace| told(&pace.standing(limit, now.mono_ms)).1),
+        requests: requests.told(|pace| pace.requests_free_in_ms(now.mono_ms)),
+        tokens: tokens.told(|pace| pace.tokens_free_in_ms(now.mono_ms)),
     }
 }
 
@@ -72,10 +71,10 @@ impl<'a> Tightest<'a> {
         }
     }
 
-    fn told(self, frees_in_ms: impl Fn(&RateLimit, &Pace) -> u64) -> Option<QuotaLeft> {
+    fn told(self, frees_in_ms: impl Fn(&Pace) -> u64) -> Option<QuotaLeft> {
         let (limit, quota, pace, left) = self.0?;
         let (most, window_ms) = (quota.most, quota.window.nominal_ms());
-        Some(QuotaLeft { id: limit.id.clone(), most, left, window_ms, frees_in_ms: frees_in_ms(limit, pace) })
+        Some(QuotaLeft { id: limit.id.clone(), most, left, window_ms, frees_in_ms: frees_in_ms(pace) })
     }
 }
 

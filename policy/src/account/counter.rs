@@ -221,9 +221,13 @@ impl<const HELD: usize> Counter<HELD> {
 
     /// What stands at this moment, with nothing moved.
     pub(super) fn standing(&self, now_ms: u64) -> QuotaStanding {
+        QuotaStanding { used: self.used(now_ms), held: self.held(now_ms), frees_in_ms: self.frees_in_ms(now_ms) }
+    }
+
+    /// How long until the oldest slice that counts no longer does; 0: none does.
+    pub(super) fn frees_in_ms(&self, now_ms: u64) -> u64 {
         let oldest = self.used.iter().take(self.counting(now_ms)).rposition(|used| *used > 0);
-        let frees_in_ms = oldest.map_or(0, |age| self.end_ms(age).saturating_sub(now_ms));
-        QuotaStanding { used: self.used(now_ms), held: self.held(now_ms), frees_in_ms }
+        oldest.map_or(0, |age| self.end_ms(age).saturating_sub(now_ms))
     }
 }
 

@@ -149,6 +149,18 @@ impl Pace {
         (requests, self.tokens.as_deref().map_or(0, |tokens| tokens.used(steady_ms)))
     }
 
+    /// Milliseconds until some of the requests are free again, likewise; 0: none is used.
+    #[must_use]
+    pub fn requests_free_in_ms(&self, steady_ms: u64) -> u64 {
+        self.requests.as_deref().map_or(0, |requests| requests.frees_in_ms(steady_ms))
+    }
+
+    /// Milliseconds until some of the tokens are free again, likewise; 0: none is used.
+    #[must_use]
+    pub fn tokens_free_in_ms(&self, steady_ms: u64) -> u64 {
+        self.tokens.as_deref().map_or(0, |tokens| tokens.frees_in_ms(steady_ms))
+    }
+
     /// What stands at this moment, with nothing moved.
     #[must_use]
     pub fn standing(&self, limit: &RateLimit, steady_ms: u64) -> RateStanding {

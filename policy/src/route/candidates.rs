@@ -44,16 +44,20 @@ impl Wanted {
     /// otherwise the slash belongs to the model.
     pub(super) fn named(snapshot: &Snapshot, asked: &str) -> Self {
         match named_provider(snapshot, asked) {
-            Some((provider, model)) => Self::both(provider, model),
-            None => Self { provider: None, model: asked.into(), naming: Naming::AnyModel },
+            Some((provider, model)) => Self::both(snapshot, provider, model),
+            None => {
+                let model = snapshot.catalog().name(asked);
+                Self { provider: None, model, naming: Naming::AnyModel }
+            }
         }
     }
 
     /// A provider and a model, taken as named.
-    pub(super) fn both(provider: &Arc<Provider>, model: &str) -> Self {
+    pub(super) fn both(snapshot: &Snapshot, provider: &Arc<Provider>, model: &str) -> Self {
         // Gemini takes `models/x` for `x`; what is decided on must be what is sent.
         let model = if provider.dialect == Dialect::Gemini { model.trim_start_matches("models/") } else { model };
-        Self { provider: Some(Arc::clone(provider)), model: model.into(), naming: Naming::Both }
+        let model = snapshot.catalog().name(model);
+        Self { provider: Some(Arc::clone(provider)), model, naming: Naming::Both }
     }
 
     /// The name of the provider; empty where none is named.

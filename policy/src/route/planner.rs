@@ -111,10 +111,13 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds a group in the order in which it is to be tried; `only_first`: no more than one of it.
-    pub(super) fn add(&mut self, group: Group<'a>, only_first: bool, dice: &mut dyn Dice) {
+    pub(super) fn add(&mut self, group: &mut Group<'a>, only_first: bool, dice: &mut dyn Dice) {
         let most = if only_first { 1 } else { usize::MAX };
         let mut added = 0;
-        for member in self.in_order(group, dice) {
+        if group.len() > 1 {
+            *group = self.in_order(std::mem::take(group), dice);
+        }
+        for member in group.drain(..) {
             if let Some(reason) = member.obstacle() {
                 self.set_aside(member, reason);
                 continue;
@@ -162,9 +165,6 @@ impl<'a> Planner<'a> {
     /// One is drawn by the key's weights, then come the other weighted ones by falling weight, then those without a weight: the
     /// model's own vendor, the vendor of the client's dialect, the order of the configuration.
     fn in_order(&self, group: Group<'a>, dice: &mut dyn Dice) -> Group<'a> {
-        if group.len() < 2 {
-            return group;
-        }
         let is_balanced = self.choice.balance == Balance::Adaptive;
         let has_weights = group.iter().any(|member| member.weight.is_some());
         let (weighted, mut others): (Group<'_>, Group<'_>) = if has_weights || !is_balanced {
@@ -198,18 +198,18 @@ impl<'a> Planner<'a> {
         let snapshot = self.snapshot;
         if let Some((name, model)) = text.split_once('/').filter(|(name, _)| snapshot.provider(name).is_some()) {
             if let Some(provider) = snapshot.provider(name) {
-                let group = self.group(&Wanted::both(provider, model), None);
-                self.add(group, true, dice);
+                let mut group = self.group(&Wanted::both(snapshot, provider, model), None);
+                self.add(&mut group, true, dice);
             }
         } else if let Some(provider) = snapshot.provider(text) {
             self.add_same_model(Some(provider), same, dice);
         } else if may_be_model {
             let wanted = Wanted { provider: None, model: text.into(), naming: Naming::KnownModel };
-            let group = self.group(&wanted, None);
+            let mut group = self.group(&wanted, None);
             if group.is_empty() {
                 self.drop(text, "", DropReason::NotConfigured);
             }
-            self.add(group, true, dice);
+            self.add(&mut group, true, dice);
         } else {
             let (name, model) = text.split_once('/').unwrap_or((text, ""));
             self.drop(name, model, DropReason::NotConfigured);
@@ -231,11 +231,11 @@ impl<'a> Planner<'a> {
                 None => Naming::KnownModel,
             };
             let wanted = Wanted { provider: provider.cloned(), model: model.clone(), naming };
-            let group = self.group(&wanted, None);
+            let mut group = self.group(&wanted, None);
             if !group.is_empty() {
                 // That it does not serve the one name is of no interest where it serves the other.
                 self.dropped.truncate(dropped_before);
-                return self.add(group, provider.is_some(), dice);
+                return self.add(&mut group, provider.is_some(), dice);
             }
             if same.routed == same.asked {
                 return;

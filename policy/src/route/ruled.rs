@@ -39,7 +39,7 @@ pub(super) struct RuleOption<'a> {
 impl<'a> Planner<'a> {
     /// Asks the rules, as often as one that matches says to ask again with what it chose; `None`: none matched. It ends after
     /// `Settings::chain_depth` rules, and where the same provider and model come again.
-    pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Ruled<'a>> {
+    pub(super) fn ask_rules(&mut self, asked: &Wanted, now: &mut Circumstances<'_>) -> Option<Box<Ruled<'a>>> {
         let snapshot = self.snapshot;
         let rules = snapshot.rules();
         if rules.is_empty() {
@@ -49,7 +49,7 @@ impl<'a> Planner<'a> {
         let content = Content::of(self.request);
         let of_caller = OfCaller::new(Books { snapshot, caller: self.caller, accounts: now.accounts });
         let mut visited: SmallVec<[Wanted; 2]> = SmallVec::from_iter([asked.clone()]);
-        let mut ruled: Option<Ruled<'a>> = None;
+        let mut ruled: Option<Box<Ruled<'a>>> = None;
         for _ in 0..snapshot.settings().chain_depth {
             let incoming = visited.last()?;
             let used = Used::of(&of_caller, incoming);
@@ -67,7 +67,7 @@ impl<'a> Planner<'a> {
             let is_chained = rule.is_chained;
             let mut matched = ruled.map(|ruled| ruled.matched).unwrap_or_default();
             matched.push(rule.id.clone());
-            ruled = Some(Ruled { matched, rule, targets });
+            ruled = Some(Box::new(Ruled { matched, rule, targets }));
             match next {
                 Some(next) if is_chained && !visited.iter().any(|seen| seen.is_same(&next)) => visited.push(next),
                 _ => break,
@@ -98,7 +98,7 @@ impl<'a> Planner<'a> {
         let Some(name) = &target.provider else {
             return Some(match (&target.model, &incoming.provider) {
                 (None, _) => incoming.clone(),
-                (Some(model), Some(provider)) => Wanted::both(provider, model.as_str()),
+                (Some(model), Some(provider)) => Wanted::both(snapshot, provider, model.as_str()),
                 (Some(model), None) => Wanted::named(snapshot, model.as_str()),
             });
         };
@@ -108,7 +108,7 @@ impl<'a> Planner<'a> {
             return None;
         };
         match &target.model {
-            Some(model) => Some(Wanted::both(provider, model.as_str())),
+            Some(model) => Some(Wanted::both(snapshot, provider, model.as_str())),
             None => Some(Wanted {
                 provider: Some(Arc::clone(provider)),
                 model: incoming.model.clone(),
@@ -187,19 +187,20 @@ impl<'a> Planner<'a> {
     /// that the call is now for. `only_first`: fallbacks are named, so that others of the same kind are not wanted.
     fn add_first(
         &mut self,
-        ruled: Option<Ruled<'a>>,
+        ruled: Option<Box<Ruled<'a>>>,
         asked: &Wanted,
         only_first: bool,
         now: &mut Circumstances<'_>,
     ) -> (SmallVec<[RuleId; 2]>, ModelName) {
-        let Some(Ruled { matched, targets, .. }) = ruled else {
-            let group = self.group(asked, None);
-            self.add(group, only_first, now.dice);
+        let Some(ruled) = ruled else {
+            let mut group = self.group(asked, None);
+            self.add(&mut group, only_first, now.dice);
             return (SmallVec::new(), asked.model.clone());
         };
+        let Ruled { matched, targets, .. } = *ruled;
         let routed = targets.first().map_or(&asked.model, |option| &option.wanted.model).clone();
-        for option in targets {
-            self.add(option.group, only_first, now.dice);
+        for mut option in targets {
+            self.add(&mut option.group, only_first, now.dice);
         }
         (matched, routed)
     }
