@@ -186,6 +186,42 @@ async fn two_thousand_callers_spend_a_dollar_and_no_more() {
     assert!(reserved > 100, "{reserved} times it was only reserved");
 }
 
+/// Callers of streams, each of whom leaves early.
+const LEAVERS: usize = 1_500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_whose_streams_are_cut_by_time_spends_no_more_than_its_budget() {
+    let scene = Scene::with(|config| {
+        config["client"]["drain_ms"] = json!(50);
+        config["governance"]["budgets"] = json!([budget("quarter", 0.25)]);
+        config["governance"]["virtual_keys"][0]["budget_id"] = json!("quarter");
+        price_controls(config);
+    })
+    .await;
+    let visits = (0..LEAVERS).map(|n| {
+        let mut dice = Rng::with_seed(n as u64);
+        let api = Api::ALL[dice.usize(..Api::ALL.len())];
+        let pace = ["", "~delay_ms=1", "~delay_ms=20", "~delay_ms=100"][dice.usize(..4)];
+        let most = 1 << dice.u8(..13);
+        let leaves = Some((usize::MAX, dice.usize(..most)));
+        let model = format!("{}~words=80{pace}", api.model());
+        let visit = Visit { api, stream: true, model, max_output: Some(MAX_OUTPUT), leaves };
+        let scene = &scene;
+        async move { visit.pay(scene, n).await }
+    });
+    let _: Vec<_> = futures::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+    scene.until_metric("tollgate_requests_in_flight ", 1).await;
+
+    let entries = closed_books(&scene).await;
+    let books: u64 = entries.iter().map(billed).sum();
+    let standing = standing(&scene.client, &scene.gateway, "quarter").await;
+    assert!(books <= standing.spent && standing.spent <= DOLLAR / 4, "{books} were billed: {standing:?}");
+    assert!(standing.spent >= DOLLAR / 40 * 9 && standing.held == 0, "{standing:?}");
+    let log = log_of(&scene, &billed_by_call(&entries)).await;
+    let cut = log.values().filter(|line| line["tokens.source"] == "estimated").count();
+    assert!(cut > 50, "{cut} streams were cut");
+}
+
 /// What goes wrong at the providers, by turns; the numbers are events of a stream, or bytes of an answer that is none.
 const FAULTS: [&str; 10] = [
     "",
