@@ -87,6 +87,15 @@ impl Bookkeeper {
         Ok(())
     }
 
+    fn write_last_closes(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.write_closes()?;
+            if self.journal.has_no_closes() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Begins another segment if the present one is torn.
     pub(crate) fn mend(&mut self) -> Result<(), StoreError> {
         let is_torn = self.journal.segment().is_torn();
@@ -127,9 +136,11 @@ impl Bookkeeper {
         self.fold_waiting()
     }
 
-    /// Does the same for the last time: nothing can be opened any more.
+    /// Does the same for the last time. Nothing can be opened any more, so the ends that are still to come are few; those that
+    /// come while others are written are written too.
     pub(crate) fn close(&mut self) -> Result<(), StoreError> {
-        let written = self.write_closes();
+        self.journal.open_no_more();
+        let written = self.write_last_closes();
         let last = {
             let mut segment = self.journal.segment();
             segment.close();

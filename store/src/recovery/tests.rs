@@ -302,6 +302,64 @@ fn nothing_is_written_once_nobody_would_fold_it() {
 }
 
 #[test]
+fn ends_are_taken_for_as_long_as_the_last_ones_are_written_and_nothing_is_opened_meanwhile() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.open_attempt(1, &[("b", 50)]);
+    world.open_attempt(2, &[("b", 50)]);
+    world.bookkeeper.journal().open_no_more();
+    assert!(world.try_open_attempt(3, &[("b", 50)]).is_err());
+    world.close_attempt(1, charged(20));
+    world.bookkeeper.close().unwrap();
+    // Too late: the next process cannot know of it.
+    world.close_attempt(2, charged(20));
+    let (_, state) = world.crash();
+    assert_eq!((spent(&state, "b"), state.abandoned.attempts), (70, 1));
+}
+
+#[test]
+fn of_calls_that_end_while_the_store_is_closed_those_alone_are_abandoned_that_had_not_ended() {
+    for _ in 0..20 {
+        let folder = scratch();
+        let (store, state) = crate::Store::open(folder.path(), world::NOW).unwrap();
+        let journal = store.journal();
+        let run = state.run;
+        let (mut opened, mut ended) = (0, 0);
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(|| {
+                for number in 1.. {
+                    let attempt = crate::AttemptId { run, number };
+                    let entries = [crate::Entry {
+                        kind: crate::Kind::Budget,
+                        id: "b",
+                        start_ms: world::WINDOW,
+                        length_ms: 0,
+                        amount: 50,
+                    }];
+                    let opening =
+                        crate::Opened { attempt, at_ms: 0, key: "", provider: "p", model: "m", entries: &entries };
+                    if journal.open(&opening).is_err() {
+                        return number - 1;
+                    }
+                    journal.close(crate::Closed { attempt, at_ms: 0, outcome: charged(20) });
+                }
+                0
+            });
+            while journal.statistics().opens < 50 {
+                std::thread::yield_now();
+            }
+            store.close().unwrap();
+            opened = calling.join().unwrap();
+            ended = journal.statistics().closes_waiting;
+        });
+        let (_, state) = World::recover(folder.path());
+        // One caller: its last call may have ended too late, no other.
+        assert!(state.abandoned.attempts <= 1 && ended == state.abandoned.attempts, "{ended}: {:?}", state.abandoned);
+        assert_eq!(spent(&state, "b"), 20 * opened + 30 * state.abandoned.attempts);
+    }
+}
+
+#[test]
 fn a_budget_that_was_charged_before_it_was_adopted_keeps_what_was_spent() {
     let folder = scratch();
     let world = World::open(folder.path());
