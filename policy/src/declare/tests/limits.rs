@@ -481,3 +481,24 @@ fn what_settings_say_of_prices_and_limits_is_one_of_few() {
         ]
     );
 }
+
+#[test]
+fn budgets_that_are_aligned_where_there_is_none_are_a_warning() {
+    for entity in ["/virtual_keys/0", "/teams/0", "/customers/0", "/providers/0"] {
+        let place = format!("governance{}.calendar_aligned", entity.replace("/0", "[0]").replace('/', "."));
+        let expected = format!("warning: {place} = true: changes nothing: there is no budget here");
+        let aligned = |fields: Value| {
+            let mut whole = json!({"calendar_aligned": true});
+            whole.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let found = problems(&on(entity, &whole));
+            found.contains(&expected)
+        };
+        assert!(aligned(json!({})), "{entity}");
+        assert!(aligned(json!({"rate_limit": {"max_concurrent_requests": 1}})), "{entity}");
+        assert!(!aligned(json!({"calendar_aligned": false})), "{entity}");
+        assert!(!aligned(json!({"budget": {"max_limit": 1, "reset_duration": "1d"}})), "{entity}");
+    }
+    let listed = json!([{"id": "b", "team_id": "ml", "max_limit": 1, "reset_duration": "1d"}]);
+    let teams = json!([{"id": "ml", "name": "ML", "calendar_aligned": true}]);
+    assert_eq!(problems(&file(json!({"teams": teams, "budgets": listed}))), Vec::<String>::new());
+}
