@@ -10,6 +10,8 @@ mod folder;
 pub mod journal;
 mod reading;
 mod recovery;
+pub mod registry;
+pub mod seal;
 mod sqlite;
 mod store;
 mod writer;
@@ -19,4 +21,5 @@ pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided}
 pub use error::StoreError;
 pub use journal::{AttemptId, Closed, Entry, FileJournal, Journal, JournalError, Kind, Opened, Outcome, Statistics};
 pub use reading::{Reading, read, read_abandoned};
+pub use registry::{Registry, RegistryError};
 pub use store::{Abandoned, State, Store};

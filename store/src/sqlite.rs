@@ -2,8 +2,13 @@
 
 mod abandoned;
 mod attempts;
+mod audit;
 mod budgets;
+mod entities;
+mod notes;
 mod number;
+mod pages;
+mod registry;
 mod schema;
 mod slices;
 
@@ -12,6 +17,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub(crate) use self::registry::SqliteRegistry;
 use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
 use crate::balances::{Balances, Open, Progress, Standing};

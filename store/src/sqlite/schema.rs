@@ -4,7 +4,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::StoreError;
 
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_ledger.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../../migrations/sqlite/0002_registry.sql"),
+];
 
 /// Runs what has not been run yet.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
