@@ -18,7 +18,7 @@ use super::support::sse::{Api, reason};
 use super::support::targets::{Setup, Targets};
 
 const CALLS: usize = 2_000;
-/// Calls under way at any time; what these would reserve is more than the budget.
+/// Calls under way at any time where streams are cut by time.
 const AT_ONCE: usize = 250;
 /// The output limit of those who set one.
 const MAX_OUTPUT: u64 = 120;
@@ -100,7 +100,8 @@ impl Visit {
             if status != Some(429) {
                 return status;
             }
-            tokio::time::sleep(Duration::from_millis(dice.u64(20..200))).await;
+            // About what `Retry-After` says.
+            tokio::time::sleep(Duration::from_millis(dice.u64(500..1_500))).await;
         }
         None
     }
@@ -119,6 +120,15 @@ impl Visit {
         assert_eq!(reason(&answer.json()), Some(refused), "{self:?}");
         answer.status
     }
+}
+
+/// How many calls can be under way at once, all of them if the system lets processes have the files: two for each call here, for
+/// its client and its provider, and two in the gateway. What they would reserve is more than the budget.
+fn most_at_once() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    let files = files.map_or(1_024, |files| files.parse().unwrap_or(usize::MAX));
+    (files.saturating_sub(400) / 2).clamp(AT_ONCE, CALLS)
 }
 
 /// The books, once every exchange in them is over.
@@ -154,7 +164,7 @@ async fn two_thousand_callers_spend_a_dollar_and_no_more() {
         let scene = &scene;
         async move { Visit::nth(n).pay(scene, n).await }
     });
-    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(most_at_once()).collect().await;
     scene.until_metric("tollgate_requests_in_flight ", 1).await;
 
     let entries = closed_books(&scene).await;
