@@ -18,16 +18,18 @@ must_not() {
     fi
 }
 
-databases='rusqlite|libsqlite3-sys|tokio-postgres|postgres'
-network='tokio|pingora.*|axum|hyper|reqwest'
+databases='rusqlite|libsqlite3-sys|tokio-postgres.*|postgres.*|deadpool.*'
+servers='pingora.*|axum|hyper|reqwest'
+network="tokio|$servers"
 must_not policy "$network|$databases|providers|store|engine|gateway|loadtest"
 must_not providers "$network|$databases|store|engine|gateway|loadtest"
-must_not store "$network|http|providers|engine|gateway|loadtest"
-must_not engine "$network|http|gateway|loadtest"
+# The client of PostgreSQL needs tokio; what else speaks to others stays out.
+must_not store "$servers|http|providers|engine|gateway|loadtest"
+must_not engine "$servers|http|gateway|loadtest"
 must_not gateway "axum|loadtest"
 must_not loadtest "$databases|policy|providers|store|engine|gateway"
-# A database comes to these by way of store, and by no other.
-must_not engine "$databases" --depth 1
+# A database comes to these by way of store, and by no other; tokio to engine likewise.
+must_not engine "tokio|$databases" --depth 1
 must_not gateway "$databases" --depth 1
 
 # The trees must be there at all: a misspelt crate would have none, and pass.

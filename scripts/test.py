@@ -3,8 +3,8 @@
 
 test.py [scripts] [rust] [sdk]        without arguments: all
 
-The Rust tests use the PostgreSQL that TOLLGATE_TEST_POSTGRES names (postgres://USER:PASSWORD@HOST:PORT/DATABASE), or one of
-their own that is removed at the end.
+The Rust tests use the PostgreSQL that TOLLGATE_TEST_POSTGRES names: postgres://USER:PASSWORD@HOST:PORT/DATABASE.
+Without it they get one of their own, which is removed at the end.
 """
 
 import contextlib

@@ -98,9 +98,12 @@ fn pairs_per_second(threads: usize, key_of: impl Fn(usize) -> usize + Sync) -> f
     f64::from(EACH) / began.elapsed().as_secs_f64()
 }
 
+/// Which key a thread uses.
+type KeyOf = fn(usize) -> usize;
+
 /// Threads whose keys have nothing in common but the provider, and threads that share all four levels.
 fn contention(_bench: &mut Criterion) {
-    let shares: [(&str, fn(usize) -> usize); 2] =
+    let shares: [(&str, KeyOf); 2] =
         [("one level of four shared", |at| at * KEYS_OF_A_CUSTOMER), ("all four levels shared", |_| 0)];
     for (which, key_of) in shares {
         for threads in [1, 2, 8] {

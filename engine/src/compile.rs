@@ -1,11 +1,15 @@
-//! From what an operator wrote to the snapshot: joins the shapes with the table of vendors.
+//! From what an operator wrote to the snapshot: joins the shapes with the table of vendors. A file and a single entity take
+//! the same way, so neither can mean something else than the other.
 
 use std::sync::Arc;
 
 use policy::catalog::Catalog;
-use policy::declare::{File, FileLimits, Owner, ProviderLimitsShape, ProviderShape};
+use policy::declare::entity::{Placed, Shape};
+use policy::declare::{File, ModelConfigShape, PluginShape, ProviderShape, RuleShape, VirtualKeyShape};
 use policy::id::{ProviderName, VirtualKeyId};
+use policy::limit::{Limits, ModelLimits};
 use policy::provider::{Credential, Provider};
+use policy::settings::Settings;
 use policy::snapshot::{ApplyError, Change, Snapshot};
 use providers::vendor;
 use thiserror::Error;
@@ -37,74 +41,138 @@ pub enum CompileError {
 /// # Errors
 /// The first thing that keeps it from being put in force.
 pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileError> {
-    let mut draft = Draft(Snapshot::default());
-    draft.apply(Change::Settings(Arc::new(file.settings())), || "client".into())?;
-    draft.apply(Change::Catalog(catalog), || "price list".into())?;
-    for (shape, order) in file.providers.iter().zip(0..) {
-        let compiled = Arc::new(provider(shape, order, file.client.allow_direct_keys)?);
-        draft.apply(Change::PutProvider(compiled), || format!("providers.{}", shape.name))?;
+    let contradiction = |error| CompileError::Contradiction { what: "price list".into(), error };
+    let mut draft = Snapshot::default().apply(Change::Catalog(catalog)).map_err(contradiction)?;
+    for placed in file.entities() {
+        draft = put(&draft, &placed, None)?;
     }
-    // Limits first: whatever names one is refused while it is not there.
-    let limits = file.limits();
-    draft.put_limits(file, &limits)?;
-    draft.put_callers(file, &limits)?;
-    draft.put_rules(file)?;
-    Ok(draft.0)
+    Ok(draft)
 }
 
-/// A snapshot in the making.
-struct Draft(Snapshot);
+/// The policy after an entity was put in force. `before` is what was in force of it, if anything was.
+///
+/// # Errors
+/// What keeps it from being put in force. Then nothing is changed.
+pub fn put(snapshot: &Snapshot, entity: &Placed, before: Option<&Shape>) -> Result<Snapshot, CompileError> {
+    apply(snapshot, self::entity(entity, before, snapshot)?, &entity.shape)
+}
 
-impl Draft {
-    fn apply(&mut self, change: Change, what: impl FnOnce() -> String) -> Result<(), CompileError> {
-        self.0 = self.0.apply(change).map_err(|error| CompileError::Contradiction { what: what(), error })?;
-        Ok(())
+/// The policy after an entity is gone. `before` is what was in force of it.
+///
+/// # Errors
+/// Something still refers to it. Then nothing is changed.
+pub fn remove(snapshot: &Snapshot, before: &Shape) -> Result<Snapshot, CompileError> {
+    apply(snapshot, removal(before), before)
+}
+
+fn apply(snapshot: &Snapshot, changes: Vec<Change>, shape: &Shape) -> Result<Snapshot, CompileError> {
+    let contradiction = |error| CompileError::Contradiction { what: name_of(shape), error };
+    changes.into_iter().try_fold(snapshot.clone(), |next, change| next.apply(change)).map_err(contradiction)
+}
+
+/// What is to change so that an entity is in force. `before` is what was in force of it; `snapshot` what it is put into.
+///
+/// # Errors
+/// A provider of an unknown vendor or without an address, a virtual key without a token.
+pub fn entity(entity: &Placed, before: Option<&Shape>, snapshot: &Snapshot) -> Result<Vec<Change>, CompileError> {
+    let settings = |settings| Ok(vec![Change::Settings(Arc::new(settings))]);
+    match &entity.shape {
+        Shape::Client(client) => Ok(of_client(client.onto(snapshot.settings()), snapshot)),
+        Shape::AuthConfig(auth) => settings(auth.onto(snapshot.settings())),
+        Shape::Plugins(plugins) => settings(PluginShape::onto(plugins, snapshot.settings())),
+        // Who keeps the price list looks at it; decisions do not.
+        Shape::Framework(_) => Ok(Vec::new()),
+        Shape::Provider(shape) => {
+            let compiled = provider(shape, entity.order, snapshot.settings().allow_direct_keys)?;
+            Ok(vec![Change::PutProvider(Arc::new(compiled))])
+        }
+        Shape::Budget(budget) => Ok(vec![Change::PutBudget(Arc::new(budget.to_policy()))]),
+        Shape::RateLimit(limit) => Ok(vec![Change::PutRateLimit(Arc::new(limit.to_policy()))]),
+        Shape::ProviderLimits(one) => Ok(vec![Change::LimitProvider(one.name.clone(), one.limits.to_policy())]),
+        Shape::ModelConfig(config) => Ok(of_model(config, before)),
+        Shape::Customer(customer) => Ok(vec![Change::PutCustomer(Arc::new(customer.to_policy()))]),
+        Shape::Team(team) => Ok(vec![Change::PutTeam(Arc::new(team.to_policy()))]),
+        Shape::VirtualKey(key) => virtual_key(key),
+        Shape::RoutingRule(rule) => Ok(vec![of_rule(rule, entity.order)]),
+        Shape::PricingOverride(one) => {
+            let compiled = one.to_policy(entity.order);
+            Ok(compiled.map(|one| Change::PutPriceOverride(Arc::new(one))).into_iter().collect())
+        }
     }
+}
 
-    /// Budgets and rate limits, and what hangs on providers and models.
-    fn put_limits(&mut self, file: &File, limits: &FileLimits<'_>) -> Result<(), CompileError> {
-        for budget in &limits.budgets {
-            self.apply(Change::PutBudget(Arc::new(budget.clone())), || format!("budget `{}`", budget.id))?;
-        }
-        for limit in &limits.rate_limits {
-            self.apply(Change::PutRateLimit(Arc::new(limit.clone())), || format!("rate limit `{}`", limit.id))?;
-        }
-        for ProviderLimitsShape { name, .. } in &file.governance.provider_limits {
-            let of_provider = limits.of(Owner::Provider(name.as_str()));
-            self.apply(Change::LimitProvider(name.clone(), of_provider), || format!("limits of provider `{name}`"))?;
-        }
-        for config in &file.governance.model_configs {
-            self.apply(Change::LimitModel(limits.of_model(config)), || format!("limits of model `{}`", config.model))?;
-        }
-        Ok(())
+/// What is to change so that an entity is no longer in force. A section cannot be removed: put an empty one in its place.
+#[must_use]
+pub fn removal(before: &Shape) -> Vec<Change> {
+    let id = before.id();
+    match before {
+        Shape::Client(_) | Shape::AuthConfig(_) | Shape::Plugins(_) | Shape::Framework(_) => Vec::new(),
+        Shape::Provider(_) => vec![Change::RemoveProvider(id.into())],
+        Shape::Budget(_) => vec![Change::RemoveBudget(id.into())],
+        Shape::RateLimit(_) => vec![Change::RemoveRateLimit(id.into())],
+        Shape::ProviderLimits(_) => vec![Change::LimitProvider(id.into(), Limits::default())],
+        Shape::ModelConfig(config) => vec![unlimited(config)],
+        Shape::Customer(_) => vec![Change::RemoveCustomer(id.into())],
+        Shape::Team(_) => vec![Change::RemoveTeam(id.into())],
+        Shape::VirtualKey(_) => vec![Change::RemoveVirtualKey(id.into())],
+        Shape::RoutingRule(_) => vec![Change::RemoveRule(id.into())],
+        Shape::PricingOverride(_) => vec![Change::RemovePriceOverride(id.into())],
     }
+}
 
-    fn put_callers(&mut self, file: &File, limits: &FileLimits<'_>) -> Result<(), CompileError> {
-        for customer in &file.governance.customers {
-            let compiled = Arc::new(customer.to_policy(limits));
-            self.apply(Change::PutCustomer(compiled), || format!("customer `{}`", customer.id))?;
-        }
-        for team in &file.governance.teams {
-            self.apply(Change::PutTeam(Arc::new(team.to_policy(limits))), || format!("team `{}`", team.id))?;
-        }
-        for key in &file.governance.virtual_keys {
-            let token = key.value.as_ref().ok_or_else(|| CompileError::NoToken(key.id.clone()))?;
-            let compiled = Arc::new(key.to_policy(file.version, token, limits));
-            self.apply(Change::PutVirtualKey(compiled), || format!("virtual key `{}`", key.id))?;
-        }
-        Ok(())
+/// An entity's name in messages.
+fn name_of(shape: &Shape) -> String {
+    let id = shape.id();
+    match shape {
+        Shape::Provider(_) => format!("providers.{id}"),
+        Shape::ProviderLimits(_) => format!("limits of provider `{id}`"),
+        Shape::ModelConfig(config) => format!("limits of model `{}`", config.model),
+        _ if shape.kind().is_single() => id.to_owned(),
+        _ => format!("{} `{id}`", shape.kind().label()),
     }
+}
 
-    /// Routing rules, and prices of the operator's own.
-    fn put_rules(&mut self, file: &File) -> Result<(), CompileError> {
-        for (rule, order) in file.governance.rules.iter().zip(0..).filter(|(rule, _)| rule.is_enabled) {
-            self.apply(Change::PutRule(Arc::new(rule.to_policy(order))), || format!("routing rule `{}`", rule.id))?;
-        }
-        for one in file.price_overrides() {
-            let id = one.id.clone();
-            self.apply(Change::PutPriceOverride(Arc::new(one)), || format!("price override `{id}`"))?;
-        }
-        Ok(())
+/// New settings, and the providers without credentials: they have a stand-in while callers may bring their own.
+fn of_client(settings: Settings, snapshot: &Snapshot) -> Vec<Change> {
+    let may_be_none = settings.allow_direct_keys;
+    let has_stand_in = |provider: &Provider| provider.credentials.iter().any(|credential| credential.is_none());
+    let is_bare = |provider: &Provider| provider.credentials.is_empty() || has_stand_in(provider);
+    let concerned = snapshot.providers().filter(|provider| !provider.keyless && is_bare(provider));
+    let stale = concerned.filter(|provider| has_stand_in(provider) != may_be_none);
+    let renewed = stale.map(|provider| {
+        let credentials = if may_be_none { stand_in() } else { Vec::new() };
+        Change::PutProvider(Arc::new(Provider { credentials, ..(**provider).clone() }))
+    });
+    std::iter::once(Change::Settings(Arc::new(settings))).chain(renewed).collect()
+}
+
+fn of_model(config: &ModelConfigShape, before: Option<&Shape>) -> Vec<Change> {
+    let moved = match before {
+        Some(Shape::ModelConfig(old)) if (&old.provider, &old.model) != (&config.provider, &config.model) => Some(old),
+        _ => None,
+    };
+    let unlimited = moved.map(|old| unlimited(old));
+    unlimited.into_iter().chain([Change::LimitModel(config.to_policy())]).collect()
+}
+
+fn unlimited(config: &ModelConfigShape) -> Change {
+    let (provider, model) = (config.provider.clone(), config.model.clone());
+    Change::LimitModel(ModelLimits { provider, model, limits: Limits::default() })
+}
+
+fn virtual_key(key: &VirtualKeyShape) -> Result<Vec<Change>, CompileError> {
+    let compiled = key.to_policy();
+    if compiled.tokens.is_empty() {
+        return Err(CompileError::NoToken(key.id.clone()));
+    }
+    Ok(vec![Change::PutVirtualKey(Arc::new(compiled))])
+}
+
+/// A rule that is switched off is not in force.
+fn of_rule(rule: &RuleShape, order: u32) -> Change {
+    match rule.is_enabled {
+        true => Change::PutRule(Arc::new(rule.to_policy(order))),
+        false => Change::RemoveRule((*rule.id).into()),
     }
 }
 
@@ -136,9 +204,13 @@ fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Prov
 /// has none, where callers may bring their own.
 fn credentials(shape: &ProviderShape, may_be_none: bool) -> Vec<Arc<Credential>> {
     if may_be_none && shape.credentials.is_empty() {
-        return vec![Arc::new(Credential::none())];
+        return stand_in();
     }
     shape.credentials.iter().map(|credential| Arc::new(credential.to_policy())).collect()
+}
+
+fn stand_in() -> Vec<Arc<Credential>> {
+    vec![Arc::new(Credential::none())]
 }
 
 #[cfg(test)]

@@ -279,10 +279,13 @@ impl Edge {
         metrics.policy_revision.set(gauge(snapshot.revision()));
         metrics.take_over_rules(snapshot.rules());
         metrics.take_over(self.telemetry.access.as_ref().map_or(0, |access| access.dropped()));
-        let (budgets, budget_count) = self.ledger.tightest_budgets(&snapshot, MOST_BUDGETS, self.clock.now());
+        let (ledger, now) = (Arc::clone(&self.ledger), self.clock.now());
+        let look = move || ledger.tightest_budgets(&snapshot, MOST_BUDGETS, now);
+        let found = metrics.budgets.at(self.clock.micros(), look).await;
+        let (budgets, budget_count) = (found.0.as_slice(), found.1);
         let routes = self.health.routes(self.clock.micros());
         let journal = self.journal.as_ref().map(|journal| journal.statistics());
-        let moment = Moment { routes: &routes, counts: self.ledger.counts(), journal, budgets: &budgets, budget_count };
+        let moment = Moment { routes: &routes, counts: self.ledger.counts(), journal, budgets, budget_count };
         let mut header = ResponseHeader::build(200, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")?;
         fail::respond(session, header, Bytes::from(metrics.render(&moment)), ctx).await

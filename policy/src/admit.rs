@@ -32,7 +32,7 @@ pub fn enter(
     operation: Operation,
     now: Now,
 ) -> Result<Caller, Refusal> {
-    let caller = identify(snapshot, presented)?;
+    let caller = identify(snapshot, presented, now)?;
     let Some(key) = &caller.key else {
         return if needs_key(snapshot) { Err(key_required(presented)) } else { Ok(caller) };
     };
@@ -64,14 +64,17 @@ pub fn needs_key(snapshot: &Snapshot) -> bool {
     }
 }
 
-fn identify(snapshot: &Snapshot, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+fn identify(snapshot: &Snapshot, presented: &Presented<'_>, now: Now) -> Result<Caller, Refusal> {
     let settings = snapshot.settings();
     let mut caller = Caller::default();
     let explicit = presented.explicit.map(|token| (token, true));
     let general = presented.general.into_iter().flatten().map(|token| (token, false));
     for (token, is_explicit) in explicit.into_iter().chain(general).filter(|(token, _)| !token.is_empty()) {
-        let found = snapshot.key_of_token(&TokenHash::of(token));
+        let hash = TokenHash::of(token);
+        let found = snapshot.key_of_token(&hash);
         match (found, &caller.key) {
+            // What was a key's once is never passed on as the caller's own.
+            (Some(key), _) if !key.is_opened_by(&hash, now.wall_ms) => return Err(key_not_found()),
             (Some(key), Some(other)) if key.id != other.id => return Err(two_keys()),
             (Some(key), _) => caller.key = Some(key.clone()),
             (None, _) if is_explicit || settings.looks_like_key(token) => return Err(key_not_found()),

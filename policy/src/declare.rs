@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod compile;
+pub mod entity;
 mod env;
 mod framework;
 mod governance;
@@ -24,6 +25,7 @@ mod rules;
 mod scalar;
 mod sections;
 mod server;
+mod world;
 
 pub use client::ClientShape;
 pub use compile::limits::FileLimits;
@@ -41,6 +43,7 @@ pub use rules::{RuleShape, Scope, TargetShape};
 pub use scalar::Decimal;
 pub use sections::PluginShape;
 pub use server::{ServerShape, TlsShape};
+pub use world::World;
 
 use crate::nearest;
 use crate::provider::Secret;
@@ -101,21 +104,25 @@ pub fn read(
     env: impl Fn(&str) -> Option<String>,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<(File, Vec<Problem>), Vec<Problem>> {
-    let written: Json = serde_json::from_str(json).map_err(|error| {
-        let message = match error.classify() {
-            serde_json::error::Category::Eof => format!("not JSON: ends too early, at line {}", error.line()),
-            _ => format!("not JSON: {error}"),
-        };
-        vec![Problem::of_document(message)]
-    })?;
-    let log = Log::new(&written);
-    let document = env::resolve(&written, &env, &log);
+    let written = json::parse(json)?;
+    let (_, file, warnings) = read_file(&written, &env, vocabulary)?;
+    Ok((file, warnings))
+}
+
+/// Reads a parsed file: gives it as JSON with its references resolved, as shapes, and its warnings.
+fn read_file(
+    written: &Json,
+    env: &dyn Fn(&str) -> Option<String>,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<(Json, File, Vec<Problem>), Vec<Problem>> {
+    let log = Log::new(written);
+    let document = env::resolve(written, env, &log);
     let log = log.onto(&document);
     let file = File::read(Node::document(&document, &log));
     check::check(&file, vocabulary, &log);
-    not_yet::check(&document, vocabulary, &log);
+    not_yet::check(&document, "", vocabulary, &log);
     let problems = log.into_problems();
-    if problems.iter().all(Problem::is_warning) { Ok((file, problems)) } else { Err(problems) }
+    if problems.iter().all(Problem::is_warning) { Ok((document, file, problems)) } else { Err(problems) }
 }
 
 impl Read for File {

@@ -14,17 +14,59 @@ use crate::route::balance::Balance;
 
 /// The SHA-256 of a token. All of it is compared whatever differs, so that a look-up tells nothing about how near a guess was.
 #[derive(Clone, Copy)]
-pub struct TokenHash([u8; 32]);
+pub struct TokenHash {
+    sha256: [u8; 32],
+    /// From when it no longer opens its key, in milliseconds since 1970; the largest number: never. Two that differ in this alone
+    /// are equal: a token opens one key.
+    ends_at_ms: u64,
+}
 
 impl TokenHash {
     /// The hash of a token as the caller sent it.
     #[must_use]
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
+        Self { sha256: Sha256::digest(token.as_bytes()).into(), ends_at_ms: u64::MAX }
+    }
+
+    /// The hash that these 64 hexadecimal digits stand for.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut sha256 = [0; 32];
+        if pairs.len() != sha256.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in sha256.iter_mut().zip(pairs) {
+            *byte = digit(high)? << 4 | digit(low)?;
+        }
+        Some(Self { sha256, ends_at_ms: u64::MAX })
+    }
+
+    /// The hash as 64 hexadecimal digits, in which form it is stored.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        use fmt::Write as _;
+        self.sha256.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// The same hash, which opens its key until then only, in milliseconds since 1970; `None`: for ever.
+    #[must_use]
+    pub fn until(self, ends_at_ms: Option<u64>) -> Self {
+        Self { ends_at_ms: ends_at_ms.unwrap_or(u64::MAX), ..self }
+    }
+
+    /// From when it no longer opens its key, in milliseconds since 1970.
+    #[must_use]
+    pub fn ends_at_ms(&self) -> Option<u64> {
+        Some(self.ends_at_ms).filter(|end| *end != u64::MAX)
     }
 
     fn words(&self) -> impl Iterator<Item = u64> {
-        self.0.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word))
+        self.sha256.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word))
     }
 }
 
@@ -128,6 +170,12 @@ impl VirtualKey {
         self.expires_at_ms.is_some_and(|end| wall_ms >= end).then_some(Blocked::Expired)
     }
 
+    /// Whether a token opens the key at `wall_ms`: it is one of its tokens, and that one's time is not over.
+    #[must_use]
+    pub fn is_opened_by(&self, token: &TokenHash, wall_ms: u64) -> bool {
+        self.tokens.iter().any(|known| known == token && known.ends_at_ms().is_none_or(|end| wall_ms < end))
+    }
+
     /// What the key may do with a provider.
     #[must_use]
     pub fn access(&self, provider: &str) -> Access<'_> {
@@ -218,6 +266,26 @@ mod tests {
         assert_eq!(key().blocked(1_000), Some(Blocked::Expired));
         let inactive = VirtualKey { is_active: false, ..key() };
         assert_eq!(inactive.blocked(1_000), Some(Blocked::Inactive));
+    }
+
+    #[test]
+    fn a_token_that_was_replaced_opens_its_key_until_its_time_is_over() {
+        let old = TokenHash::of("old").until(Some(500));
+        let key = VirtualKey { tokens: vec![TokenHash::of("new"), old], ..key() };
+        let opens = |token: &str, wall_ms| key.is_opened_by(&TokenHash::of(token), wall_ms);
+        assert!(opens("old", 499) && !opens("old", 500));
+        assert!(opens("new", u64::MAX) && !opens("other", 0));
+    }
+
+    #[test]
+    fn a_hash_is_read_back_from_its_digits() {
+        let hash = TokenHash::of("token");
+        let text = hash.to_hex();
+        assert_eq!(text, "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0");
+        assert_eq!(TokenHash::from_hex(&text.to_uppercase()), Some(hash));
+        for wrong in ["", "3c", "zz", &text[1..], &format!("{text}00"), &text.replace('3', "g")] {
+            assert_eq!(TokenHash::from_hex(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -191,6 +191,12 @@ impl Credential {
         }
     }
 
+    /// Whether it stands for having none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.name.as_str() == "none" && self.secret.reveal().is_empty()
+    }
+
     /// Whether it is for this model, known by either of its two names.
     #[must_use]
     pub fn is_for(&self, asked: &ModelName) -> bool {

@@ -14,6 +14,41 @@ pub enum KeyRequirement {
     WhenKeysExist,
 }
 
+/// What the sections of a configuration say about whether a call needs a virtual key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeysSaid {
+    /// `client.enforce_auth_on_inference`
+    pub enforced: Option<bool>,
+    /// `is_vk_mandatory` of the governance plugin
+    pub mandatory: Option<bool>,
+    /// `governance.auth_config.disable_auth_on_inference`
+    pub disabled: Option<bool>,
+    /// `governance.auth_config.is_enabled`
+    pub is_admin_enabled: bool,
+}
+
+impl KeysSaid {
+    /// Whether a call needs a virtual key, and the setting that says so.
+    #[must_use]
+    pub fn requirement(self) -> (KeyRequirement, &'static str) {
+        if self.disabled == Some(true) {
+            (KeyRequirement::Never, "governance.auth_config.disable_auth_on_inference is true")
+        } else if self.enforced == Some(true) {
+            (KeyRequirement::Always, "client.enforce_auth_on_inference is true")
+        } else if self.mandatory == Some(true) {
+            (KeyRequirement::Always, "is_vk_mandatory of the governance plugin is true")
+        } else if self.is_admin_enabled {
+            (KeyRequirement::Always, "governance.auth_config.is_enabled is true")
+        } else if self.enforced == Some(false) {
+            (KeyRequirement::Never, "client.enforce_auth_on_inference is false")
+        } else if self.mandatory == Some(false) {
+            (KeyRequirement::Never, "is_vk_mandatory of the governance plugin is false")
+        } else {
+            (KeyRequirement::WhenKeysExist, "no setting says otherwise")
+        }
+    }
+}
+
 /// What becomes of a streamed answer that breaks off after its first content was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamRecovery {
@@ -31,6 +66,8 @@ pub enum StreamRecovery {
 pub struct Settings {
     /// A credential that begins with it is meant to be a virtual key, so an unknown one is refused. Compared without case.
     pub key_prefix: Box<str>,
+    /// What the sections say about whether a call needs a virtual key, so that one of them can change alone.
+    pub keys_said: KeysSaid,
     /// Whether a call needs a virtual key.
     pub key_requirement: KeyRequirement,
     /// The setting that decided `key_requirement`, for the start-up log and `check`.
@@ -59,6 +96,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             key_prefix: "sk-bf-".into(),
+            keys_said: KeysSaid::default(),
             key_requirement: KeyRequirement::WhenKeysExist,
             key_requirement_reason: "no setting says otherwise",
             allow_direct_keys: false,
@@ -75,6 +113,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same settings where something else is said about keys.
+    #[must_use]
+    pub fn with_keys_said(&self, keys_said: KeysSaid) -> Self {
+        let (key_requirement, key_requirement_reason) = keys_said.requirement();
+        Self { keys_said, key_requirement, key_requirement_reason, ..self.clone() }
+    }
+
     /// Whether a credential is meant to be a virtual key.
     #[must_use]
     pub fn looks_like_key(&self, token: &str) -> bool {

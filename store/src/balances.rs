@@ -6,6 +6,7 @@ use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
+use crate::lease::LeaseNow;
 
 /// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
 pub(crate) trait Balances: fmt::Debug + Send {
@@ -19,17 +20,31 @@ pub(crate) trait Balances: fmt::Debug + Send {
     fn standing(&mut self) -> Result<Standing, StoreError>;
 
     /// Keeps what a stretch of the journal changes; nothing if that stretch was folded before.
-    fn fold(&mut self, change: &Change<'_>) -> Result<(), StoreError>;
+    fn fold(&mut self, change: &Change<'_>, meanwhile: Meanwhile<'_>) -> Result<(), StoreError>;
 
     /// Keeps how the windows of budgets follow each other. Gives the attempts among `attempts` that have changed with that.
-    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Open>, StoreError>;
+    fn adopt(
+        &mut self,
+        budgets: &[Began],
+        attempts: &Attempts,
+        meanwhile: Meanwhile<'_>,
+    ) -> Result<Vec<Open>, StoreError>;
 
     /// A part of the abandoned attempts, newest first.
-    fn abandoned(&mut self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError>;
+    fn abandoned(&mut self, page: Page, meanwhile: Meanwhile<'_>) -> Result<Vec<AbandonedCharge>, StoreError>;
 
     /// Takes the charge of an abandoned attempt back, once.
-    fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError>;
+    fn void(&mut self, attempt: AttemptId, at_ms: u64, meanwhile: Meanwhile<'_>) -> Result<Option<Voided>, StoreError>;
+
+    /// Whether this process may go by its own memory alone, as it is now and will be; `Elsewhere` before it began.
+    fn lease(&self) -> LeaseNow;
+
+    /// Ends this process: another one may have the lease.
+    fn end_run(&mut self) -> Result<(), StoreError>;
 }
+
+/// What is done again and again while a database is waited for that is not in this process.
+pub(crate) type Meanwhile<'a> = &'a mut dyn FnMut();
 
 /// An attempt that is open, with the payload of its record.
 pub(crate) type Open = (AttemptId, Box<[u8]>);

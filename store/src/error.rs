@@ -33,6 +33,23 @@ pub enum StoreError {
         /// The newest one that is known here.
         known: u32,
     },
+    /// A migration that was run on the database has another text here.
+    #[error("migration {version} of the database is another one than this gateway's: they are of different builds")]
+    Altered {
+        /// Its number.
+        version: u32,
+    },
+    /// The database server.
+    #[error("{place}: {what}")]
+    Server {
+        /// Which server, which database, which user.
+        place: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// Another process goes on with this node's journal: the data folder was copied.
+    #[error("another gateway has taken over from this one: its data folder is a copy of this one's")]
+    TakenOver,
     /// The thread that writes.
     #[error("the ledger's thread cannot be started: {0}")]
     Thread(#[source] io::Error),

@@ -231,6 +231,11 @@ impl Attempts {
         self.open.extend(open);
     }
 
+    /// Whether an attempt is open, with this payload.
+    pub(crate) fn is_known_as(&self, name: &AttemptId, payload: &[u8]) -> bool {
+        self.open.get(name).is_some_and(|known| **known == *payload)
+    }
+
     fn find(&self, name: &AttemptId) -> Option<Recorded<'_>> {
         self.open.get(name).and_then(|payload| Recorded::of(payload))
     }

@@ -8,6 +8,7 @@ use crate::StoreError;
 
 const LOCK: &str = "tollgate.lock";
 const DATABASE: &str = "tollgate.db";
+const NODE: &str = "node";
 
 /// A data folder that no other process uses while this lives.
 #[derive(Debug)]
@@ -35,9 +36,32 @@ impl Folder {
         &self.path
     }
 
+    /// The name of the node that this folder is of; `None`: it was never given one.
+    pub(crate) fn node(&self) -> Result<Option<String>, StoreError> {
+        node(&self.path)
+    }
+
+    /// Gives this folder's node a name, for ever.
+    pub(crate) fn name_node(&self, name: &str) -> Result<(), StoreError> {
+        let (path, draft) = (self.path.join(NODE), self.path.join("node.new"));
+        let written = std::fs::write(&draft, name).and_then(|()| File::open(&draft)?.sync_all());
+        let named = written.and_then(|()| std::fs::rename(&draft, &path)).and_then(|()| self.sync());
+        named.map_err(StoreError::file("written", &path))
+    }
+
     /// Makes names durable that were made or removed.
     pub(crate) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// The name of the node that a folder is of.
+pub(crate) fn node(folder: &Path) -> Result<Option<String>, StoreError> {
+    let path = folder.join(NODE);
+    match std::fs::read_to_string(&path) {
+        Ok(name) => Ok(Some(name.trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::file("read", &path)(error)),
     }
 }
 

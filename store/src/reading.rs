@@ -1,7 +1,6 @@
 //! The balances as they stand, read beside a gateway that may be running.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::balance::{AbandonedCharge, BudgetState, Page, SliceState};
 use crate::balances::Standing;
@@ -9,8 +8,9 @@ use crate::fold::{Attempts, Change, SliceId};
 use crate::journal::record::Recorded;
 use crate::journal::told::Told;
 use crate::journal::{Entry, Kind};
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Amount, State, StoreError, folder};
+use crate::{Amount, Config, Database, State, StoreError, folder};
 
 /// The balances as they would be if the journal were folded now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,22 +21,29 @@ pub struct Reading {
     pub held: Vec<Amount>,
 }
 
-/// Reads a data folder and changes nothing in it. One without a database gives an empty reading.
+/// Reads what is kept and changes nothing of it. A folder without a database gives an empty reading; of other nodes on the same
+/// database, what they have folded is read.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read(folder: &Path) -> Result<Reading, StoreError> {
-    let database = folder::database(folder);
-    if !database.try_exists().map_err(StoreError::file("read", &database))? {
+pub fn read(config: impl Into<Config>) -> Result<Reading, StoreError> {
+    let Config { folder, database } = config.into();
+    let folder = &*folder;
+    if !may_be_there(&database)? {
         return Ok(Reading::default());
     }
+    let node = folder::node(folder)?;
     // The journal before the database, so that nothing is missed that is folded meanwhile; the newest segment first, so that what
     // is in an older one is complete when anything of a newer one was seen.
     let mut segments = Vec::new();
     for number in folder::segments(folder)?.into_iter().rev() {
         segments.extend(Told::read(folder, number, u64::MAX)?);
     }
-    let Some((progress, mut standing)) = Sqlite::read(&database)? else { return Ok(Reading::default()) };
+    let found = match &database {
+        Database::Sqlite { path } => Sqlite::read(path)?,
+        Database::Postgres(server) => Postgres::read(server, node.as_deref())?,
+    };
+    let Some((progress, mut standing)) = found else { return Ok(Reading::default()) };
     let before = Attempts::of(progress.open);
     let mut change = Change::default();
     for told in segments.iter().rev().filter(|told| told.number() > progress.folded_to) {
@@ -54,12 +61,24 @@ pub fn read(folder: &Path) -> Result<Reading, StoreError> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn read_abandoned(folder: &Path, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
-    let database = folder::database(folder);
-    if !database.try_exists().map_err(StoreError::file("read", &database))? {
+pub fn read_abandoned(config: impl Into<Config>, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
+    let database = config.into().database;
+    if !may_be_there(&database)? {
         return Ok(Vec::new());
     }
-    Ok(Sqlite::read_abandoned(&database, page)?.unwrap_or_default())
+    let found = match &database {
+        Database::Sqlite { path } => Sqlite::read_abandoned(path, page)?,
+        Database::Postgres(server) => Postgres::read_abandoned(server, page)?,
+    };
+    Ok(found.unwrap_or_default())
+}
+
+/// `false`: it would be made by looking for it.
+fn may_be_there(database: &Database) -> Result<bool, StoreError> {
+    match database {
+        Database::Sqlite { path } => path.try_exists().map_err(StoreError::file("read", path)),
+        Database::Postgres(_) => Ok(true),
+    }
 }
 
 impl Standing {

@@ -8,6 +8,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::{self, Folder};
 use crate::journal::segment::Segment;
 use crate::journal::told::Told;
+use crate::pen::Pen;
 use crate::{State, StoreError};
 
 /// Takes over from the process before.
@@ -34,13 +35,14 @@ pub(crate) fn recover(
         trouble.push(format!("{strays} records of the journal name attempts that were not open, and change nothing"));
     }
     let abandoned = change.abandon_all(&attempts, now_ms);
-    balances.fold(&change)?;
+    balances.fold(&change, &mut || {})?;
     remove(path, &segments, &mut trouble);
     let run = balances.begin_run(now_ms)?;
+    let lease = balances.lease().get();
     let Standing { budgets, slices } = balances.standing()?;
-    let state = State { run, budgets, slices, abandoned, trouble };
+    let state = State { run, budgets, slices, abandoned, trouble, lease };
     let segment = Segment::create(path, last + 1)?;
-    Ok((Bookkeeper::new(folder, balances, segment, Attempts::default()), state))
+    Ok((Bookkeeper::new(Pen::new(folder, segment), balances, Attempts::default()), state))
 }
 
 /// The segments that are not in the balances yet.

@@ -2,8 +2,12 @@
 
 mod abandoned;
 mod attempts;
+mod audit;
 mod budgets;
-mod number;
+mod entities;
+mod notes;
+mod pages;
+mod registry;
 mod schema;
 mod slices;
 
@@ -12,11 +16,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub(crate) use self::registry::SqliteRegistry;
 use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
-use crate::balances::{Balances, Open, Progress, Standing};
+use crate::balances::{Balances, Meanwhile, Open, Progress, Standing};
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
+use crate::lease::{Lease, LeaseNow};
+use crate::number;
 
 /// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -87,7 +94,7 @@ impl Balances for Sqlite {
         self.transact(standing)
     }
 
-    fn fold(&mut self, change: &Change<'_>) -> Result<(), StoreError> {
+    fn fold(&mut self, change: &Change<'_>, _: Meanwhile<'_>) -> Result<(), StoreError> {
         self.transact(|transaction| {
             // The commit may have failed after it was done.
             if attempts::folded_to(transaction)? >= change.folded_to {
@@ -102,7 +109,7 @@ impl Balances for Sqlite {
         })
     }
 
-    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts) -> Result<Vec<Open>, StoreError> {
+    fn adopt(&mut self, budgets: &[Began], attempts: &Attempts, _: Meanwhile<'_>) -> Result<Vec<Open>, StoreError> {
         self.transact(|transaction| {
             let changed = budgets::adopt(transaction, budgets)?;
             let detached = attempts.detached(&changed).into_iter();
@@ -111,12 +118,21 @@ impl Balances for Sqlite {
         })
     }
 
-    fn abandoned(&mut self, page: Page) -> Result<Vec<AbandonedCharge>, StoreError> {
+    fn abandoned(&mut self, page: Page, _: Meanwhile<'_>) -> Result<Vec<AbandonedCharge>, StoreError> {
         self.transact(|transaction| abandoned::list(transaction, page))
     }
 
-    fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
+    fn void(&mut self, attempt: AttemptId, at_ms: u64, _: Meanwhile<'_>) -> Result<Option<Voided>, StoreError> {
         self.transact(|transaction| abandoned::void(transaction, attempt, at_ms))
+    }
+
+    /// The file is used by one process: its data folder is locked.
+    fn lease(&self) -> LeaseNow {
+        LeaseNow::new(Lease::Held)
+    }
+
+    fn end_run(&mut self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -1,15 +1,18 @@
 //! The store as its users see it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
 use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
+use crate::balances::Balances;
 use crate::bookkeeper::Bookkeeper;
+use crate::config::{Config, Database};
 use crate::error::StoreError;
-use crate::folder::{self, Folder};
+use crate::folder::Folder;
 use crate::journal::{AttemptId, FileJournal};
+use crate::lease::{Lease, LeaseNow};
+use crate::postgres::Postgres;
 use crate::recovery::recover;
 use crate::sqlite::Sqlite;
 use crate::writer::{self, Wish};
@@ -18,6 +21,7 @@ use crate::writer::{self, Wish};
 #[derive(Debug)]
 pub struct Store {
     journal: Arc<FileJournal>,
+    lease: LeaseNow,
     /// `None` once it is closed.
     wishes: Option<Sender<Wish>>,
     writer: Option<JoinHandle<Result<(), StoreError>>>,
@@ -36,6 +40,8 @@ pub struct State {
     pub abandoned: Abandoned,
     /// What was wrong with the files, a line each.
     pub trouble: Vec<String>,
+    /// Whether this process may go by its own memory alone.
+    pub lease: Lease,
 }
 
 /// Attempts that were in flight when the last process ended.
@@ -48,26 +54,44 @@ pub struct Abandoned {
 }
 
 impl Store {
-    /// Opens what is kept in a folder, which is made if need be. Attempts that were open when the last process ended are
+    /// Opens what is kept; a folder alone says that all of it is there. The folder is made if need be. Attempts that were open when the last process ended are
     /// charged in full.
     ///
     /// # Errors
-    /// When another process uses the folder, or something cannot be read or written.
-    pub fn open(folder: &Path, now_ms: u64) -> Result<(Self, State), StoreError> {
-        let folder = Folder::take(folder)?;
-        let balances = Box::new(Sqlite::open(&folder::database(folder.path()))?);
+    /// When another process uses the folder, the database cannot be reached or was made by a newer gateway, or something cannot be
+    /// read or written.
+    pub fn open(config: impl Into<Config>, now_ms: u64) -> Result<(Self, State), StoreError> {
+        let Config { folder, database } = config.into();
+        let folder = Folder::take(&folder)?;
+        let balances: Box<dyn Balances> = match database {
+            Database::Sqlite { path } => Box::new(Sqlite::open(&path)?),
+            Database::Postgres(server) => Box::new(Postgres::open(&server, &folder)?),
+        };
+        let lease = balances.lease();
         let (bookkeeper, state) = recover(folder, balances, now_ms)?;
         let journal = Arc::clone(bookkeeper.journal());
         let (wishes, to_do) = mpsc::channel();
         let writer = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(bookkeeper, &to_do));
         let writer = writer.map_err(StoreError::Thread)?;
-        Ok((Self { journal, wishes: Some(wishes), writer: Some(writer) }, state))
+        Ok((Self { journal, lease, wishes: Some(wishes), writer: Some(writer) }, state))
     }
 
     /// The journal.
     #[must_use]
     pub fn journal(&self) -> Arc<FileJournal> {
         Arc::clone(&self.journal)
+    }
+
+    /// Whether this gateway may go by its own memory alone, as it is now. It reads one number: it may be asked for each call.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        self.lease.get()
+    }
+
+    /// Whether no other gateway on the same database may go by its own memory alone.
+    #[must_use]
+    pub fn is_only_node(&self) -> bool {
+        self.lease() == Lease::Held
     }
 
     /// Remembers when budgets began. One whose windows are what they were keeps its beginning; one whose windows changed

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use crate::StoreError;
 use crate::bookkeeper::Bookkeeper;
+use crate::pen::NAPS_TO_SYNC;
 
 /// An end of an attempt waits for so long to be written.
 const NAP: Duration = Duration::from_millis(5);
-/// What is written becomes durable after so many naps: less than 200 ms, with what they take longer.
-const NAPS_TO_SYNC: u64 = 36;
 /// The journal is folded after so many: about a second.
 const NAPS_TO_FOLD: u64 = 200;
 /// Whoever has nothing to do looks again after this.
@@ -46,24 +45,11 @@ fn wait(bookkeeper: &Bookkeeper) -> bool {
 }
 
 fn work(bookkeeper: &mut Bookkeeper, is_time: impl Fn(u64) -> bool) {
-    let done = bookkeeper.mend().and(bookkeeper.write_closes());
-    note(bookkeeper, done);
-    if is_time(NAPS_TO_SYNC)
-        && let Err(error) = bookkeeper.sync()
-    {
-        bookkeeper.journal().counts.sync_failures.fetch_add(1, Ordering::Relaxed);
-        note(bookkeeper, Err(error));
-    }
-    if (is_time(NAPS_TO_FOLD) || bookkeeper.is_segment_full())
+    bookkeeper.pen().go_on(is_time(NAPS_TO_SYNC));
+    if (is_time(NAPS_TO_FOLD) || bookkeeper.pen().is_segment_full())
         && let Err(error) = bookkeeper.fold()
     {
         bookkeeper.journal().counts.fold_failures.fetch_add(1, Ordering::Relaxed);
-        note(bookkeeper, Err(error));
-    }
-}
-
-fn note(bookkeeper: &Bookkeeper, done: Result<(), StoreError>) {
-    if let Err(error) = done {
-        bookkeeper.journal().note(error.to_string());
+        bookkeeper.pen().note(Err(error));
     }
 }

@@ -6,6 +6,7 @@ use policy::route::rule::RuleScope;
 
 use super::*;
 
+mod entities;
 mod limits;
 
 /// A configuration in whose environment every variable is set.

@@ -1,5 +1,6 @@
 //! Metrics in Prometheus's form. Labels are bounded: configuration and the price list name them, never a caller.
 
+mod budgets;
 mod ledger;
 mod routes;
 
@@ -11,6 +12,7 @@ use prometheus::{
 };
 use store::Statistics;
 
+use budgets::Budgets;
 pub(crate) use ledger::MOST_BUDGETS;
 
 use super::record::{Charged, Record};
@@ -38,6 +40,7 @@ pub(crate) struct Metrics {
     pub(crate) price_list_loads: IntCounterVec,
     price_list_models: IntGauge,
     price_list_seen: IntGauge,
+    pub(crate) budgets: Budgets,
 }
 
 /// What is told of one moment, rather than counted.
@@ -131,6 +134,7 @@ impl Metrics {
                 "tollgate_price_list_seen_timestamp_seconds",
                 "When the price list's source was last seen to say what is in force, in seconds since 1970 (0: never).",
             )?,
+            budgets: Budgets::default(),
             registry,
         })
     }

@@ -41,6 +41,7 @@ mod outside;
 mod own_credentials;
 mod prices;
 mod privacy;
+mod rate_levels;
 mod refused_by_limits;
 mod resuming;
 mod retries;

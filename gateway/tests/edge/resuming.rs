@@ -1,11 +1,13 @@
 //! A stream that dies after content was delivered goes on from another target, and the client sees one stream
 //! (`client.stream_recovery: "resume"`).
 
-use loadtest::fake::Controls;
+use loadtest::fake::{Controls, Entry};
 use serde_json::{Value, json};
 
 use super::support::scene::{Pair, Reply, reply};
 use super::support::sse::{Api, events};
+use super::support::targets::Setup;
+use super::support::{PATIENCE, soon};
 
 const RESUMABLE: [Api; 5] = [Api::Chat, Api::Completion, Api::Responses, Api::Messages, Api::Gemini];
 
@@ -99,6 +101,32 @@ async fn a_target_whose_model_takes_it_goes_on_behind_the_text() {
     assert!(prefill.starts_with("w0 w1 ") && prefill.split(' ').count() >= 39, "{prefill}");
     assert_eq!(entry.body.as_ref().unwrap()["messages"].as_array().unwrap().len(), 2);
     assert!(pair.first.books().last().unwrap().prefill.is_none());
+}
+
+#[tokio::test]
+async fn what_the_next_target_goes_on_behind_is_held_for_as_input() {
+    let budget = json!({"id": "b", "max_limit": 100, "reset_duration": "1Y"});
+    let setup = Setup::of("anthropic", 2).retries(0).client("stream_recovery", json!("resume"));
+    let setup = setup.govern("budgets", budget).key_field("budget_id", json!("b"));
+    let targets = setup.does(0, "~words=60~cut_after=40~by_tokens").does(1, "~words=60~lockstep=held").start().await;
+    // The same call without a text to go on behind, and then with one; what each holds while the second provider has it.
+    let mut held = Vec::new();
+    for model in ["p1/claude-sonnet-4-5", "claude-sonnet-4-5"] {
+        targets.forget();
+        let asking = tokio::spawn(reply(targets.ask_for(Api::Messages, model, true)));
+        let is_open = |entries: &[Entry]| entries.iter().any(|entry| entry.status.is_some());
+        let entries = targets.fakes[1].books().wait_for(is_open, PATIENCE).await.unwrap();
+        held.push((targets.gauge("held", "b").await, entries[0].prefill.clone().unwrap_or_default()));
+        (0..100).for_each(|_| targets.fakes[1].books().ack("held"));
+        assert_eq!(soon(asking).await.unwrap().status, 200);
+    }
+    let [(plain, nothing), (behind, prefill)] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!((nothing.as_str(), prefill.split(' ').count() >= 39), ("", true), "{prefill}");
+    // A token is a byte at least; the dearest that an input token can cost is that it is cached for an hour.
+    let dearest = 6_000;
+    assert_eq!(behind - plain, prefill.len() as u64 * dearest, "{prefill}");
+    targets.until_idle().await;
+    assert_eq!(targets.metric("tollgate_hold_exceeded_total ").await, Some(0));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use super::support::sse::{Api, reason};
 use super::support::targets::{Setup, Targets};
 
 const CALLS: usize = 2_000;
-/// Calls under way at any time; what these would reserve is more than the budget.
+/// Calls under way at any time where streams are cut by time.
 const AT_ONCE: usize = 250;
 /// The output limit of those who set one.
 const MAX_OUTPUT: u64 = 120;
@@ -100,7 +100,8 @@ impl Visit {
             if status != Some(429) {
                 return status;
             }
-            tokio::time::sleep(Duration::from_millis(dice.u64(20..200))).await;
+            // About what `Retry-After` says.
+            tokio::time::sleep(Duration::from_millis(dice.u64(500..1_500))).await;
         }
         None
     }
@@ -119,6 +120,15 @@ impl Visit {
         assert_eq!(reason(&answer.json()), Some(refused), "{self:?}");
         answer.status
     }
+}
+
+/// How many calls can be under way at once, all of them if the system lets processes have the files: two for each call here, for
+/// its client and its provider, and two in the gateway. What they would reserve is more than the budget.
+fn most_at_once() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    let files = files.map_or(1_024, |files| files.parse().unwrap_or(usize::MAX));
+    (files.saturating_sub(400) / 2).clamp(AT_ONCE, CALLS)
 }
 
 /// The books, once every exchange in them is over.
@@ -154,7 +164,7 @@ async fn two_thousand_callers_spend_a_dollar_and_no_more() {
         let scene = &scene;
         async move { Visit::nth(n).pay(scene, n).await }
     });
-    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+    let statuses: Vec<_> = futures::stream::iter(visits).buffer_unordered(most_at_once()).collect().await;
     scene.until_metric("tollgate_requests_in_flight ", 1).await;
 
     let entries = closed_books(&scene).await;
@@ -184,6 +194,42 @@ async fn two_thousand_callers_spend_a_dollar_and_no_more() {
     assert!(left > 150, "{left} clients left");
     let reserved = log.values().filter(|line| line["error.type"] == "budget_reserved").count();
     assert!(reserved > 100, "{reserved} times it was only reserved");
+}
+
+/// Callers of streams, each of whom leaves early.
+const LEAVERS: usize = 1_500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_whose_streams_are_cut_by_time_spends_no_more_than_its_budget() {
+    let scene = Scene::with(|config| {
+        config["client"]["drain_ms"] = json!(50);
+        config["governance"]["budgets"] = json!([budget("quarter", 0.25)]);
+        config["governance"]["virtual_keys"][0]["budget_id"] = json!("quarter");
+        price_controls(config);
+    })
+    .await;
+    let visits = (0..LEAVERS).map(|n| {
+        let mut dice = Rng::with_seed(n as u64);
+        let api = Api::ALL[dice.usize(..Api::ALL.len())];
+        let pace = ["", "~delay_ms=1", "~delay_ms=20", "~delay_ms=100"][dice.usize(..4)];
+        let most = 1 << dice.u8(..13);
+        let leaves = Some((usize::MAX, dice.usize(..most)));
+        let model = format!("{}~words=80{pace}", api.model());
+        let visit = Visit { api, stream: true, model, max_output: Some(MAX_OUTPUT), leaves };
+        let scene = &scene;
+        async move { visit.pay(scene, n).await }
+    });
+    let _: Vec<_> = futures::stream::iter(visits).buffer_unordered(AT_ONCE).collect().await;
+    scene.until_metric("tollgate_requests_in_flight ", 1).await;
+
+    let entries = closed_books(&scene).await;
+    let books: u64 = entries.iter().map(billed).sum();
+    let standing = standing(&scene.client, &scene.gateway, "quarter").await;
+    assert!(books <= standing.spent && standing.spent <= DOLLAR / 4, "{books} were billed: {standing:?}");
+    assert!(standing.spent >= DOLLAR / 40 * 9 && standing.held == 0, "{standing:?}");
+    let log = log_of(&scene, &billed_by_call(&entries)).await;
+    let cut = log.values().filter(|line| line["tokens.source"] == "estimated").count();
+    assert!(cut > 50, "{cut} streams were cut");
 }
 
 /// What goes wrong at the providers, by turns; the numbers are events of a stream, or bytes of an answer that is none.

@@ -49,6 +49,23 @@ fn entered(explicit: Option<&str>, bearer: Option<&str>, api_key: Option<&str>) 
 }
 
 #[test]
+fn a_token_whose_time_is_over_is_unknown_and_never_passed_on() {
+    let entered_at = |wall_ms| {
+        let settings = Settings { allow_direct_keys: true, ..Settings::default() };
+        let tokens = vec![TokenHash::of("new"), TokenHash::of("old").until(Some(500))];
+        let start = Snapshot::default().apply(Change::Settings(Arc::new(settings))).unwrap();
+        let world = start.apply(Change::PutVirtualKey(Arc::new(VirtualKey { tokens, ..key("a", "") }))).unwrap();
+        let now = Now { wall_ms, mono_ms: 0 };
+        ["new", "old"].map(|token| {
+            let entered = enter(&world, &sent(None, Some(token), None), Operation::ChatCompletion, now);
+            entered.map(|caller| caller.key.is_some()).map_err(|refusal| refusal.reason)
+        })
+    };
+    assert_eq!(entered_at(499), [Ok(true), Ok(true)]);
+    assert_eq!(entered_at(500), [Ok(true), Err(Reason::VirtualKeyNotFound)]);
+}
+
+#[test]
 fn a_known_key_opens_from_every_place_with_and_without_prefix() {
     assert_eq!(entered(Some("sk-bf-a"), None, None), Ok(Some("a".into())));
     assert_eq!(entered(None, Some("sk-bf-a"), None), Ok(Some("a".into())));

@@ -4,97 +4,102 @@
 mod budgets;
 mod keys;
 mod limits;
+mod one;
 mod prices;
 mod providers;
 mod reach;
 mod rules;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::list::AllowList;
 
+use super::entity::Kind;
 use super::nearest::hint;
 use super::path::Path;
 use super::problem::Log;
-use super::{File, LimitsShape, ProviderShape, Vocabulary};
+use super::world::{FileWorld, Ids, World};
+use super::{ClientShape, File, Vocabulary};
+
+pub(super) use one::check_one;
 
 /// Checks the whole file.
 pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
-    let known = Known::of(file);
-    providers::check(file, vocabulary, log);
+    let world = FileWorld::of(file);
+    let configs = file.governance.virtual_keys.iter().flat_map(|key| key.providers.iter().flatten());
+    let known = Known::of(&world, Ids::new(configs.filter_map(|config| config.id.as_deref())));
+    providers::check(file, &known, vocabulary, log);
     keys::check(file, &known, log);
     limits::check(file, &known, log);
     rules::check(file, &known, log);
     prices::check(file, &known, log);
     reach::check(file, log);
-    check_client(file, log);
+    check_client(&file.client, Path::Root.field("client"), log);
 }
 
-fn check_client(file: &File, log: &Log<'_>) {
-    if file.client.max_buffered_bytes < file.client.max_request_body_bytes {
-        let root = Path::Root;
-        let client = root.field("client");
-        log.error(client.field("max_buffered_bytes"), "smaller than one body may be (`max_request_body_size_mb`)");
+fn check_client(client: &ClientShape, path: Path<'_>, log: &Log<'_>) {
+    if client.max_buffered_bytes < client.max_request_body_bytes {
+        let message = "smaller than one body may be (`max_request_body_size_mb`)";
+        log.error(path.field("max_buffered_bytes"), message);
     }
 }
 
 /// What can be referred to.
 struct Known<'a> {
-    providers: HashMap<&'a str, &'a ProviderShape>,
-    provider_names: Vec<&'a str>,
-    virtual_keys: Ids<'a>,
-    teams: Ids<'a>,
-    customers: Ids<'a>,
-    budgets: Ids<'a>,
-    rate_limits: Ids<'a>,
-    provider_configs: Ids<'a>,
+    world: &'a dyn World,
+    virtual_keys: Refs<'a>,
+    teams: Refs<'a>,
+    customers: Refs<'a>,
+    budgets: Refs<'a>,
+    rate_limits: Refs<'a>,
+    provider_configs: Configs<'a>,
 }
 
-/// The ids of one kind of entry.
-struct Ids<'a> {
-    what: &'static str,
-    in_order: Vec<&'a str>,
-    set: HashSet<&'a str>,
+/// The entities of one kind.
+struct Refs<'a> {
+    kind: Kind,
+    world: &'a dyn World,
 }
 
-impl<'a> Ids<'a> {
-    fn new(what: &'static str, ids: impl Iterator<Item = &'a str>) -> Self {
-        let in_order: Vec<_> = ids.filter(|id| !id.is_empty()).collect();
-        let set = in_order.iter().copied().collect();
-        Self { what, in_order, set }
-    }
-
+impl Refs<'_> {
     /// Notes an error when there is no such id.
     fn expect(&self, id: Option<&str>, path: Path<'_>, log: &Log<'_>) {
-        if let Some(id) = id.filter(|id| !id.is_empty() && !self.set.contains(id)) {
-            log.error(path, format!("no {} has this id{}", self.what, hint(id, self.in_order.iter().copied())));
+        if let Some(id) = id.filter(|id| !id.is_empty() && !self.world.has(self.kind, id)) {
+            log.error(path, format!("no {} has this id{}", self.kind.label(), hint(id, self.world.ids(self.kind))));
+        }
+    }
+}
+
+/// The entries of `provider_configs` that have an id; only budgets of a file refer to them.
+struct Configs<'a>(Ids<'a>);
+
+impl Configs<'_> {
+    /// Notes an error when there is no such id.
+    fn expect(&self, id: Option<&str>, path: Path<'_>, log: &Log<'_>) {
+        if let Some(id) = id.filter(|id| !id.is_empty() && !self.0.contains(id)) {
+            log.error(path, format!("no provider config has this id{}", hint(id, self.0.in_order())));
         }
     }
 }
 
 impl<'a> Known<'a> {
-    fn of(file: &'a File) -> Self {
-        let governance = &file.governance;
-        let configs = governance.virtual_keys.iter().flat_map(|key| key.providers.iter().flatten());
-        let limits = || governance.entities().map(|entity| entity.limits);
-        let inline_budgets = limits().flat_map(LimitsShape::inline_budgets).filter_map(|budget| budget.id.as_deref());
-        let inline_limits = limits().filter_map(|limits| limits.rate_limit.as_ref()?.id.as_deref());
+    fn of(world: &'a dyn World, provider_configs: Ids<'a>) -> Self {
+        let refs = |kind| Refs { kind, world };
         Self {
-            providers: file.providers.iter().map(|provider| (provider.name.as_str(), provider)).collect(),
-            provider_names: file.providers.iter().map(|provider| provider.name.as_str()).collect(),
-            virtual_keys: Ids::new("virtual key", governance.virtual_keys.iter().map(|key| key.id.as_str())),
-            teams: Ids::new("team", governance.teams.iter().map(|team| team.id.as_str())),
-            customers: Ids::new("customer", governance.customers.iter().map(|customer| customer.id.as_str())),
-            budgets: Ids::new("budget", governance.budgets.iter().map(|budget| &*budget.id).chain(inline_budgets)),
-            rate_limits: Ids::new("rate limit", governance.rate_limits.iter().map(|one| &*one.id).chain(inline_limits)),
-            provider_configs: Ids::new("provider config", configs.filter_map(|config| config.id.as_deref())),
+            world,
+            virtual_keys: refs(Kind::VirtualKey),
+            teams: refs(Kind::Team),
+            customers: refs(Kind::Customer),
+            budgets: refs(Kind::Budget),
+            rate_limits: refs(Kind::RateLimit),
+            provider_configs: Configs(provider_configs),
         }
     }
 
     /// Notes a warning when no such provider is configured.
     fn expect_provider(&self, name: &str, path: Path<'_>, log: &Log<'_>) {
-        if !name.is_empty() && !self.providers.contains_key(name) {
-            let guess = super::nearest::nearest(name, self.provider_names.iter().copied());
+        if !name.is_empty() && !self.world.has(Kind::Provider, name) {
+            let guess = super::nearest::nearest(name, self.world.ids(Kind::Provider));
             let guess = guess.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             log.warning(path, format!("no provider of this name is configured, so nothing goes to it{guess}"));
         }
@@ -105,11 +110,10 @@ impl<'a> Known<'a> {
         if provider.is_empty() || credential.is_empty() {
             return;
         }
-        let Some(shape) = self.providers.get(provider) else {
+        let Some(names) = self.world.keys_of(provider) else {
             return log.warning(path, "its provider is not configured, so this key is not there yet");
         };
-        let names = shape.credentials.iter().map(|known| known.name.as_str());
-        if !names.clone().any(|name| name == credential) {
+        if !names.contains(&credential) {
             log.error(path, format!("provider `{provider}` has no key of this name{}", hint(credential, names)));
         }
     }

@@ -10,88 +10,116 @@ use crate::provider::{Credential, Secret};
 use crate::route::Weight;
 use crate::route::expr::Condition;
 use crate::route::rule::{Failures, Rule, RuleScope, RuleTarget};
-use crate::settings::{KeyRequirement, Settings};
+use crate::settings::{KeysSaid, Settings};
 use crate::snapshot::{Customer, Team};
 
 use super::{
-    CredentialShape, CustomerShape, File, FileLimits, Owner, ProviderConfigShape, ProviderShape, RuleShape, Scope,
-    TargetShape, TeamShape, Version, VirtualKeyShape,
+    AuthShape, ClientShape, CredentialShape, CustomerShape, File, PluginShape, ProviderConfigShape, ProviderShape,
+    RuleShape, Scope, TargetShape, TeamShape, Version, VirtualKeyShape,
 };
 
 impl File {
     /// The settings that decisions depend on.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let (key_requirement, key_requirement_reason) = self.key_requirement();
-        Settings {
-            key_prefix: self.client.virtual_key_prefix.clone(),
-            key_requirement,
-            key_requirement_reason,
-            allow_direct_keys: self.client.allow_direct_keys,
-            required_headers: self.client.required_headers.clone(),
-            default_max_output_tokens: self.client.default_max_output_tokens,
-            balance: self.client.balance,
-            stream_recovery: self.client.stream_recovery,
-            prompt_cache_affinity: self.client.prompt_cache_affinity,
-            chain_depth: self.client.chain_depth,
-            refuse_unpriced: self.client.refuse_unpriced,
-            min_clamped_tokens: self.client.min_clamped_tokens,
-        }
-    }
-
-    /// Whether a call needs a virtual key, and the setting that says so.
-    fn key_requirement(&self) -> (KeyRequirement, &'static str) {
-        let enforced = self.client.enforce_auth_on_inference;
-        let mandatory = self.is_vk_mandatory();
-        let auth = &self.governance.auth;
-        if auth.disable_auth_on_inference == Some(true) {
-            (KeyRequirement::Never, "governance.auth_config.disable_auth_on_inference is true")
-        } else if enforced == Some(true) {
-            (KeyRequirement::Always, "client.enforce_auth_on_inference is true")
-        } else if mandatory == Some(true) {
-            (KeyRequirement::Always, "is_vk_mandatory of the governance plugin is true")
-        } else if auth.is_enabled {
-            (KeyRequirement::Always, "governance.auth_config.is_enabled is true")
-        } else if enforced == Some(false) {
-            (KeyRequirement::Never, "client.enforce_auth_on_inference is false")
-        } else if mandatory == Some(false) {
-            (KeyRequirement::Never, "is_vk_mandatory of the governance plugin is false")
-        } else {
-            (KeyRequirement::WhenKeysExist, "no setting says otherwise")
-        }
-    }
-
-    /// What the governance plugin says; the stricter word if it stands twice.
-    fn is_vk_mandatory(&self) -> Option<bool> {
-        let said = self.plugins.iter().filter(|plugin| plugin.is_enabled);
-        said.filter_map(|plugin| plugin.is_vk_mandatory).max()
+        PluginShape::onto(&self.plugins, &self.governance.auth.onto(&self.client.onto(&Settings::default())))
     }
 }
 
-impl VirtualKeyShape {
-    /// The key as decisions see it. `token` is its `value`, or the one that was generated for it; `limits` are the file's.
+impl ClientShape {
+    /// The settings that decisions depend on. `keys` is what was said about keys, here and elsewhere.
+    fn settings(&self, keys: KeysSaid) -> Settings {
+        let (key_requirement, key_requirement_reason) = keys.requirement();
+        Settings {
+            keys_said: keys,
+            key_prefix: self.virtual_key_prefix.clone(),
+            key_requirement,
+            key_requirement_reason,
+            allow_direct_keys: self.allow_direct_keys,
+            required_headers: self.required_headers.clone(),
+            default_max_output_tokens: self.default_max_output_tokens,
+            balance: self.balance,
+            stream_recovery: self.stream_recovery,
+            prompt_cache_affinity: self.prompt_cache_affinity,
+            chain_depth: self.chain_depth,
+            refuse_unpriced: self.refuse_unpriced,
+            min_clamped_tokens: self.min_clamped_tokens,
+        }
+    }
+
+    /// The settings after this section was put in force: what the other sections said stays.
     #[must_use]
-    pub fn to_policy(&self, version: Version, token: &Secret, limits: &FileLimits<'_>) -> VirtualKey {
-        let absent_means_all = version == Version::V1 && self.providers.is_none();
+    pub fn onto(&self, settings: &Settings) -> Settings {
+        self.settings(KeysSaid { enforced: self.enforce_auth_on_inference, ..settings.keys_said })
+    }
+}
+
+impl AuthShape {
+    /// The settings after this section was put in force.
+    #[must_use]
+    pub fn onto(&self, settings: &Settings) -> Settings {
+        settings.with_keys_said(KeysSaid {
+            disabled: self.disable_auth_on_inference,
+            is_admin_enabled: self.is_enabled,
+            ..settings.keys_said
+        })
+    }
+}
+
+impl PluginShape {
+    /// The settings after these plugins were put in force.
+    #[must_use]
+    pub fn onto(plugins: &[Self], settings: &Settings) -> Settings {
+        settings.with_keys_said(KeysSaid { mandatory: is_vk_mandatory(plugins), ..settings.keys_said })
+    }
+}
+
+/// What the governance plugin says; the stricter word if it stands twice.
+fn is_vk_mandatory(plugins: &[PluginShape]) -> Option<bool> {
+    plugins.iter().filter(|plugin| plugin.is_enabled).filter_map(|plugin| plugin.is_vk_mandatory).max()
+}
+
+impl VirtualKeyShape {
+    /// Whether providers that it does not list are allowed too.
+    pub(super) fn allows_unlisted(&self, version: Version) -> bool {
+        self.allow_all_providers.unwrap_or(version == Version::V1 && self.providers.is_none())
+    }
+
+    /// The hashes of the tokens that open it; none where one is still to be generated.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenHash> {
+        let written = self.value.iter().map(|token| TokenHash::of(token.reveal()));
+        let mut tokens: Vec<_> = written.collect();
+        for stored in &self.hashes {
+            if !tokens.contains(stored) {
+                tokens.push(*stored);
+            }
+        }
+        tokens
+    }
+
+    /// The key as decisions see it. The shape is in the normal form.
+    #[must_use]
+    pub fn to_policy(&self) -> VirtualKey {
         VirtualKey {
             id: self.id.clone(),
             name: self.name.clone(),
-            tokens: vec![TokenHash::of(token.reveal())],
+            tokens: self.tokens(),
             is_active: self.is_active,
             expires_at_ms: self.expires_at_ms,
             team: self.team.clone(),
             customer: self.customer.clone(),
-            providers: self.providers.iter().flatten().map(|config| config.to_policy(self, limits)).collect(),
-            unlisted_providers: self.allow_all_providers.unwrap_or(absent_means_all),
+            providers: self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect(),
+            unlisted_providers: self.allows_unlisted(Version::V2),
             operations: self.operations,
             balance: self.balance,
-            limits: limits.of(Owner::VirtualKey(self.id.as_str())),
+            limits: self.limits.to_policy(),
         }
     }
 }
 
 impl ProviderConfigShape {
-    fn to_policy(&self, key: &VirtualKeyShape, limits: &FileLimits<'_>) -> ProviderAccess {
+    fn to_policy(&self) -> ProviderAccess {
         ProviderAccess {
             id: self.id.clone(),
             provider: self.provider.clone(),
@@ -99,30 +127,25 @@ impl ProviderConfigShape {
             denied_models: self.denied_models.clone(),
             credentials: self.credentials.clone(),
             weight: self.weight,
-            limits: limits.of(Owner::of_config(key, self)),
+            limits: self.limits.to_policy(),
         }
     }
 }
 
 impl TeamShape {
-    /// The team as decisions see it. `limits` are the file's.
+    /// The team as decisions see it. The shape is in the normal form.
     #[must_use]
-    pub fn to_policy(&self, limits: &FileLimits<'_>) -> Team {
-        Team {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            customer: self.customer.clone(),
-            limits: limits.of(Owner::Team(self.id.as_str())),
-        }
+    pub fn to_policy(&self) -> Team {
+        let limits = self.limits.to_policy();
+        Team { id: self.id.clone(), name: self.name.clone(), customer: self.customer.clone(), limits }
     }
 }
 
 impl CustomerShape {
-    /// The customer as decisions see it. `limits` are the file's.
+    /// The customer as decisions see it. The shape is in the normal form.
     #[must_use]
-    pub fn to_policy(&self, limits: &FileLimits<'_>) -> Customer {
-        let limits = limits.of(Owner::Customer(self.id.as_str()));
-        Customer { id: self.id.clone(), name: self.name.clone(), limits }
+    pub fn to_policy(&self) -> Customer {
+        Customer { id: self.id.clone(), name: self.name.clone(), limits: self.limits.to_policy() }
     }
 }
 

@@ -11,6 +11,16 @@ pub(super) fn resolve(document: &Json, env: &dyn Fn(&str) -> Option<String>, log
     resolve_at(document, Path::Root, env, log)
 }
 
+/// Whether anything is to be resolved.
+pub(super) fn has_reference(json: &Json) -> bool {
+    match json {
+        Json::Text(written) => variable(&written.text).is_some(),
+        Json::List(items) => items.iter().any(has_reference),
+        Json::Object(entries) => entries.iter().any(|(_, value)| has_reference(value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Nothing => false,
+    }
+}
+
 fn resolve_at(json: &Json, path: Path<'_>, env: &dyn Fn(&str) -> Option<String>, log: &Log<'_>) -> Json {
     match json {
         Json::Text(written) => match variable(&written.text) {

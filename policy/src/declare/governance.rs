@@ -1,17 +1,19 @@
 //! The `governance` section: who may call, and how teams and customers hang together.
 
 use crate::id::{CustomerId, ProviderName, TeamId, VirtualKeyId};
+use crate::key::TokenHash;
 use crate::list::AllowList;
 use crate::provider::Secret;
 use crate::request::OperationSet;
 use crate::route::Weight;
 use crate::route::balance::Balance;
 
+use super::json::Json;
 use super::limits::{BudgetShape, LimitsShape, ModelConfigShape, ProviderLimitsShape, RateLimitShape};
-use super::node::{Node, Read};
+use super::node::{Fields, Node, Read};
 use super::prices::PriceOverrideShape;
 use super::rules::{RuleShape, rules};
-use super::scalar::{any_text, balance, header_secret, moment_ms, text_or_whole};
+use super::scalar::{any_text, balance, header_secret, moment_ms, text_or_whole, whole};
 
 /// The `governance` section.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct VirtualKeyShape {
     pub description: Option<Box<str>>,
     /// `value`: the token; `None`: one is to be generated.
     pub value: Option<Secret>,
+    /// `value_hash` and `value_hashes` of the stored form: the tokens' hashes, in their place or beside it.
+    pub hashes: Vec<TokenHash>,
     /// `is_active`
     pub is_active: bool,
     /// `expires_at`, in milliseconds since 1970.
@@ -166,6 +170,7 @@ impl Read for VirtualKeyShape {
             name: fields.required("name"),
             description: fields.with("description", any_text),
             value: fields.with("value", header_secret),
+            hashes: if fields.is_normal() { hashes(fields) } else { Vec::new() },
             is_active: fields.or("is_active", true),
             expires_at_ms: fields.with("expires_at", moment_ms),
             team: fields.optional("team_id"),
@@ -178,6 +183,36 @@ impl Read for VirtualKeyShape {
             balance: fields.with("load_balancing", balance).flatten(),
         })
     }
+}
+
+/// The hashes of a stored key: one, or several with the moments at which they end.
+fn hashes(fields: &mut Fields<'_>) -> Vec<TokenHash> {
+    let one = fields.with("value_hash", hash);
+    let several = fields.with("value_hashes", |node| node.list(hash)).unwrap_or_default();
+    one.into_iter().chain(several).flatten().collect()
+}
+
+/// A hash, or an object with one and the moment at which it ends.
+fn hash(node: Node<'_>) -> Option<TokenHash> {
+    if !matches!(node.json, Json::Object(_)) {
+        return hex_hash(node);
+    }
+    node.object(|fields| {
+        let hash = fields.with("value_hash", hex_hash);
+        if hash.is_none() {
+            node.log.error(node.path.field("value_hash"), "required, but missing");
+        }
+        let end = fields.with("expires_at_ms", |node| whole(node, &(0..=u64::MAX)));
+        hash.flatten().map(|hash| hash.until(end))
+    })
+}
+
+fn hex_hash(node: Node<'_>) -> Option<TokenHash> {
+    let hash = node.json.as_text().and_then(TokenHash::from_hex);
+    if hash.is_none() {
+        node.log.error_about_secret(node.path, "expected a SHA-256 as 64 hexadecimal digits");
+    }
+    hash
 }
 
 impl Read for ProviderConfigShape {

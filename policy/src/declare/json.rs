@@ -1,8 +1,12 @@
 //! A JSON document as written: fields in their order, also those written twice, numbers as decimal text.
 
+mod write;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::problem::Problem;
 
 /// One JSON value.
 #[derive(Clone, Debug)]
@@ -30,6 +34,17 @@ pub(super) struct Text {
     pub(super) text: Box<str>,
     /// The `env.NAME` that stands in the file instead of it. Problems show this, never the variable's value.
     pub(super) reference: Option<Box<str>>,
+}
+
+/// Parses a text; what is no JSON is one problem of the whole document.
+pub(super) fn parse(text: &str) -> Result<Json, Vec<Problem>> {
+    serde_json::from_str(text).map_err(|error| {
+        let message = match error.classify() {
+            serde_json::error::Category::Eof => format!("not JSON: ends too early, at line {}", error.line()),
+            _ => format!("not JSON: {error}"),
+        };
+        vec![Problem::of_document(message)]
+    })
 }
 
 impl Json {

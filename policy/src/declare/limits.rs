@@ -91,12 +91,12 @@ pub struct InlineRateLimit {
     pub terms: RateTerms,
 }
 
-/// What stands on an entity about its limits.
-#[derive(Clone, Debug)]
+/// What stands on an entity about its limits. In the normal form just `budget_ids` and `rate_limit_id`.
+#[derive(Clone, Debug, Default)]
 pub struct LimitsShape {
     /// `budget_id`
     pub budget_id: Option<Box<str>>,
-    /// `budget_ids`, which only models have.
+    /// `budget_ids`
     pub budget_ids: Vec<Box<str>>,
     /// `budget`
     pub budget: Option<InlineBudget>,
@@ -174,13 +174,20 @@ impl RateTerms {
 impl LimitsShape {
     /// Reads the fields that each entity with limits has.
     pub(super) fn of(fields: &mut Fields<'_>) -> Self {
+        let named = Self {
+            budget_ids: fields.list("budget_ids"),
+            rate_limit_id: fields.optional("rate_limit_id"),
+            ..Self::default()
+        };
+        if fields.is_normal() {
+            return named;
+        }
         Self {
             budget_id: fields.optional("budget_id"),
-            budget_ids: Vec::new(),
             budget: fields.optional("budget"),
             budgets: fields.list("budgets"),
-            rate_limit_id: fields.optional("rate_limit_id"),
             rate_limit: fields.optional("rate_limit"),
+            ..named
         }
     }
 
@@ -203,13 +210,19 @@ impl LimitsShape {
 
 impl Read for BudgetShape {
     fn read(node: Node<'_>) -> Self {
-        node.object(|fields| Self {
-            id: fields.required("id"),
-            terms: BudgetTerms::of(fields),
-            virtual_key: fields.optional("virtual_key_id"),
-            provider_config: fields.with("provider_config_id", text_or_whole),
-            team: fields.optional("team_id"),
-            customer: fields.optional("customer_id"),
+        node.object(|fields| {
+            let (id, terms) = (fields.required("id"), BudgetTerms::of(fields));
+            if fields.is_normal() {
+                return Self { id, terms, virtual_key: None, provider_config: None, team: None, customer: None };
+            }
+            Self {
+                id,
+                terms,
+                virtual_key: fields.optional("virtual_key_id"),
+                provider_config: fields.with("provider_config_id", text_or_whole),
+                team: fields.optional("team_id"),
+                customer: fields.optional("customer_id"),
+            }
         })
     }
 }
@@ -238,7 +251,7 @@ impl Read for ModelConfigShape {
             id: fields.required("id"),
             model: fields.required("model_name"),
             provider: fields.optional("provider"),
-            limits: LimitsShape { budget_ids: fields.list("budget_ids"), ..LimitsShape::of(fields) },
+            limits: LimitsShape::of(fields),
         })
     }
 }

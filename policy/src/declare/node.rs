@@ -178,6 +178,11 @@ impl<'a> Fields<'a> {
         first.or(second)
     }
 
+    /// Whether the document is an entity in the normal form.
+    pub(super) fn is_normal(&self) -> bool {
+        self.node.log.is_normal()
+    }
+
     /// Whether a field of such a name is there, known or not.
     pub(super) fn any(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
         self.entries.iter().any(|(name, _)| is_wanted(name))
@@ -196,7 +201,7 @@ impl<'a> Fields<'a> {
             if self.entries.iter().take(place).any(|(earlier, _)| earlier == name) {
                 log.error_about_secret(path.field(name), "this field stands here twice");
             } else if !self.known.contains(&&**name) {
-                let later = not_yet::fields_of(path);
+                let later = not_yet::fields_of(log.kind(), path);
                 if !later.contains(&&**name) {
                     let known = self.known.iter().copied().chain(later.iter().copied());
                     log.error_about_secret(path.field(name), format!("unknown field{}", hint(name, known)));

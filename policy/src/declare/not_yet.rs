@@ -1,6 +1,7 @@
 //! What is read and checked, but not built yet. One table names it all; a configuration that asks for it is refused.
 
 use super::Vocabulary;
+use super::entity::Kind;
 use super::json::Json;
 use super::operations;
 use super::path::{Path, Step};
@@ -131,12 +132,19 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
 ];
 
 impl NotYet {
-    fn steps(&self) -> impl Iterator<Item = Want> + use<> {
-        self.path.split('.').flat_map(|part| {
+    /// The steps from the document to it. `None`: it is not in a document of this kind.
+    fn steps(&self, kind: Option<Kind>) -> Option<impl Iterator<Item = Want> + use<>> {
+        let rest = kind.map_or(Some(self.path), |kind| self.path.strip_prefix(kind.place()));
+        let rest = rest.filter(|rest| kind.is_none() || rest.is_empty() || rest.starts_with(['.', '[']))?;
+        Some(rest.split('.').flat_map(|part| {
             let (name, is_list) = part.strip_suffix("[]").map_or((part, false), |name| (name, true));
-            let field = if name == "*" { Want::AnyField } else { Want::Field(name) };
-            [Some(field), is_list.then_some(Want::Item)].into_iter().flatten()
-        })
+            let field = match name {
+                "" => None,
+                "*" => Some(Want::AnyField),
+                name => Some(Want::Field(name)),
+            };
+            [field, is_list.then_some(Want::Item)].into_iter().flatten()
+        }))
     }
 }
 
@@ -147,11 +155,11 @@ enum Want {
     Item,
 }
 
-/// The names that the table knows in the object at `path`.
-pub(super) fn fields_of(path: Path<'_>) -> Vec<&'static str> {
+/// The names that the table knows in the object at `path` of a document of a kind.
+pub(super) fn fields_of(kind: Option<Kind>, path: Path<'_>) -> Vec<&'static str> {
     let here = path.steps();
     let name_in_here = |row: &NotYet| {
-        let mut wanted = row.steps();
+        let mut wanted = row.steps(kind)?;
         let leads_here = here.iter().all(|step| match (wanted.next(), step) {
             (Some(Want::Field(name)), Step::Field(field)) => name == *field,
             (Some(Want::AnyField), Step::Field(_)) | (Some(Want::Item), Step::Item(_)) => true,
@@ -165,12 +173,14 @@ pub(super) fn fields_of(path: Path<'_>) -> Vec<&'static str> {
     NOT_SUPPORTED_YET.iter().filter_map(name_in_here).collect()
 }
 
-/// Notes all of the document that asks for what is not built.
-pub(super) fn check(document: &Json, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
+/// Notes all of the document that asks for what is not built. `id` is the entity's, if the document is one.
+pub(super) fn check(document: &Json, id: &str, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     for row in NOT_SUPPORTED_YET {
-        let steps: Vec<_> = row.steps().collect();
+        let Some(steps) = row.steps(log.kind()) else { continue };
+        let steps: Vec<_> = steps.collect();
         let ask = |json: &Json, path: Path<'_>| {
-            if row.when.holds(json, path, vocabulary) {
+            let name = if let Path::Field(_, name) = path { name } else { id };
+            if row.when.holds(json, name, vocabulary) {
                 log.not_yet(path, row.what);
             }
         };
@@ -201,7 +211,8 @@ fn visit(json: &Json, path: Path<'_>, steps: &[Want], ask: &dyn Fn(&Json, Path<'
 }
 
 impl When {
-    fn holds(self, json: &Json, path: Path<'_>, vocabulary: &Vocabulary<'_>) -> bool {
+    /// `name` is that of the field.
+    fn holds(self, json: &Json, name: &str, vocabulary: &Vocabulary<'_>) -> bool {
         let text = json.as_text().unwrap_or_default();
         let is_later = |vendor: &str| vocabulary.vendors_later.contains(&vendor);
         match self {
@@ -213,10 +224,7 @@ impl When {
                     |items: &Vec<Json>| items.len() == 1 && items.iter().all(|item| item.as_text() == Some("*"));
                 is_filled(json) && !matches!(json, Json::List(items) if is_star(items))
             }
-            Self::ProviderOfLaterVendor => match path {
-                Path::Field(_, name) => is_later(name) && json.field("custom_provider_config").is_none(),
-                _ => false,
-            },
+            Self::ProviderOfLaterVendor => is_later(name) && json.field("custom_provider_config").is_none(),
             Self::LaterVendor => is_later(text),
             Self::LaterOperation => operations::is_later(text),
             Self::LaterFlags => has_later_flags(json),

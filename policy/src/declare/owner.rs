@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::entity::Shape;
 use super::path::Path;
 use super::{
     BudgetShape, GovernanceShape, InlineBudget, InlineRateLimit, LimitsShape, ModelConfigShape, ProviderConfigShape,
@@ -99,8 +100,8 @@ pub(super) struct Entity<'a> {
 /// The place of an [`Entity`].
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    list: &'static str,
-    index: usize,
+    /// The list of the file, and where in it. `None`: the entity is the document.
+    item: Option<(&'static str, usize)>,
     config: Option<usize>,
 }
 
@@ -109,8 +110,9 @@ impl Place {
     pub(super) fn show<T>(self, then: impl FnOnce(Path<'_>) -> T) -> T {
         let root = Path::Root;
         let governance = root.field("governance");
-        let list = governance.field(self.list);
-        let item = list.item(self.index);
+        let (list, index) = self.item.unwrap_or_default();
+        let list = governance.field(list);
+        let item = if self.item.is_some() { list.item(index) } else { root };
         match self.config {
             None => then(item),
             Some(config) => {
@@ -184,8 +186,22 @@ impl<'a> Entity<'a> {
     }
 }
 
+/// What of an entity that stands alone can have limits: itself, and the configs of a key.
+pub(super) fn owners_of(shape: &Shape) -> Vec<Entity<'_>> {
+    let place = Place { item: None, config: None };
+    let (owner, limits) = match shape {
+        Shape::VirtualKey(key) => return with_configs(key, place).collect(),
+        Shape::Team(team) => (Owner::Team(team.id.as_str()), &team.limits),
+        Shape::Customer(customer) => (Owner::Customer(customer.id.as_str()), &customer.limits),
+        Shape::ModelConfig(config) => (config.owner(), &config.limits),
+        Shape::ProviderLimits(one) => (Owner::Provider(one.name.as_str()), &one.limits),
+        _ => return Vec::new(),
+    };
+    vec![Entity::new(owner, limits, place)]
+}
+
 fn places(list: &'static str) -> impl Iterator<Item = Place> {
-    (0..).map(move |index| Place { list, index, config: None })
+    (0..).map(move |index| Place { item: Some((list, index)), config: None })
 }
 
 /// A key and its `provider_configs`, which follow the calendar if the key does.

@@ -15,6 +15,7 @@ use super::json::Json;
 use super::nearest::hint;
 use super::node::{Node, Read};
 use super::scalar::one_of;
+use super::world::{FileWorld, World, providers_with_key};
 
 /// Where the price list comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -235,20 +236,28 @@ impl File {
     /// The overrides of prices as decisions see them.
     #[must_use]
     pub fn price_overrides(&self) -> Vec<PriceOverride> {
-        let shapes = self.governance.price_overrides.iter().zip(0_u32..);
-        shapes.filter_map(|(shape, order)| shape.to_policy(self, order)).collect()
+        self.overrides().zip(0_u32..).filter_map(|(shape, order)| shape.to_policy(order)).collect()
     }
 
-    /// The configured providers that have a key of this name.
-    pub(super) fn providers_with_key<'a>(&'a self, name: &'a CredentialName) -> impl Iterator<Item = &'a ProviderName> {
-        let has_it = move |provider: &&super::ProviderShape| provider.credentials.iter().any(|key| key.name == *name);
-        self.providers.iter().filter(has_it).map(|provider| &provider.name)
+    /// The overrides, each with the provider of the key that it names.
+    pub(super) fn overrides(&self) -> impl Iterator<Item = PriceOverrideShape> {
+        let world = FileWorld::of(self);
+        self.governance.price_overrides.iter().map(move |shape| shape.clone().with_provider(&world))
     }
 }
 
 impl PriceOverrideShape {
-    /// `None` where what it is about is not there, which is an error in the file.
-    fn to_policy(&self, file: &File, order: u32) -> Option<PriceOverride> {
+    /// The override with the provider of the key that it names.
+    pub(super) fn with_provider(mut self, world: &dyn World) -> Self {
+        if let (None, Some(credential)) = (&self.provider, &self.credential) {
+            self.provider = providers_with_key(world, credential.as_str()).first().map(|name| (*name).into());
+        }
+        self
+    }
+
+    /// The override as decisions see it, if it says its provider. `None` where what it is about is not there, which is an error.
+    #[must_use]
+    pub fn to_policy(&self, order: u32) -> Option<PriceOverride> {
         let pattern = match self.pattern.strip_suffix('*').filter(|_| self.is_wildcard == Some(true)) {
             Some(start) => ModelPattern::prefix(start),
             None => ModelPattern::Exact(self.pattern.clone()),
@@ -256,7 +265,7 @@ impl PriceOverrideShape {
         Some(PriceOverride {
             id: (*self.id).into(),
             name: self.name.clone(),
-            scope: self.to_scope(file)?,
+            scope: self.to_scope()?,
             pattern,
             operations: self.operations,
             order,
@@ -264,13 +273,9 @@ impl PriceOverrideShape {
         })
     }
 
-    fn to_scope(&self, file: &File) -> Option<PriceScope> {
+    fn to_scope(&self) -> Option<PriceScope> {
         let key = || self.virtual_key.clone();
-        let credential = || {
-            let name = self.credential.clone()?;
-            let provider = self.provider.clone().or_else(|| file.providers_with_key(&name).next().cloned())?;
-            Some((provider, name))
-        };
+        let credential = || Some((self.provider.clone()?, self.credential.clone()?));
         Some(match self.scope? {
             PriceScopeKind::VirtualKeyProviderKey => {
                 let (provider, name) = credential()?;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use super::entity::Kind;
 use super::json::Json;
 use super::path::Path;
 
@@ -57,6 +58,8 @@ impl fmt::Display for Problem {
 /// Collects the problems of one document.
 pub(super) struct Log<'a> {
     document: &'a Json,
+    /// What the document is; `None`: a whole file.
+    kind: Option<Kind>,
     found: RefCell<Vec<(Vec<usize>, Problem)>>,
     /// The names of all fields that were looked for, so that a test can compare them with the documentation.
     #[cfg(test)]
@@ -68,10 +71,26 @@ impl<'a> Log<'a> {
     pub(super) fn new(document: &'a Json) -> Self {
         Self {
             document,
+            kind: None,
             found: RefCell::default(),
             #[cfg(test)]
             looked_for: RefCell::default(),
         }
+    }
+
+    /// An empty log for the document of one entity.
+    pub(super) fn of_entity(document: &'a Json, kind: Kind) -> Self {
+        Self { kind: Some(kind), ..Self::new(document) }
+    }
+
+    /// What the document is; `None`: a whole file.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
+    /// Whether the document is an entity in the normal form.
+    pub(super) fn is_normal(&self) -> bool {
+        self.kind.is_some()
     }
 
     /// The same log, going on with another form of the same document.

@@ -85,15 +85,14 @@ impl ProviderShape {
 
 /// Reads `providers`, in the order of the file.
 pub(super) fn providers(node: Node<'_>) -> Vec<ProviderShape> {
-    node.map(|name, node| {
-        if name.is_empty() || name.contains('/') {
-            node.log.error_about_secret(node.path, "a provider's name must not be empty and must not contain `/`");
-        }
-        provider(name, node)
-    })
+    node.map(provider)
 }
 
-fn provider(name: &str, node: Node<'_>) -> ProviderShape {
+/// Reads one of them.
+pub(super) fn provider(name: &str, node: Node<'_>) -> ProviderShape {
+    if name.is_empty() || name.contains('/') {
+        node.log.error_about_secret(node.path, "a provider's name must not be empty and must not contain `/`");
+    }
     node.object(|fields| {
         for flag in ["send_back_raw_request", "send_back_raw_response"] {
             fields.optional::<bool>(flag);

@@ -1,9 +1,11 @@
 //! Tests of the configuration as a whole; each part has its own file.
 
+use super::entity::Shape;
 use super::*;
 
 mod compile;
 mod documented;
+mod entities;
 mod environment;
 mod examples;
 mod limits;
@@ -70,6 +72,24 @@ fn warnings(problems: &[String]) -> Vec<&str> {
 
 fn later(problems: &[String]) -> Vec<&str> {
     problems.iter().filter_map(|line| line.strip_prefix(LATER)).collect()
+}
+
+/// An entity of a file in the normal form, as decisions see it.
+fn normal<T>(file: &File, id: &str, of: impl Fn(&Shape) -> Option<T>) -> T {
+    let found = file.entities().into_iter().find_map(|one| (one.shape.id() == id).then(|| of(&one.shape)).flatten());
+    found.unwrap_or_else(|| panic!("no {id}"))
+}
+
+fn normal_key(file: &File, id: &str) -> crate::key::VirtualKey {
+    normal(file, id, |shape| if let Shape::VirtualKey(key) = shape { Some(key.to_policy()) } else { None })
+}
+
+fn normal_team(file: &File, id: &str) -> crate::snapshot::Team {
+    normal(file, id, |shape| if let Shape::Team(team) = shape { Some(team.to_policy()) } else { None })
+}
+
+fn normal_customer(file: &File, id: &str) -> crate::snapshot::Customer {
+    normal(file, id, |shape| if let Shape::Customer(one) = shape { Some(one.to_policy()) } else { None })
 }
 
 /// A file with one virtual key, to which `fields` are added.

@@ -1,7 +1,8 @@
 //! The journal in files: attempts are written by who makes them, their ends by the writer.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -22,6 +23,8 @@ const MAX_TROUBLE: usize = 100;
 #[derive(Debug)]
 pub struct FileJournal {
     segment: Mutex<Segment>,
+    /// Nothing more is opened. Written and read while the segment is held.
+    is_ending: AtomicBool,
     closes: Mutex<Vec<Closed>>,
     trouble: Mutex<Vec<String>>,
     pub(crate) bell: Bell,
@@ -75,6 +78,7 @@ impl FileJournal {
     pub(crate) fn new(segment: Segment) -> Self {
         Self {
             segment: Mutex::new(segment),
+            is_ending: AtomicBool::default(),
             closes: Mutex::default(),
             trouble: Mutex::default(),
             bell: Bell::default(),
@@ -105,6 +109,17 @@ impl FileJournal {
     /// The segment under way. Nobody writes while this is held.
     pub(crate) fn segment(&self) -> MutexGuard<'_, Segment> {
         self.segment.lock()
+    }
+
+    /// Lets nothing more be opened; ends of what was opened are still taken.
+    pub(crate) fn open_no_more(&self) {
+        let _segment = self.segment();
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no end waits to be taken.
+    pub(crate) fn has_no_closes(&self) -> bool {
+        self.closes.lock().is_empty()
     }
 
     /// Moves the ends that are not written yet behind those that are there.
@@ -140,7 +155,11 @@ impl Journal for FileJournal {
         let result = BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             record::write_opened(buffer, opened)?;
-            self.segment.lock().append(buffer)
+            let mut segment = self.segment();
+            if self.is_ending.load(Ordering::Relaxed) {
+                return Err(io::Error::other("the journal is being closed"));
+            }
+            segment.append(buffer)
         });
         let count = if result.is_ok() { &self.counts.opens } else { &self.counts.failures };
         count.fetch_add(1, Ordering::SeqCst);

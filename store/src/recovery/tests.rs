@@ -21,7 +21,7 @@ fn a_crash_between_the_commit_and_the_end_of_the_segment_counts_nothing_twice() 
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
     world.open_attempt(2, &[("b", 50)]);
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     let files = world.segments();
     world.bookkeeper.fold().unwrap();
     for (path, bytes) in files {
@@ -40,7 +40,7 @@ fn a_segment_that_is_folded_and_not_deleted_yet_is_not_read_twice() {
     let mut world = World::open(folder.path());
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     let files = world.segments();
     world.bookkeeper.fold().unwrap();
     files.into_iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
@@ -55,7 +55,7 @@ fn an_end_in_a_later_segment_is_read_after_its_beginning() {
     let _lock = world.lock_database();
     assert!(world.bookkeeper.fold().is_err());
     world.close_attempt(1, charged(20));
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     assert_eq!(world.segments().len(), 2);
     let reading = crate::read(folder.path()).unwrap();
     assert_eq!((spent(&reading.state, "b"), reading.held), (20, vec![]));
@@ -67,7 +67,7 @@ fn a_crash_before_the_commit_loses_nothing() {
     let mut world = World::open(folder.path());
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     let lock = world.lock_database();
     assert!(world.bookkeeper.fold().is_err(), "the segment was ended, but could not be folded");
     drop(lock);
@@ -84,7 +84,7 @@ fn what_had_ended_as_abandoned_was_not_in_flight() {
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, Outcome::Abandoned);
     world.open_attempt(2, &[("b", 7)]);
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     let (_, state) = world.crash();
     assert_eq!((spent(&state, "b"), state.abandoned), (57, Abandoned { attempts: 1, nano: 7 }));
 }
@@ -99,7 +99,7 @@ fn a_fold_that_failed_is_made_up_for() {
     assert!(world.bookkeeper.fold().is_err());
     world.open_attempt(2, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.write_closes().unwrap();
+    world.bookkeeper.pen().write_closes().unwrap();
     assert_eq!(world.segments().len(), 2, "while one waits, the next goes on");
     drop(lock);
     world.bookkeeper.flush().unwrap();
@@ -118,9 +118,9 @@ fn a_segment_does_not_grow_for_ever_while_another_waits() {
     for number in 1..200 {
         world.open_attempt(number, &[(&long, 1)]);
     }
-    assert!(world.bookkeeper.is_segment_full());
+    assert!(world.bookkeeper.pen().is_segment_full());
     assert!(world.bookkeeper.fold().is_err());
-    assert_eq!((world.segments().len(), world.bookkeeper.is_segment_full()), (3, false));
+    assert_eq!((world.segments().len(), world.bookkeeper.pen().is_segment_full()), (3, false));
     drop(lock);
     world.bookkeeper.flush().unwrap();
     assert_eq!(world.crash().1.abandoned.attempts, 200);
@@ -258,7 +258,7 @@ fn a_torn_segment_is_replaced_and_what_it_held_counts() {
     let journal = std::sync::Arc::clone(world.bookkeeper.journal());
     assert!(world.try_open_attempt(2, &[("b", 10)]).is_err());
     assert_eq!(journal.statistics().failures, 1);
-    world.bookkeeper.mend().unwrap();
+    world.bookkeeper.pen().mend().unwrap();
     world.open_attempt(3, &[("b", 100)]);
     world.bookkeeper.flush().unwrap();
     assert_eq!(journal.statistics().bytes_set_aside, 0, "what we know of is no damage");
@@ -274,10 +274,10 @@ fn ends_that_cannot_be_written_wait_and_count_once() {
         world.close_attempt(number, charged(1));
     }
     world.tear_segment();
-    assert!(world.bookkeeper.write_closes().is_err());
+    assert!(world.bookkeeper.pen().write_closes().is_err());
     world.close_attempt(999, Outcome::Unsent);
     assert_eq!(world.bookkeeper.journal().statistics().closes_waiting, 1001);
-    world.bookkeeper.mend().unwrap();
+    world.bookkeeper.pen().mend().unwrap();
     world.bookkeeper.flush().unwrap();
     let statistics = world.bookkeeper.journal().statistics();
     assert_eq!((statistics.closes_waiting, statistics.strays), (0, 1));
@@ -299,6 +299,64 @@ fn nothing_is_written_once_nobody_would_fold_it() {
         entries: &[],
     };
     assert!(journal.open(&opened).is_err());
+}
+
+#[test]
+fn ends_are_taken_for_as_long_as_the_last_ones_are_written_and_nothing_is_opened_meanwhile() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.open_attempt(1, &[("b", 50)]);
+    world.open_attempt(2, &[("b", 50)]);
+    world.bookkeeper.journal().open_no_more();
+    assert!(world.try_open_attempt(3, &[("b", 50)]).is_err());
+    world.close_attempt(1, charged(20));
+    world.bookkeeper.close().unwrap();
+    // Too late: the next process cannot know of it.
+    world.close_attempt(2, charged(20));
+    let (_, state) = world.crash();
+    assert_eq!((spent(&state, "b"), state.abandoned.attempts), (70, 1));
+}
+
+#[test]
+fn of_calls_that_end_while_the_store_is_closed_those_alone_are_abandoned_that_had_not_ended() {
+    for _ in 0..20 {
+        let folder = scratch();
+        let (store, state) = crate::Store::open(folder.path(), world::NOW).unwrap();
+        let journal = store.journal();
+        let run = state.run;
+        let (mut opened, mut ended) = (0, 0);
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(|| {
+                for number in 1.. {
+                    let attempt = crate::AttemptId { run, number };
+                    let entries = [crate::Entry {
+                        kind: crate::Kind::Budget,
+                        id: "b",
+                        start_ms: world::WINDOW,
+                        length_ms: 0,
+                        amount: 50,
+                    }];
+                    let opening =
+                        crate::Opened { attempt, at_ms: 0, key: "", provider: "p", model: "m", entries: &entries };
+                    if journal.open(&opening).is_err() {
+                        return number - 1;
+                    }
+                    journal.close(crate::Closed { attempt, at_ms: 0, outcome: charged(20) });
+                }
+                0
+            });
+            while journal.statistics().opens < 50 {
+                std::thread::yield_now();
+            }
+            store.close().unwrap();
+            opened = calling.join().unwrap();
+            ended = journal.statistics().closes_waiting;
+        });
+        let (_, state) = World::recover(folder.path());
+        // One caller: its last call may have ended too late, no other.
+        assert!(state.abandoned.attempts <= 1 && ended == state.abandoned.attempts, "{ended}: {:?}", state.abandoned);
+        assert_eq!(spent(&state, "b"), 20 * opened + 30 * state.abandoned.attempts);
+    }
 }
 
 #[test]

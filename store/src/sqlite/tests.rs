@@ -3,19 +3,55 @@ use std::fs;
 use tempfile::tempdir;
 
 use super::*;
+use crate::migrations::check_folder;
 
 #[test]
 fn every_migration_in_the_folder_is_run() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names.len(), schema::MIGRATIONS.len());
-    for (number, (name, migration)) in (1..).zip(names.iter().zip(schema::MIGRATIONS)) {
-        let name = name.to_str().unwrap();
-        assert!(name.starts_with(&format!("{number:04}_")), "{name}");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite").join(name);
-        assert_eq!(fs::read_to_string(path).unwrap(), migration, "{name}");
-    }
+    check_folder("sqlite", &schema::MIGRATIONS);
+}
+
+#[test]
+fn a_migration_that_fails_half_way_leaves_the_old_version_usable() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let mut sqlite = Sqlite::open(&path).unwrap();
+    let mut known = schema::MIGRATIONS.to_vec();
+    known.push("CREATE TABLE half (x INTEGER) STRICT; INSERT INTO half VALUES ('no number')");
+    let error = schema::migrate_by(&mut sqlite.connection, &known).unwrap_err();
+    assert!(error.to_string().contains("cannot store TEXT value in INTEGER column"), "{error}");
+    drop(sqlite);
+    let mut sqlite = Sqlite::open(&path).unwrap();
+    assert!(sqlite.connection.prepare("SELECT * FROM half").is_err(), "nothing of it is there");
+    // Mended, it is run.
+    *known.last_mut().unwrap() = "CREATE TABLE half (x INTEGER) STRICT";
+    schema::migrate_by(&mut sqlite.connection, &known).unwrap();
+    sqlite.connection.prepare("SELECT x FROM half").unwrap();
+}
+
+#[test]
+fn a_migration_that_was_run_with_another_text_is_told() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let sqlite = Sqlite::open(&path).unwrap();
+    sqlite.connection.execute("UPDATE schema_version SET checksum = 'x' WHERE version = 1", []).unwrap();
+    drop(sqlite);
+    assert!(matches!(Sqlite::open(&path).unwrap_err(), StoreError::Altered { version: 1 }));
+}
+
+#[test]
+fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("x.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT").unwrap();
+    connection.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    connection.execute_batch("INSERT INTO schema_version VALUES (1); UPDATE progress SET folded_to = 7").unwrap();
+    drop(connection);
+    assert_eq!(Sqlite::read(&path).unwrap().unwrap().0.folded_to, 7);
+    let mut sqlite = Sqlite::open(&path).unwrap();
+    assert_eq!(sqlite.progress().unwrap().folded_to, 7);
+    drop(sqlite);
+    Sqlite::open(&path).unwrap();
 }
 
 #[test]
@@ -62,10 +98,10 @@ fn a_stretch_is_folded_once() {
     let mut sqlite = Sqlite::open(&folder.path().join("x.db")).unwrap();
     let mut change = Change::up_to(3);
     change.charges.entry("b").or_default().insert(100, 5);
-    sqlite.fold(&change).unwrap();
-    sqlite.fold(&change).unwrap();
+    sqlite.fold(&change, &mut || {}).unwrap();
+    sqlite.fold(&change, &mut || {}).unwrap();
     assert_eq!(sqlite.standing().unwrap().budgets[0].total_nano, 5);
     change.folded_to = 4;
-    sqlite.fold(&change).unwrap();
+    sqlite.fold(&change, &mut || {}).unwrap();
     assert_eq!(sqlite.standing().unwrap().budgets[0].total_nano, 10);
 }

@@ -179,7 +179,7 @@ pub(crate) fn a_request_counts_from_the_moment_it_is_opened(place: &impl Place) 
     let (store, state) = place.open();
     open(&store, id(state.run, 1), &[requests("r", NOW), tokens("r", NOW, 9)]);
     store.flush().unwrap();
-    let seen = store::read(place.folder()).unwrap().state;
+    let seen = place.read().state;
     assert_eq!(seen.slices, [slice(Kind::Requests, "r", NOW, 1)]);
     close(&store, id(state.run, 1), charged(0, 4));
     let expected = [slice(Kind::Requests, "r", NOW, 1), slice(Kind::Tokens, "r", NOW, 4)];
@@ -364,7 +364,7 @@ pub(crate) fn slices_that_cannot_count_are_forgotten(place: &impl Place) {
     store.flush().unwrap();
     open(&store, id(state.run, 2), &[requests("r", NOW)]);
     let expected = [slice(Kind::Requests, "r", last, 1), slice(Kind::Requests, "r", NOW, 1)];
-    assert_eq!(store::read(place.folder()).unwrap().state.slices, expected);
+    assert_eq!(place.read().state.slices, expected);
     assert_eq!(state_after(place, store).slices, expected);
 }
 
@@ -394,7 +394,8 @@ pub(crate) fn nothing_can_be_opened_after_the_end(place: &impl Place) {
     let entries = [budget("b", 100, 50)];
     let opened =
         Opened { attempt: id(state.run, 1), at_ms: NOW, key: "", provider: "p", model: "m", entries: &entries };
-    assert!(journal.open(&opened).unwrap_err().to_string().contains("the journal is closed"));
+    let error = journal.open(&opened).unwrap_err().to_string();
+    assert!(error.contains("the journal is being closed"), "{error}");
     journal.close(Closed { attempt: id(state.run, 1), at_ms: NOW, outcome: charged(1, 1) });
     assert_eq!(place.open().1.budgets, []);
 }
@@ -470,7 +471,7 @@ pub(crate) fn threads_agree_on_totals(place: &impl Place) {
 }
 
 pub(crate) fn a_reading_is_what_a_process_would_find(place: &impl Place) {
-    assert_eq!(store::read(place.folder()).unwrap(), store::Reading::default());
+    assert_eq!(place.read(), store::Reading::default());
     let (store, state) = place.open();
     store.adopt(&[began("b", "1d", 77)]).unwrap();
     for number in 0..60 {
@@ -489,12 +490,12 @@ pub(crate) fn a_reading_is_what_a_process_would_find(place: &impl Place) {
     }
     store.flush().unwrap();
     open_at(&store, id(state.run, 100), NOW + 120_000, &[budget("b", 100, 5), requests("r", NOW + 120_000)]);
-    let reading = store::read(place.folder()).unwrap();
+    let reading = place.read();
     close(&store, id(state.run, 100), charged(0, 0));
     let after = state_after(place, store);
     assert_eq!(reading.state.slices, after.slices);
     assert_eq!(reading.state.budgets, after.budgets);
-    assert_eq!(store::read(place.folder()).unwrap().state.budgets, after.budgets);
+    assert_eq!(place.read().state.budgets, after.budgets);
 }
 
 pub(crate) fn a_reading_tells_what_is_held(place: &impl Place) {
@@ -506,7 +507,7 @@ pub(crate) fn a_reading_tells_what_is_held(place: &impl Place) {
     open(&store, id(state.run, 4), &[budget("b", 200, 6)]);
     close(&store, id(state.run, 2), charged(1, 0));
     store.flush().unwrap();
-    let held = store::read(place.folder()).unwrap().held;
+    let held = place.read().held;
     let expected = [budget("b", 100, 57), budget("b", 200, 6), tokens("r", NOW, 9)];
     assert_eq!(held, expected.iter().map(store::Amount::from).collect::<Vec<_>>());
 }
@@ -528,7 +529,7 @@ pub(crate) fn a_reading_beside_a_running_process_never_goes_back(place: &impl Pl
         let mut before = 0;
         while !calls.is_finished() {
             // Reserved or charged: the sum only grows, whatever is moved from the journal to the balances meanwhile.
-            let reading = store::read(place.folder()).unwrap();
+            let reading = place.read();
             let charged = reading.state.budgets.first().map_or(0, |budget| budget.spent_nano);
             let sum = charged + reading.held.first().map_or(0, |held| held.amount);
             assert!((before..=ATTEMPTS * 5).contains(&sum), "{before}, then {sum}");

@@ -13,7 +13,7 @@ macro_rules! seed {
 }
 
 /// The fragments of the page about `config.json`.
-const PAGE: [&str; 7] = [
+pub(super) const PAGE: [&str; 7] = [
     seed!("admin-authentication"),
     seed!("virtual-keys"),
     seed!("budgets"),
@@ -23,7 +23,7 @@ const PAGE: [&str; 7] = [
     seed!("full-example"),
 ];
 /// The Helm page: all its sections, and the example at its end, which says some of it again.
-const HELM: [&str; 2] = [seed!("helm-sections"), seed!("helm-full-example")];
+pub(super) const HELM: [&str; 2] = [seed!("helm-sections"), seed!("helm-full-example")];
 
 /// Objects are merged field by field, lists put one after the other; an entry that is there already is not put twice.
 fn merge(into: &mut Value, from: Value) {
@@ -45,7 +45,7 @@ fn merge(into: &mut Value, from: Value) {
 }
 
 /// The parts as one configuration, without what is to come.
-fn page(parts: &[&str]) -> Value {
+pub(super) fn page(parts: &[&str]) -> Value {
     let mut merged = Value::Null;
     for part in parts {
         merge(&mut merged, serde_json::from_str(part).unwrap());
@@ -55,6 +55,19 @@ fn page(parts: &[&str]) -> Value {
         merged.as_object_mut().unwrap().remove(later);
     }
     merged
+}
+
+/// The page about the file with the limits that it never defines.
+pub(super) fn with_missing(mut page: Value) -> Value {
+    let missing = json!({"governance": {
+        "budgets": [
+            {"id": "budget-acme-monthly", "max_limit": 1000.00, "reset_duration": "1M"},
+            {"id": "budget-team-ml", "max_limit": 100.00, "reset_duration": "1M"},
+        ],
+        "rate_limits": [{"id": "rl-acme-hourly", "request_max_limit": 1000, "request_reset_duration": "1h"}],
+    }});
+    merge(&mut page, missing);
+    page
 }
 
 /// All that a budget hangs on.
@@ -142,15 +155,7 @@ fn the_rate_limits_of_the_helm_page_hang_where_it_says() {
 
 #[test]
 fn the_page_about_the_file_compiles_once_the_limits_that_it_lacks_are_defined() {
-    let mut page = page(&PAGE);
-    let missing = json!({"governance": {
-        "budgets": [
-            {"id": "budget-acme-monthly", "max_limit": 1000.00, "reset_duration": "1M"},
-            {"id": "budget-team-ml", "max_limit": 100.00, "reset_duration": "1M"},
-        ],
-        "rate_limits": [{"id": "rl-acme-hourly", "request_max_limit": 1000, "request_reset_duration": "1h"}],
-    }});
-    merge(&mut page, missing);
+    let page = with_missing(page(&PAGE));
     let snapshot = compiled(&page.to_string()).unwrap();
     for (budget, owner) in [
         ("budget-platform-monthly", "key vk-team-platform"),

@@ -24,6 +24,22 @@ pub(super) fn check(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_
     let limits = file.limits();
     warn_of_unused(governance.budgets.iter().map(|budget| &*budget.id), &limits.used_budgets(), list, log);
     warn_of_idle_zones(governance, &limits, list, log);
+    warn_of_idle_alignment(governance, log);
+}
+
+/// Notes a warning for each owner whose budgets are to begin where the calendar says, and that has none.
+fn warn_of_idle_alignment(governance: &GovernanceShape, log: &Log<'_>) {
+    let owners: HashSet<_> = governance.budgets.iter().flat_map(BudgetShape::owners).map(|(_, owner)| owner).collect();
+    for entity in governance.entities().filter(|entity| entity.calendar_aligned) {
+        let mut has_budget = owners.contains(&entity.owner);
+        entity.each_named_budget(|_, _| has_budget = true);
+        entity.each_budget(|_, _| has_budget = true);
+        if !has_budget {
+            entity.place.show(|path| {
+                log.warning(path.field("calendar_aligned"), "changes nothing: there is no budget here");
+            });
+        }
+    }
 }
 
 /// Notes a warning for each time zone that makes no difference. Whether it does depends on who has the budget.

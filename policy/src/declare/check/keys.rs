@@ -2,7 +2,7 @@
 
 use super::super::path::Path;
 use super::super::problem::Log;
-use super::super::{File, ProviderConfigShape, Version, VirtualKeyShape};
+use super::super::{AuthShape, File, ProviderConfigShape, TeamShape, Version, VirtualKeyShape};
 use super::{Known, unique};
 
 pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
@@ -11,7 +11,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     check_keys(file, known, governance.field("virtual_keys"), log);
     check_teams(file, known, governance.field("teams"), log);
     check_customers(file, governance.field("customers"), log);
-    check_auth(file, governance.field("auth_config"), log);
+    check_auth(&file.governance.auth, governance.field("auth_config"), log);
 }
 
 fn check_keys(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
@@ -21,19 +21,22 @@ fn check_keys(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
     unique(texts(|key| &key.name), list, "name", log);
     unique(texts(|key| key.value.as_ref().map_or("", |value| value.reveal())), list, "value", log);
     for (index, key) in keys.iter().enumerate() {
-        let path = list.item(index);
-        check_key(key, file.version, known, path, log);
-        let configs = path.field("provider_configs");
-        let named = key.providers.iter().flatten().map(|config| config.provider.as_str());
-        unique(named.enumerate(), configs, "provider", log);
-        for (index, config) in key.providers.iter().flatten().enumerate() {
-            check_config(config, known, configs.item(index), log);
-        }
+        check_key(key, file.version, known, list.item(index), log);
     }
     check_config_ids(keys, list, log);
 }
 
-fn check_key(key: &VirtualKeyShape, version: Version, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+pub(super) fn check_key(key: &VirtualKeyShape, version: Version, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    check_belonging(key, version, known, path, log);
+    let configs = path.field("provider_configs");
+    let named = key.providers.iter().flatten().map(|config| config.provider.as_str());
+    unique(named.enumerate(), configs, "provider", log);
+    for (index, config) in key.providers.iter().flatten().enumerate() {
+        check_config(config, known, configs.item(index), log);
+    }
+}
+
+fn check_belonging(key: &VirtualKeyShape, version: Version, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
     if key.team.is_some() && key.customer.is_some() {
         log.error(path.field("customer_id"), "a key has a `team_id` or a `customer_id`, not both");
     }
@@ -73,9 +76,12 @@ fn check_teams(file: &File, known: &Known<'_>, list: Path<'_>, log: &Log<'_>) {
     let teams = &file.governance.teams;
     unique(teams.iter().map(|team| team.id.as_str()).enumerate(), list, "id", log);
     for (index, team) in teams.iter().enumerate() {
-        let path = list.item(index);
-        known.customers.expect(team.customer.as_ref().map(|id| id.as_str()), path.field("customer_id"), log);
+        check_team(team, known, list.item(index), log);
     }
+}
+
+pub(super) fn check_team(team: &TeamShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    known.customers.expect(team.customer.as_ref().map(|id| id.as_str()), path.field("customer_id"), log);
 }
 
 fn check_customers(file: &File, list: Path<'_>, log: &Log<'_>) {
@@ -83,8 +89,7 @@ fn check_customers(file: &File, list: Path<'_>, log: &Log<'_>) {
     unique(customers.iter().map(|customer| customer.id.as_str()).enumerate(), list, "id", log);
 }
 
-fn check_auth(file: &File, path: Path<'_>, log: &Log<'_>) {
-    let auth = &file.governance.auth;
+pub(super) fn check_auth(auth: &AuthShape, path: Path<'_>, log: &Log<'_>) {
     if !auth.is_enabled {
         return;
     }

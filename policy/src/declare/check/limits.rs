@@ -6,7 +6,9 @@ use super::super::json::Json;
 use super::super::owner::Entity;
 use super::super::path::Path;
 use super::super::problem::Log;
-use super::super::{CountLimit, File, GovernanceShape, LimitsShape, Owner, RateTerms};
+use super::super::{
+    CountLimit, File, GovernanceShape, LimitsShape, ModelConfigShape, Owner, ProviderLimitsShape, RateTerms,
+};
 use super::{Known, budgets, unique};
 use crate::limit::Algorithm;
 
@@ -23,7 +25,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     }
 }
 
-fn check_references(entity: &Entity<'_>, known: &Known<'_>, log: &Log<'_>) {
+pub(super) fn check_references(entity: &Entity<'_>, known: &Known<'_>, log: &Log<'_>) {
     let LimitsShape { rate_limit_id, rate_limit, .. } = entity.limits;
     entity.each_named_budget(|id, path| known.budgets.expect(Some(id), path, log));
     entity.place.show(|path| {
@@ -59,7 +61,7 @@ fn check_rate_limits(file: &File, list: Path<'_>, log: &Log<'_>) {
     warn_of_unused(ids(), &file.limits().used_rate_limits(), list, log);
 }
 
-fn check_terms(terms: &RateTerms, path: Path<'_>, log: &Log<'_>) {
+pub(super) fn check_terms(terms: &RateTerms, path: Path<'_>, log: &Log<'_>) {
     check_count(&terms.requests, ["request_max_limit", "request_reset_duration"], path, log);
     check_count(&terms.tokens, ["token_max_limit", "token_reset_duration"], path, log);
     let has = |field| has(path.field(field), log);
@@ -95,21 +97,28 @@ fn check_model_configs(governance: &GovernanceShape, known: &Known<'_>, list: Pa
     let mut first_of = HashMap::new();
     for (index, config) in configs.iter().enumerate() {
         let path = list.item(index);
-        if let Some(provider) = &config.provider {
-            known.expect_provider(provider.as_str(), path.field("provider"), log);
+        check_model_config(config, known, path, log);
+        if matches!(config.model.as_str(), "" | "*") {
+            continue;
         }
-        warn_of_emptiness(&config.limits, path, log);
         let model = path.field("model_name");
-        match config.model.as_str() {
-            "" => {}
-            "*" => log.error(model, "names no model; limits of a provider as a whole stand in `providers`"),
-            _ => match first_of.get(&config.owner()) {
-                Some(first) => log.error(model, format!("`{}` is for the same model and provider", list.item(*first))),
-                None => {
-                    first_of.insert(config.owner(), index);
-                }
-            },
+        match first_of.get(&config.owner()) {
+            Some(first) => log.error(model, format!("`{}` is for the same model and provider", list.item(*first))),
+            None => {
+                first_of.insert(config.owner(), index);
+            }
         }
+    }
+}
+
+pub(super) fn check_model_config(config: &ModelConfigShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    if let Some(provider) = &config.provider {
+        known.expect_provider(provider.as_str(), path.field("provider"), log);
+    }
+    warn_of_emptiness(&config.limits, path, log);
+    if config.model.as_str() == "*" {
+        let message = "names no model; limits of a provider as a whole stand in `providers`";
+        log.error(path.field("model_name"), message);
     }
 }
 
@@ -117,10 +126,13 @@ fn check_provider_limits(governance: &GovernanceShape, known: &Known<'_>, list: 
     let limits = &governance.provider_limits;
     unique(limits.iter().map(|limit| limit.name.as_str()).enumerate(), list, "name", log);
     for (index, limit) in limits.iter().enumerate() {
-        let path = list.item(index);
-        known.expect_provider(limit.name.as_str(), path.field("name"), log);
-        warn_of_emptiness(&limit.limits, path, log);
+        check_provider_limit(limit, known, list.item(index), log);
     }
+}
+
+pub(super) fn check_provider_limit(limit: &ProviderLimitsShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    known.expect_provider(limit.name.as_str(), path.field("name"), log);
+    warn_of_emptiness(&limit.limits, path, log);
 }
 
 fn warn_of_emptiness(limits: &LimitsShape, path: Path<'_>, log: &Log<'_>) {

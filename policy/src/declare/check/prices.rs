@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::path::Path;
 use super::super::prices::PriceScopeKind;
 use super::super::problem::Log;
+use super::super::world::providers_with_key;
 use super::super::{File, PriceOverrideShape};
 use super::{Known, unique};
 use crate::price::overrides::{MOST_OVERRIDES, PriceOverride};
@@ -17,17 +18,20 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     let overrides = &file.governance.price_overrides;
     unique(overrides.iter().map(|one| &*one.id).enumerate(), list, "id", log);
     for (index, one) in overrides.iter().enumerate() {
-        let path = list.item(index);
-        if let Some(kind) = one.scope {
-            check_ids(one, kind, path, log);
-        }
-        check_references(one, file, known, path, log);
-        check_pattern(one, path, log);
-        if log.locate(path.field("request_types")).0.is_some_and(|types| types.is_empty_list()) {
-            log.error(path.field("request_types"), "must name at least one request type");
-        }
+        check_override(one, known, list.item(index), log);
     }
     check_scopes(&file.price_overrides(), list, log);
+}
+
+pub(super) fn check_override(one: &PriceOverrideShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    if let Some(kind) = one.scope {
+        check_ids(one, kind, path, log);
+    }
+    check_references(one, known, path, log);
+    check_pattern(one, path, log);
+    if log.locate(path.field("request_types")).0.is_some_and(|types| types.is_empty_list()) {
+        log.error(path.field("request_types"), "must name at least one request type");
+    }
 }
 
 /// A scope has just those ids that say whose it is.
@@ -50,7 +54,7 @@ fn check_ids(one: &PriceOverrideShape, kind: PriceScopeKind, path: Path<'_>, log
     }
 }
 
-fn check_references(one: &PriceOverrideShape, file: &File, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+fn check_references(one: &PriceOverrideShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
     known.virtual_keys.expect(one.virtual_key.as_ref().map(|id| id.as_str()), path.field("virtual_key_id"), log);
     let at = path.field("provider_key_id");
     match (&one.provider, &one.credential) {
@@ -61,7 +65,7 @@ fn check_references(one: &PriceOverrideShape, file: &File, known: &Known<'_>, pa
             }
         }
         (None, Some(credential)) if !credential.as_str().is_empty() => {
-            match file.providers_with_key(credential).count() {
+            match providers_with_key(known.world, credential.as_str()).len() {
                 0 => log.error(at, "no provider has a key of this name"),
                 1 => {}
                 _ => log.error(at, "several providers have a key of this name: set `provider_id` too"),

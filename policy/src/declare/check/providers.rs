@@ -4,16 +4,25 @@ use super::super::nearest::hint;
 use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::{File, ProviderShape, Vocabulary};
-use super::unique;
+use super::{Known, unique};
 
-pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
+pub(super) fn check(file: &File, known: &Known<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     let root = Path::Root;
     let providers = root.field("providers");
     for provider in &file.providers {
-        let path = providers.field(provider.name.as_str());
-        check_vendor(provider, path, vocabulary, log);
-        check_keys(provider, path, file.client.allow_direct_keys, log);
+        check_provider(provider, known, vocabulary, providers.field(provider.name.as_str()), log);
     }
+}
+
+pub(super) fn check_provider(
+    provider: &ProviderShape,
+    known: &Known<'_>,
+    vocabulary: &Vocabulary<'_>,
+    path: Path<'_>,
+    log: &Log<'_>,
+) {
+    check_vendor(provider, path, vocabulary, log);
+    check_keys(provider, path, known.world.allows_direct_keys(), log);
 }
 
 fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {

@@ -28,9 +28,17 @@ pub(super) fn check(file: &File, log: &Log<'_>) {
         let path = list.item(index);
         let earlier = earlier_of.entry((rule.scope, rule.scope_id.as_deref())).or_default();
         check_reach(rule, earlier, path, log);
-        check_chain(rule, path, log);
-        check_fallbacks(rule, path.field("fallbacks"), log);
+        check_rule(rule, path, log);
     }
+}
+
+/// What can be told of a rule without the others.
+pub(super) fn check_rule(rule: &RuleShape, path: Path<'_>, log: &Log<'_>) {
+    if rule.condition.as_ref().is_some_and(|condition| condition.constant() == Some(false)) {
+        log.warning(path.field("id"), "never matches: its expression is always false");
+    }
+    check_chain(rule, path, log);
+    check_fallbacks(rule, path.field("fallbacks"), log);
 }
 
 fn check_reach<'a>(rule: &'a RuleShape, earlier: &mut Earlier<'a>, path: Path<'_>, log: &Log<'_>) {
@@ -38,7 +46,7 @@ fn check_reach<'a>(rule: &'a RuleShape, earlier: &mut Earlier<'a>, path: Path<'_
     let Some(condition) = &rule.condition else { return };
     let text = condition.text().trim();
     if condition.constant() == Some(false) {
-        return log.warning(id, "never matches: its expression is always false");
+        return;
     }
     if let Some(first) = earlier.always {
         return log.warning(id, format!("is never reached: rule `{}` comes first and always matches", first.id));

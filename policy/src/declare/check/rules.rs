@@ -21,19 +21,22 @@ pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     unique(rules.iter().map(|rule| &*rule.id).enumerate(), list, "id", log);
     check_names(rules, list, log);
     for (index, rule) in rules.iter().enumerate() {
-        let path = list.item(index);
-        check_scope(rule, known, path, log);
-        check_lengths(rule, path, log);
-        check_weights(rule, path.field("targets"), log);
-        let targets = path.field("targets");
-        for (index, target) in rule.targets.iter().enumerate() {
-            check_target(target, known, targets.item(index), log);
-        }
-        let fallbacks = path.field("fallbacks");
-        for (index, fallback) in rule.fallbacks.iter().flatten().enumerate() {
-            let provider = fallback.split_once('/').map_or(&**fallback, |(provider, _)| provider);
-            known.expect_provider(provider, fallbacks.item(index), log);
-        }
+        check_rule(rule, known, list.item(index), log);
+    }
+}
+
+pub(super) fn check_rule(rule: &RuleShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
+    check_scope(rule, known, path, log);
+    check_lengths(rule, path, log);
+    check_weights(rule, path.field("targets"), log);
+    let targets = path.field("targets");
+    for (index, target) in rule.targets.iter().enumerate() {
+        check_target(target, known, targets.item(index), log);
+    }
+    let fallbacks = path.field("fallbacks");
+    for (index, fallback) in rule.fallbacks.iter().flatten().enumerate() {
+        let provider = fallback.split_once('/').map_or(&**fallback, |(provider, _)| provider);
+        known.expect_provider(provider, fallbacks.item(index), log);
     }
 }
 
@@ -59,7 +62,10 @@ fn check_scope(rule: &RuleShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_
         Scope::VirtualKey => &known.virtual_keys,
     };
     if rule.scope_id.is_none() && log.locate(at).0.is_none() {
-        log.error(at, format!("required unless `scope` is \"global\", but missing: the id of the {}", ids.what));
+        log.error(
+            at,
+            format!("required unless `scope` is \"global\", but missing: the id of the {}", ids.kind.label()),
+        );
     }
     ids.expect(rule.scope_id.as_deref(), at, log);
 }

@@ -10,7 +10,8 @@ use crate::window::BudgetWindow;
 
 use super::super::owner::Entity;
 use super::super::{
-    BudgetTerms, CountLimit, File, InlineBudget, InlineRateLimit, LimitsShape, ModelConfigShape, Owner, RateTerms,
+    BudgetShape, BudgetTerms, CountLimit, File, InlineBudget, InlineRateLimit, LimitsShape, ModelConfigShape, Owner,
+    RateLimitShape, RateTerms,
 };
 
 /// The limits of a whole file.
@@ -29,8 +30,8 @@ impl File {
     pub fn limits(&self) -> FileLimits<'_> {
         let governance = &self.governance;
         let mut limits = FileLimits {
-            budgets: governance.budgets.iter().map(|budget| budget.terms.to_policy((*budget.id).into())).collect(),
-            rate_limits: governance.rate_limits.iter().map(|limit| limit.terms.to_policy((*limit.id).into())).collect(),
+            budgets: governance.budgets.iter().map(BudgetShape::to_policy).collect(),
+            rate_limits: governance.rate_limits.iter().map(RateLimitShape::to_policy).collect(),
             of: HashMap::new(),
         };
         for entity in governance.entities() {
@@ -51,12 +52,6 @@ impl<'a> FileLimits<'a> {
     #[must_use]
     pub fn of(&self, owner: Owner<'_>) -> Limits {
         self.of.get(&owner).cloned().unwrap_or_default()
-    }
-
-    /// What hangs on a model.
-    #[must_use]
-    pub fn of_model(&self, config: &ModelConfigShape) -> ModelLimits {
-        ModelLimits { provider: config.provider.clone(), model: config.model.clone(), limits: self.of(config.owner()) }
     }
 
     /// The ids of all budgets that hang on something.
@@ -114,10 +109,48 @@ impl InlineBudget {
 }
 
 impl BudgetTerms {
+    /// In what time it may be spent.
+    pub(in super::super) fn window(&self) -> BudgetWindow {
+        BudgetWindow { every: self.reset, calendar_aligned: self.calendar_aligned, zone: self.zone.clone() }
+    }
+
     fn to_policy(&self, id: BudgetId) -> Budget {
-        let window =
-            BudgetWindow { every: self.reset, calendar_aligned: self.calendar_aligned, zone: self.zone.clone() };
-        Budget { id, limit: self.max_limit, window, mode: self.mode }
+        Budget { id, limit: self.max_limit, window: self.window(), mode: self.mode }
+    }
+}
+
+impl BudgetShape {
+    /// The budget as decisions see it.
+    #[must_use]
+    pub fn to_policy(&self) -> Budget {
+        self.terms.to_policy((*self.id).into())
+    }
+}
+
+impl RateLimitShape {
+    /// The rate limit as decisions see it.
+    #[must_use]
+    pub fn to_policy(&self) -> RateLimit {
+        self.terms.to_policy((*self.id).into())
+    }
+}
+
+impl LimitsShape {
+    /// What hangs on an entity in the normal form.
+    #[must_use]
+    pub fn to_policy(&self) -> Limits {
+        let mut budgets = SmallVec::new();
+        self.named_budgets().for_each(|id| add_budget(&mut budgets, id.into()));
+        Limits { budgets, rate_limit: self.rate_limit_id.as_deref().map(Into::into) }
+    }
+}
+
+impl ModelConfigShape {
+    /// The limits as decisions see them. The shape is in the normal form.
+    #[must_use]
+    pub fn to_policy(&self) -> ModelLimits {
+        let limits = self.limits.to_policy();
+        ModelLimits { provider: self.provider.clone(), model: self.model.clone(), limits }
     }
 }
 

@@ -62,7 +62,7 @@ fn settings_are_those_of_the_client_section() {
 fn compiled(version: u8, fields: &str) -> crate::key::VirtualKey {
     let json = with_key(fields).replacen('{', &format!("{{\"version\": {version},"), 1);
     let (file, _) = read_text(&json).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    file.governance.virtual_keys[0].to_policy(file.version, &Secret::new("token"), &file.limits())
+    normal_key(&file, "vk")
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn teams_and_customers_are_taken_over() {
         r#"{"governance": {"teams": [{"id": "ml", "name": "ML", "customer_id": "acme"}],
             "customers": [{"id": "acme", "name": "Acme"}]}}"#,
     );
-    let team = file.governance.teams[0].to_policy(&file.limits());
+    let team = normal_team(&file, "ml");
     assert_eq!(team.customer, Some("acme".into()));
-    assert_eq!(&*file.governance.customers[0].to_policy(&file.limits()).name, "Acme");
+    assert_eq!(&*normal_customer(&file, "acme").name, "Acme");
 }

@@ -38,7 +38,7 @@ fn the_quickstart_has_a_key_for_everything_and_one_for_one_model() {
     let key = |index: usize| {
         let shape = &file.governance.virtual_keys[index];
         let token = shape.value.as_ref().unwrap();
-        (token.reveal(), shape.to_policy(file.version, token, &file.limits()))
+        (token.reveal(), normal_key(&file, shape.id.as_str()))
     };
     let allows = |key: &crate::key::VirtualKey, provider: &str, model: &str| {
         key.access(provider).allows_model(&model.into(), &model.into())

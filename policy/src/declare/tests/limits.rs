@@ -132,13 +132,12 @@ fn a_key_brings_its_limits_and_those_of_its_providers() {
         "customers": [{"id": "acme", "name": "Acme", "rate_limit": {"max_concurrent_requests": 2}}],
     }));
     let file = right(&json);
-    let limits = file.limits();
-    let key = file.governance.virtual_keys[0].to_policy(file.version, &Secret::new("t"), &limits);
+    let key = normal_key(&file, "vk");
     assert_eq!(ids(&key.limits), ["virtual_key:vk/1M"]);
     assert_eq!(ids(&key.providers[0].limits), ["provider_config:vk/openai/1w"]);
     assert_eq!(key.providers[0].limits.rate_limit, Some("provider_config:vk/openai".into()));
-    assert_eq!(ids(&file.governance.teams[0].to_policy(&limits).limits), ["team:ml/1M"]);
-    assert_eq!(file.governance.customers[0].to_policy(&limits).limits.rate_limit, Some("customer:acme".into()));
+    assert_eq!(ids(&normal_team(&file, "ml").limits), ["team:ml/1M"]);
+    assert_eq!(normal_customer(&file, "acme").limits.rate_limit, Some("customer:acme".into()));
 }
 
 #[test]
@@ -147,8 +146,9 @@ fn a_model_has_limits_with_a_provider_and_without() {
     let mut at_openai = config("a", 1);
     at_openai["provider"] = "openai".into();
     let file = right(&file(json!({"model_configs": [at_openai, config("b", 2)]})));
-    let limits = file.limits();
-    let of: Vec<_> = file.governance.model_configs.iter().map(|config| limits.of_model(config)).collect();
+    let of = ["a", "b"].map(|id| {
+        normal(&file, id, |shape| if let Shape::ModelConfig(config) = shape { Some(config.to_policy()) } else { None })
+    });
     assert_eq!((of[0].provider.clone(), of[1].provider.clone()), (Some("openai".into()), None));
     assert!(of.iter().all(|one| one.model.as_str() == "gpt-4o"));
     let ids = of.iter().map(|one| one.limits.rate_limit.clone().unwrap());
@@ -388,7 +388,7 @@ fn a_model_may_name_several_budgets() {
         file(json!({"model_configs": [model], "budgets": budgets}))
     };
     let file = read_limited(&with(json!(["b", "a", "c"])));
-    assert_eq!(ids(&file.limits().of_model(&file.governance.model_configs[0]).limits), ["a", "b", "c"]);
+    assert_eq!(ids(&file.limits().of(Owner::Model { provider: None, model: "x" })), ["a", "b", "c"]);
     assert_eq!(
         errors_of(&with(json!(["b", "d", "e"]))),
         [
@@ -480,4 +480,25 @@ fn what_settings_say_of_prices_and_limits_is_one_of_few() {
             "client.min_clamped_tokens = 0: expected a whole number from 1 to 100000000",
         ]
     );
+}
+
+#[test]
+fn budgets_that_are_aligned_where_there_is_none_are_a_warning() {
+    for entity in ["/virtual_keys/0", "/teams/0", "/customers/0", "/providers/0"] {
+        let place = format!("governance{}.calendar_aligned", entity.replace("/0", "[0]").replace('/', "."));
+        let expected = format!("warning: {place} = true: changes nothing: there is no budget here");
+        let aligned = |fields: Value| {
+            let mut whole = json!({"calendar_aligned": true});
+            whole.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let found = problems(&on(entity, &whole));
+            found.contains(&expected)
+        };
+        assert!(aligned(json!({})), "{entity}");
+        assert!(aligned(json!({"rate_limit": {"max_concurrent_requests": 1}})), "{entity}");
+        assert!(!aligned(json!({"calendar_aligned": false})), "{entity}");
+        assert!(!aligned(json!({"budget": {"max_limit": 1, "reset_duration": "1d"}})), "{entity}");
+    }
+    let listed = json!([{"id": "b", "team_id": "ml", "max_limit": 1, "reset_duration": "1d"}]);
+    let teams = json!([{"id": "ml", "name": "ML", "calendar_aligned": true}]);
+    assert_eq!(problems(&file(json!({"teams": teams, "budgets": listed}))), Vec::<String>::new());
 }

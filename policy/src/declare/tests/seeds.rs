@@ -18,8 +18,8 @@ const PAGE: [&str; 7] = [
     FULL,
 ];
 const FULL: &str = include_str!("../../../tests/seeds/full-example.json");
-const HELM: &str = include_str!("../../../tests/seeds/helm-sections.json");
-const HELM_FULL: &str = include_str!("../../../tests/seeds/helm-full-example.json");
+pub(super) const HELM: &str = include_str!("../../../tests/seeds/helm-sections.json");
+pub(super) const HELM_FULL: &str = include_str!("../../../tests/seeds/helm-full-example.json");
 
 /// Objects are merged field by field, lists put one after the other.
 fn merge(into: &mut Value, from: Value) {
@@ -69,8 +69,8 @@ fn the_merged_page_names_all_three_limits_that_it_never_defines() {
     assert_eq!(errors(&problems), MISSING);
 }
 
-#[test]
-fn the_merged_page_is_right_once_its_limits_are_defined() {
+/// The page with the limits that it never defines.
+pub(super) fn whole_page() -> Value {
     let mut page = page();
     let limits = json!({"governance": {
         "budgets": [
@@ -80,6 +80,12 @@ fn the_merged_page_is_right_once_its_limits_are_defined() {
         "rate_limits": [{"id": "rl-acme-hourly", "request_max_limit": 1000, "request_reset_duration": "1h"}],
     }});
     merge(&mut page, limits);
+    page
+}
+
+#[test]
+fn the_merged_page_is_right_once_its_limits_are_defined() {
+    let page = whole_page();
     let problems = problems(&page.to_string());
     assert_eq!(errors(&problems), Vec::<&str>::new());
     assert_eq!(

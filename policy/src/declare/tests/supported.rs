@@ -138,9 +138,7 @@ fn how_calls_are_spread_and_broken_streams_mended_is_read() {
     assert_eq!((settings.balance, settings.stream_recovery), (Balance::Adaptive, StreamRecovery::Buffer));
     assert!(settings.prompt_cache_affinity);
     assert_eq!(settings.chain_depth, 3);
-    let limits = file.limits();
-    let policy_of = |key: &VirtualKeyShape| key.to_policy(file.version, &Secret::new("t"), &limits);
-    let balances: Vec<_> = file.governance.virtual_keys.iter().map(|key| policy_of(key).balance).collect();
+    let balances = ["a", "b"].map(|id| normal_key(&file, id).balance);
     assert_eq!(balances, [Some(Balance::Weighted), None]);
     let found = problems(r#"{"client": {"load_balancing": "adaptiv", "routing_chain_max_depth": 11}}"#);
     assert_eq!(

@@ -1,20 +1,20 @@
-//! Numbers and words as the database keeps them: its integers are signed.
+//! Numbers and words as databases keep them: their integers are signed.
 
 use crate::balance::MOST;
 use crate::journal::Kind;
 
 /// An amount or a time. More than can be kept is kept as the most that can.
-pub(super) fn column(number: u64) -> i64 {
+pub(crate) fn column(number: u64) -> i64 {
     number.min(MOST).cast_signed()
 }
 
 /// Back from that.
-pub(super) fn number(column: i64) -> u64 {
+pub(crate) fn number(column: i64) -> u64 {
     column.max(0).cast_unsigned()
 }
 
 /// What is counted, as a word.
-pub(super) fn word(kind: Kind) -> &'static str {
+pub(crate) fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Budget => "budget",
         Kind::Requests => "requests",
@@ -23,7 +23,7 @@ pub(super) fn word(kind: Kind) -> &'static str {
 }
 
 /// Back from that.
-pub(super) fn kind(word: &str) -> Kind {
+pub(crate) fn kind(word: &str) -> Kind {
     match word {
         "budget" => Kind::Budget,
         "tokens" => Kind::Tokens,

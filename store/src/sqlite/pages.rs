@@ -1,0 +1,53 @@
+//! Pages of entities.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::entities::{read, select};
+use super::number::{column, number};
+use crate::registry::{Filter, RegistryError, Row, Sort};
+
+/// Rows that a filter lets through, and how many there are in all.
+pub(super) fn page(connection: &Connection, filter: &Filter) -> Result<(Vec<Row>, u64), RegistryError> {
+    let (conditions, mut values) = conditions(filter);
+    let mut count = connection.prepare_cached(&format!("SELECT count(*) FROM entities WHERE {conditions}"))?;
+    let total = count.query_row(params_from_iter(&values), |row| row.get(0)).map(number)?;
+    let select = select!("WHERE ");
+    let order = order(filter);
+    let mut rows = connection.prepare_cached(&format!("{select}{conditions} ORDER BY {order} LIMIT ? OFFSET ?"))?;
+    values.extend([Value::Integer(filter.limit.into()), Value::Integer(column(filter.offset))]);
+    let rows = rows.query_map(params_from_iter(&values), read)?.collect::<Result<_, _>>()?;
+    Ok((rows, total))
+}
+
+/// What is asked for is never part of the statement, only which columns it is asked of.
+fn conditions(filter: &Filter) -> (String, Vec<Value>) {
+    let mut conditions = "is_deleted = 0 AND kind = ?".to_owned();
+    let mut values = vec![filter.kind.clone().into()];
+    if let Some(team) = &filter.team_id {
+        conditions.push_str(" AND team_id = ?");
+        values.push(team.clone().into());
+    }
+    if let Some(customer) = &filter.customer_id {
+        conditions.push_str(" AND customer_id = ?");
+        values.push(customer.clone().into());
+    }
+    if let Some(search) = filter.search.as_ref().filter(|search| !search.is_empty()) {
+        // No pattern, so there is nothing in it to escape.
+        conditions.push_str(" AND (instr(lower(name), ?) > 0 OR instr(lower(id), ?) > 0)");
+        let search = Value::Text(search.to_ascii_lowercase());
+        values.extend([search.clone(), search]);
+    }
+    (conditions, values)
+}
+
+fn order(filter: &Filter) -> &'static str {
+    match (filter.sort, filter.is_descending) {
+        (Sort::Name, false) => "name, id",
+        (Sort::Name, true) => "name DESC, id DESC",
+        (Sort::Created, false) => "created_ms, id",
+        (Sort::Created, true) => "created_ms DESC, id DESC",
+        (Sort::Updated, false) => "updated_ms, id",
+        (Sort::Updated, true) => "updated_ms DESC, id DESC",
+    }
+}

@@ -1,0 +1,75 @@
+//! A database of a test's own on the PostgreSQL that tests are given.
+
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
+use std::env;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::runtime;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// Says where it is, as `scripts/postgres.sh` prints it.
+const URL: &str = "TOLLGATE_TEST_POSTGRES";
+
+/// Removed when this is dropped.
+pub(crate) struct TestDatabase {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) name: String,
+    server: Config,
+}
+
+impl TestDatabase {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let Ok(url) = env::var(URL) else { panic!("{URL} is not set: run these tests by `make test-rust`") };
+        let server = Config::from_str(&url).unwrap();
+        let Some(Host::Tcp(host)) = server.get_hosts().first() else { panic!("{URL} names no host") };
+        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let (host, port) = (host.clone(), server.get_ports().first().copied().unwrap_or(5432));
+        let user = server.get_user().unwrap_or_default().to_owned();
+        let password = String::from_utf8(server.get_password().unwrap_or_default().to_owned()).unwrap();
+        run(&server, async |client| client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap());
+        Self { host, port, user, password, name, server }
+    }
+
+    /// Runs statements in it.
+    pub(crate) fn execute(&self, statements: &str) {
+        run(&self.own(), async |client| client.batch_execute(statements).await.unwrap());
+    }
+
+    /// The first column of the only row, as text.
+    pub(crate) fn ask(&self, query: &str) -> String {
+        let query = format!("SELECT CAST(x AS text) FROM ({query}) AS q (x)");
+        run(&self.own(), async |client| client.query_one(&query, &[]).await.unwrap().get(0))
+    }
+
+    fn own(&self) -> Config {
+        let mut own = self.server.clone();
+        own.dbname(&self.name);
+        own
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        run(&self.server, async |client| client.batch_execute(&drop).await.unwrap());
+    }
+}
+
+fn run<T>(config: &Config, work: impl AsyncFnOnce(&Client) -> T) -> T {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = config.connect(NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let done = work(&client).await;
+        drop(client);
+        connection.await.unwrap().unwrap();
+        done
+    })
+}
