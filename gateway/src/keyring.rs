@@ -1,28 +1,24 @@
-//! Tokens for virtual keys that the configuration gives none: made once, kept sealed in the data folder.
-//!
-//! Sealed with AES-256-GCM under a key that Argon2id derives from `encryption_key`, or from a key file in the data folder.
+//! Tokens for virtual keys that the configuration gives none: made once, kept sealed in the registry; and the encryption key that
+//! seals them, from `encryption_key` or from a key file in the data folder.
 
-use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use aes_gcm::aead::{Aead, KeyInit};
-use aes_gcm::{Aes256Gcm, Key, Nonce};
-use argon2::Argon2;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use policy::declare::File;
 use policy::provider::Secret;
-use serde::{Deserialize, Serialize};
+use store::seal::{self, SealError};
+use store::{Registry, RegistryError};
 use thiserror::Error;
 
+/// Where older versions kept tokens, and what that file is called once they are in the registry.
 const KEYRING: &str = "virtual-keys.json";
+const IMPORTED: &str = "virtual-keys.json.imported";
 const KEY_FILE: &str = "encryption.key";
 const TOKEN_BYTES: usize = 24;
-const SALT_BYTES: usize = 16;
-const NONCE_BYTES: usize = 12;
 
 /// Why tokens cannot be kept.
 #[derive(Debug, Error)]
@@ -38,89 +34,85 @@ pub(crate) enum KeyringError {
     /// The file is not what was written.
     #[error("{0} in the data folder is damaged")]
     Damaged(&'static str),
-    /// The file was sealed with another key.
-    #[error("{KEYRING} in the data folder was sealed with another encryption key")]
-    OtherKey,
+    /// The file of an older version cannot be opened.
+    #[error("{KEYRING} in the data folder: {0}")]
+    Keyring(#[source] SealError),
+    /// The registry.
+    #[error("the data folder: {0}")]
+    Registry(#[from] RegistryError),
     /// The operating system gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
 }
 
-/// What stands in the file: for each key's id, its sealed token.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Sealed {
-    salt: String,
-    tokens: BTreeMap<String, String>,
-}
-
-struct Seal(Aes256Gcm);
-
 /// Gives a token to every virtual key that has none, the same as ever, and sees to the key file.
 pub(crate) fn complete(file: &mut File, data: &Path) -> Result<(), KeyringError> {
-    fs::create_dir_all(data).map_err(at(data))?;
-    let secret = match &file.encryption_key {
-        Some(key) => key.clone(),
-        None => key_file(&data.join(KEY_FILE))?,
-    };
-    let wants_token = file.governance.virtual_keys.iter().any(|key| key.value.is_none());
-    if !wants_token {
+    let encryption_key = encryption_key(file, data)?;
+    if file.governance.virtual_keys.iter().all(|key| key.value.is_some()) {
         return Ok(());
     }
-    let path = data.join(KEYRING);
-    let mut sealed = read(&path)?;
-    let seal = Seal::open(&secret, &mut sealed)?;
-    let mut is_new = false;
-    for key in file.governance.virtual_keys.iter_mut().filter(|key| key.value.is_none()) {
-        let id = key.id.to_string();
-        let token = match sealed.tokens.get(&id) {
-            Some(text) => seal.unseal(&id, text)?,
-            None => {
-                let token =
-                    format!("{}{}", file.client.virtual_key_prefix, URL_SAFE_NO_PAD.encode(random::<TOKEN_BYTES>()?));
-                sealed.tokens.insert(id.clone(), seal.seal(&id, &token)?);
-                is_new = true;
-                tracing::info!(key.id = %id, "a token was made for a virtual key without value; `tollgate keys` shows it");
-                token
-            }
-        };
-        key.value = Some(Secret::new(&token));
+    // Before a new registry is sealed with a key that is not the one of what is there.
+    let older = older_tokens(&encryption_key, data)?;
+    let registry = Registry::open(data, &encryption_key)?;
+    if let Some(tokens) = older {
+        take_over(&registry, &tokens, data)?;
     }
-    if is_new {
-        let text = serde_json::to_vec_pretty(&sealed).map_err(|_| KeyringError::Damaged(KEYRING))?;
-        write_whole(&path, &text)?;
+    complete_from(file, &registry)
+}
+
+/// What seals: the configuration's, or else the key file's, which is made if need be.
+fn encryption_key(file: &File, data: &Path) -> Result<Secret, KeyringError> {
+    fs::create_dir_all(data).map_err(at(data))?;
+    match &file.encryption_key {
+        Some(key) => Ok(key.clone()),
+        None => key_file(&data.join(KEY_FILE)),
+    }
+}
+
+fn complete_from(file: &mut File, registry: &Registry) -> Result<(), KeyringError> {
+    let ids = file.governance.virtual_keys.iter().filter(|key| key.value.is_none()).map(|key| key.id.to_string());
+    let ids: Vec<_> = ids.collect();
+    let names: Vec<_> = ids.iter().map(|id| name(id)).collect();
+    let mut made = Vec::new();
+    for ((id, name), _) in ids.iter().zip(&names).zip(registry.kept(&names)?).filter(|(_, kept)| kept.is_none()) {
+        let token = URL_SAFE_NO_PAD.encode(random::<TOKEN_BYTES>()?);
+        made.push((name.clone(), Secret::new(&format!("{}{token}", file.client.virtual_key_prefix))));
+        tracing::info!(key.id = %id, "a token was made for a virtual key without value; `tollgate keys` shows it");
+    }
+    if !made.is_empty() {
+        registry.keep(&made)?;
+    }
+    // What is kept now, by another process perhaps, is what counts.
+    let without_value = file.governance.virtual_keys.iter_mut().filter(|key| key.value.is_none());
+    for (key, kept) in without_value.zip(registry.kept(&names)?) {
+        key.value = kept;
     }
     Ok(())
 }
 
-impl Seal {
-    fn open(secret: &Secret, sealed: &mut Sealed) -> Result<Self, KeyringError> {
-        if sealed.salt.is_empty() {
-            sealed.salt = STANDARD.encode(random::<SALT_BYTES>()?);
-        }
-        let salt = STANDARD.decode(&sealed.salt).map_err(|_| KeyringError::Damaged(KEYRING))?;
-        let mut derived = [0_u8; 32];
-        Argon2::default()
-            .hash_password_into(secret.reveal().as_bytes(), &salt, &mut derived)
-            .map_err(|_| KeyringError::Damaged(KEYRING))?;
-        Ok(Self(Aes256Gcm::new(&Key::<Aes256Gcm>::from(derived))))
+/// What an older version kept in a file; `None`: there is none.
+fn older_tokens(encryption_key: &Secret, data: &Path) -> Result<Option<Vec<(String, Secret)>>, KeyringError> {
+    let path = data.join(KEYRING);
+    match fs::read(&path) {
+        Ok(text) => seal::open_keyring(encryption_key, &text).map(Some).map_err(KeyringError::Keyring),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(&path)(error)),
     }
+}
 
-    /// The id is bound to the token, so that sealed tokens cannot be swapped.
-    fn seal(&self, id: &str, token: &str) -> Result<String, KeyringError> {
-        let nonce = random::<NONCE_BYTES>()?;
-        let payload = aes_gcm::aead::Payload { msg: token.as_bytes(), aad: id.as_bytes() };
-        let sealed = self.0.encrypt(&Nonce::from(nonce), payload).map_err(|_| KeyringError::Damaged(KEYRING))?;
-        Ok(STANDARD.encode([nonce.as_slice(), &sealed].concat()))
-    }
+/// Puts that into the registry, and the file aside. A token that is kept already stays.
+fn take_over(registry: &Registry, tokens: &[(String, Secret)], data: &Path) -> Result<(), KeyringError> {
+    let tokens: Vec<_> = tokens.iter().map(|(id, token)| (name(id), token.clone())).collect();
+    registry.keep(&tokens)?;
+    let path = data.join(KEYRING);
+    fs::rename(&path, data.join(IMPORTED)).map_err(at(&path))?;
+    tracing::info!(tokens = tokens.len(), file = IMPORTED, "tokens of virtual keys were taken over into the registry");
+    Ok(())
+}
 
-    fn unseal(&self, id: &str, text: &str) -> Result<String, KeyringError> {
-        let damaged = || KeyringError::Damaged(KEYRING);
-        let bytes = STANDARD.decode(text).map_err(|_| damaged())?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(damaged)?;
-        let payload = aes_gcm::aead::Payload { msg: sealed, aad: id.as_bytes() };
-        let token = self.0.decrypt(&Nonce::from(*nonce), payload).map_err(|_| KeyringError::OtherKey)?;
-        String::from_utf8(token).map_err(|_| damaged())
-    }
+/// What the token of a virtual key is kept under.
+fn name(id: &str) -> String {
+    format!("virtual_key/{id}/token")
 }
 
 /// The key in the key file, which is made if it is not there.
@@ -135,14 +127,6 @@ fn key_file(path: &Path) -> Result<Secret, KeyringError> {
     write_whole(path, key.as_bytes())?;
     tracing::warn!(file = %path.display(), "no `encryption_key` is configured; a key file was made. Keep it: what is sealed with it cannot be opened without it");
     Ok(Secret::new(&key))
-}
-
-fn read(path: &Path) -> Result<Sealed, KeyringError> {
-    match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|_| KeyringError::Damaged(KEYRING)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sealed::default()),
-        Err(error) => Err(at(path)(error)),
-    }
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -189,15 +173,17 @@ mod tests {
         let first = token(folder.path(), None).unwrap();
         assert!(first.starts_with("sk-bf-") && first.len() >= 6 + 32, "{first}");
         assert_eq!(token(folder.path(), None).unwrap(), first);
-        let kept = fs::read_to_string(folder.path().join(KEYRING)).unwrap();
-        assert!(!kept.contains(&first));
+        for file in fs::read_dir(folder.path()).unwrap() {
+            let kept = fs::read(file.unwrap().path()).unwrap();
+            assert!(!kept.windows(first.len()).any(|window| window == first.as_bytes()));
+        }
     }
 
     #[test]
     fn both_files_are_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         token(folder.path(), None).unwrap();
-        for name in [KEYRING, KEY_FILE] {
+        for name in ["tollgate.db", KEY_FILE] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
@@ -207,6 +193,47 @@ mod tests {
     fn another_encryption_key_opens_nothing() {
         let folder = tempfile::tempdir().unwrap();
         token(folder.path(), Some("one")).unwrap();
-        assert!(matches!(token(folder.path(), Some("two")), Err(KeyringError::OtherKey)));
+        let error = token(folder.path(), Some("two")).unwrap_err();
+        assert!(matches!(error, KeyringError::Registry(RegistryError::Seal(SealError::OtherKey))));
+        assert!(error.to_string().contains("another encryption key"), "{error}");
+    }
+
+    /// Made by the version that kept tokens in a file, with the encryption key `old key`.
+    const OLD: &str = include_str!("../../store/src/seal/tests/virtual-keys.json");
+
+    #[test]
+    fn tokens_of_an_older_version_are_taken_over_once() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(KEYRING), OLD).unwrap();
+        let with_another = token(folder.path(), Some("new key"));
+        assert!(matches!(with_another, Err(KeyringError::Keyring(SealError::OtherKey))), "{with_another:?}");
+        for _ in 0..2 {
+            let mut file = crate::config::read_text(
+                "config.json",
+                r#"{ "encryption_key": "old key", "governance": { "virtual_keys": [{ "id": "vk-b", "name": "b" }] } }"#,
+                &|_| None,
+            );
+            let file = &mut file.as_mut().unwrap().file;
+            complete(file, folder.path()).unwrap();
+            let token = file.governance.virtual_keys[0].value.as_ref().unwrap();
+            assert_eq!(token.reveal(), "sk-bf-JSYbb7YDjhBb0m1M5zgfSA3_rs0XolrB");
+            assert!(!folder.path().join(KEYRING).exists() && folder.path().join(IMPORTED).exists());
+        }
+    }
+
+    #[test]
+    fn many_tokens_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = (0..50).map(|number| format!(r#"{{ "id": "{number}", "name": "{number}" }}"#)).collect();
+        let json = format!(r#"{{ "governance": {{ "virtual_keys": [{}] }} }}"#, keys.join(","));
+        let tokens = || {
+            let mut file = crate::config::read_text("config.json", &json, &|_| None).unwrap().file;
+            complete(&mut file, folder.path()).unwrap();
+            let reveal = |key: &policy::declare::VirtualKeyShape| key.value.as_ref().unwrap().reveal().to_owned();
+            file.governance.virtual_keys.iter().map(reveal).collect::<Vec<_>>()
+        };
+        let first = tokens();
+        assert_eq!(first.iter().collect::<std::collections::BTreeSet<_>>().len(), 50);
+        assert_eq!(tokens(), first);
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// Opens the file, which is made if need be, and brings its tables up to date.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        registry::make_for_owner(path)?;
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -32,8 +32,7 @@ struct Tables<'a>(&'a Connection);
 impl SqliteRegistry {
     /// Opens the file, which is made if need be, for its owner only, and brings its tables up to date.
     pub(crate) fn open(path: &Path) -> Done<Self> {
-        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        drop(made.map_err(StoreError::file("opened", path))?);
+        make_for_owner(path)?;
         let mut writer = connect(path)?;
         // What was acknowledged, a revoked key above all, stands after a power cut.
         writer.pragma_update(None, "synchronous", "FULL")?;
@@ -49,6 +48,13 @@ impl SqliteRegistry {
         reader.pragma_update(None, "query_only", true)?;
         Ok(reader)
     }
+}
+
+/// Makes the file, if it is not there, so that only its owner can read it: SQLite would leave that to the mask of the process. The files
+/// beside it take after it.
+pub(super) fn make_for_owner(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).map_err(StoreError::file("opened", path))
 }
 
 fn connect(path: &Path) -> Done<Connection> {

@@ -84,12 +84,17 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn the_file_is_for_its_owner_only() {
-    let place = Sqlite::new();
+    let check = |place: &Sqlite| {
+        for name in ["tollgate.db", "tollgate.db-wal", "tollgate.db-shm"] {
+            let mode = fs::metadata(place.folder().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    };
+    let (place, other) = (Sqlite::new(), Sqlite::new());
     let _registry = place.open();
-    for name in ["tollgate.db", "tollgate.db-wal", "tollgate.db-shm"] {
-        let mode = fs::metadata(place.folder().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
+    check(&place);
+    let _store = Store::open(other.folder(), NOW).unwrap();
+    check(&other);
 }
 
 #[test]
