@@ -4,6 +4,7 @@
 //! and `rate_limit_id`.
 
 mod kind;
+mod merge;
 mod normal;
 mod read;
 mod shape;
@@ -14,6 +15,7 @@ use std::fmt;
 use crate::provider::Secret;
 
 pub use kind::{AT_START, Kind};
+pub use merge::{Normalised, Written, made_for, merge};
 pub use read::read_entity;
 pub use shape::{Placed, Shape};
 pub use split::split;

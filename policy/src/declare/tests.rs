@@ -9,6 +9,7 @@ mod entities;
 mod environment;
 mod examples;
 mod limits;
+mod merge;
 mod mistakes;
 mod mutations;
 mod prices;

@@ -44,23 +44,26 @@ fn warn_of_idle_alignment(governance: &GovernanceShape, log: &Log<'_>) {
 
 /// Notes a warning for each time zone that makes no difference. Whether it does depends on who has the budget.
 fn warn_of_idle_zones(governance: &GovernanceShape, limits: &FileLimits<'_>, list: Path<'_>, log: &Log<'_>) {
-    let is_idle = |window: &BudgetWindow| {
-        window.zone != TimeZone::UTC && *window == BudgetWindow { zone: TimeZone::UTC, ..window.clone() }
-    };
     let idle: HashSet<_> =
-        limits.budgets.iter().filter(|budget| is_idle(&budget.window)).map(|budget| budget.id.as_str()).collect();
-    let warn = |path: Path<'_>| {
-        log.warning(path.field("timezone"), "changes nothing: such windows are the same in every zone");
-    };
+        limits.budgets.iter().filter(|budget| has_idle_zone(&budget.window)).map(|budget| budget.id.as_str()).collect();
     let listed = governance.budgets.iter().enumerate();
-    listed.filter(|(_, budget)| idle.contains(&*budget.id)).for_each(|(index, _)| warn(list.item(index)));
+    listed.filter(|(_, budget)| idle.contains(&*budget.id)).for_each(|(index, _)| warn_of_zone(list.item(index), log));
     for entity in governance.entities() {
         entity.each_budget(|budget, path| {
             if idle.contains(&*budget.id_on(entity.owner)) {
-                warn(path);
+                warn_of_zone(path, log);
             }
         });
     }
+}
+
+/// Whether a window's time zone makes no difference.
+pub(super) fn has_idle_zone(window: &BudgetWindow) -> bool {
+    window.zone != TimeZone::UTC && *window == BudgetWindow { zone: TimeZone::UTC, ..window.clone() }
+}
+
+pub(super) fn warn_of_zone(path: Path<'_>, log: &Log<'_>) {
+    log.warning(path.field("timezone"), "changes nothing: such windows are the same in every zone");
 }
 
 fn check_owners(budget: &BudgetShape, known: &Known<'_>, path: Path<'_>, log: &Log<'_>) {
@@ -121,11 +124,11 @@ fn resets(governance: &GovernanceShape) -> HashMap<&str, ResetDuration> {
 
 /// The durations that owners have budgets of, each with the budget's id, if one is written.
 #[derive(Default)]
-struct Durations<'a>(HashMap<(Owner<'a>, String), Option<&'a str>>);
+pub(super) struct Durations<'a>(HashMap<(Owner<'a>, String), Option<&'a str>>);
 
 impl<'a> Durations<'a> {
     /// What is wrong if the owner has another budget of this duration.
-    fn take(&mut self, owner: Owner<'a>, reset: ResetDuration, id: Option<&'a str>) -> Option<String> {
+    pub(super) fn take(&mut self, owner: Owner<'a>, reset: ResetDuration, id: Option<&'a str>) -> Option<String> {
         match self.0.entry((owner, reset.to_string())) {
             Entry::Vacant(free) => {
                 free.insert(id);

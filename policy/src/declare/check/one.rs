@@ -1,15 +1,13 @@
 //! Checks of an entity that stands alone against what there is otherwise.
 
-use jiff::tz::TimeZone;
-
 use super::super::entity::Shape;
 use super::super::owner::{Entity, owners_of};
 use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::world::{Ids, World};
 use super::super::{BudgetShape, Version, Vocabulary};
-use super::{Known, keys, limits, prices, providers, reach, rules};
-use crate::window::BudgetWindow;
+use super::budgets::Durations;
+use super::{Known, budgets, keys, limits, prices, providers, reach, rules};
 
 /// Checks an entity in the normal form, which is the log's document.
 pub(in super::super) fn check_one(shape: &Shape, world: &dyn World, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
@@ -42,20 +40,16 @@ pub(in super::super) fn check_one(shape: &Shape, world: &dyn World, vocabulary: 
 
 /// An owner has one budget of each duration: of two, the smaller alone would count.
 fn check_durations(owner: &Entity<'_>, world: &dyn World, log: &Log<'_>) {
-    let mut seen = Vec::new();
+    let mut taken = Durations::default();
     owner.each_named_budget(|id, path| {
-        let Some(reset) = world.reset_of(id) else { return };
-        match seen.iter().find(|(_, other)| *other == reset) {
-            Some((other, _)) if *other == id => {}
-            Some((other, _)) => log.error(path, format!("budget `{other}` of the same owner has the same duration")),
-            None => seen.push((id, reset)),
+        if let Some(message) = world.reset_of(id).and_then(|reset| taken.take(owner.owner, reset, Some(id))) {
+            log.error(path, message);
         }
     });
 }
 
 fn check_zone(budget: &BudgetShape, path: Path<'_>, log: &Log<'_>) {
-    let window = budget.terms.window();
-    if window.zone != TimeZone::UTC && window == (BudgetWindow { zone: TimeZone::UTC, ..window.clone() }) {
-        log.warning(path.field("timezone"), "changes nothing: such windows are the same in every zone");
+    if budgets::has_idle_zone(&budget.terms.window()) {
+        budgets::warn_of_zone(path, log);
     }
 }

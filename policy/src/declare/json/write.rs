@@ -8,6 +8,14 @@ impl Json {
         Self::Text(Text { text: text.into(), reference: None })
     }
 
+    /// An id, written as a text or as a whole number.
+    pub(in super::super) fn as_id(&self) -> Option<&str> {
+        match self {
+            Self::Number(digits) => Some(digits),
+            _ => self.as_text().filter(|text| !text.is_empty()),
+        }
+    }
+
     /// The fields of an object; none of anything else.
     pub(in super::super) fn fields(&self) -> &[(Box<str>, Self)] {
         match self {
