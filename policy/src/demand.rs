@@ -22,6 +22,8 @@ pub struct Demand {
     pub max_output: Option<u64>,
     /// The client set an output limit of 0, which some vendors read as none: the model's own maximum counts.
     pub limit_is_open: bool,
+    /// The client set no output limit, and `max_output` is what the API documents for that. It holds only if it is sent.
+    pub limit_is_assumed: bool,
     /// Bytes of an answer that the client predicts. What of it the model does not write is charged as output too.
     pub prediction_bytes: u64,
     /// How many answers are asked for (`n`, `candidateCount`), of all prompts together; at least 1.
@@ -33,6 +35,8 @@ pub struct Demand {
     pub searches: u64,
     /// The client asked for a price class other than the standard one, or left the choice to the vendor.
     pub tier_is_open: bool,
+    /// The client named a price class, whichever.
+    pub tier_is_named: bool,
     /// The client asked for Anthropic's fast mode.
     pub is_fast: bool,
     /// The client asked to be served in a certain region.
@@ -73,6 +77,12 @@ impl Demand {
             .saturating_add(u64::from(self.images).saturating_mul(1_000))
             .saturating_add(self.audio_bytes / 500)
             .saturating_add(self.file_bytes.div_ceil(4))
+    }
+
+    /// The output limit that the client set and every vendor reads as one.
+    #[must_use]
+    pub fn own_limit(&self) -> Option<u64> {
+        self.max_output.filter(|_| !self.limit_is_open && !self.limit_is_assumed)
     }
 
     /// The most output tokens of one answer, without what it does not take of a prediction.

@@ -68,7 +68,11 @@ impl<'a> Draft<'a> {
         demand.max_output = match self.operation {
             Operation::Embedding | Operation::CountTokens | Operation::ListModels => Some(0),
             // https://platform.openai.com/docs/api-reference/completions/create (2026-11): `max_tokens` is 16 where absent.
-            Operation::TextCompletion => demand.max_output.or(Some(16)),
+            // Those who copy the API may know another default, or none.
+            Operation::TextCompletion => {
+                demand.limit_is_assumed = demand.max_output.is_none();
+                demand.max_output.or(Some(16))
+            }
             Operation::ChatCompletion | Operation::Responses => {
                 demand.limit_is_open = demand.max_output == Some(0);
                 demand.max_output
@@ -277,7 +281,9 @@ impl<'a> Draft<'a> {
 
     fn tier(&mut self) -> Result<()> {
         if let Some(tier) = self.text_or_null()? {
-            self.peek.demand.tier_is_open |= !tier::is_standard(&tier.name());
+            let name = tier.name();
+            self.peek.demand.tier_is_open |= !tier::is_standard(&name);
+            self.peek.demand.tier_is_named |= !name.is_empty();
         }
         Ok(())
     }

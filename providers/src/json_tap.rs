@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub(crate) text: TextCount,
     /// Searches, as told by the items of the answer: OpenAI's search calls, Gemini's queries.
     pub(crate) searches: u64,
+    /// Whether a part of the text rests on something that was found on the web.
+    pub(crate) cites: bool,
     /// Whether any part of the answer says why it ended.
     pub(crate) has_finish_reason: bool,
 }
@@ -219,6 +221,7 @@ impl JsonTap {
             _ => false,
         };
         self.found.searches += u64::from(is_search);
+        self.found.cites |= self.key == KeyKind::Type && self.string.name.is("url_citation");
         self.found.has_finish_reason |= self.key == KeyKind::FinishReason;
     }
 

@@ -284,7 +284,8 @@ impl Tracker {
     fn read_on(&mut self, tap: &JsonTap) {
         let found = tap.found();
         self.tally.text = found.text;
-        self.tally.searches = found.searches;
+        // Chat completions report no searches, and one is billed for a call.
+        self.tally.searches = found.searches.max(u64::from(found.cites));
     }
 
     fn document(&mut self, tap: &JsonTap, is_event: bool) {

@@ -54,7 +54,7 @@ impl Books<'_> {
         if !request.operation.costs() {
             return None;
         }
-        let may_clamp = request.demand.max_output.is_none() && request.operation.has_output_limit();
+        let may_clamp = request.demand.own_limit().is_none() && request.operation.has_output_limit();
         let wanted = ledger::Request {
             more_input: 0,
             snapshot,

@@ -99,7 +99,7 @@ impl Edge {
             asked: &target.model,
             attempt,
             more_input: call.more_input(),
-            may_clamp: call.peek.demand.max_output.is_none() && asked.operation.has_output_limit(),
+            may_clamp: call.peek.demand.own_limit().is_none() && asked.operation.has_output_limit(),
             is_admitted: call.admission.is_some(),
             now: self.clock.now(),
         })?;

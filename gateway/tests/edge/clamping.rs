@@ -157,6 +157,36 @@ async fn a_limit_that_says_null_is_none() {
 }
 
 #[tokio::test]
+async fn a_limit_of_zero_is_taken_for_none() {
+    for api in [Api::Chat, Api::Responses, Api::Messages, Api::Gemini] {
+        let targets = with_budget(api, 5_000).start().await;
+        targets.let_do(0, "~words=9000");
+        for (limit, left) in [("4096", 904), ("256", 648)] {
+            let answer = reply(targets.coin(KEY, api, COIN, false, 0)).await;
+            assert_eq!((answer.status, answer.header(CLAMPED)), (200, Some(limit)), "{api:?}: {}", answer.text());
+            let sent = targets.fakes[0].books().last().unwrap().body.unwrap();
+            assert_eq!(sent, coin_body(api, COIN, false, limit.parse().ok()), "{api:?}");
+            assert_eq!(targets.spent("b").await, 5_000 - left, "{api:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_limit_that_a_text_completion_has_by_itself_is_sent_where_nothing_may_be_overspent() {
+    let targets = with_budget(Api::Completion, 40).start().await;
+    targets.let_do(0, "~words=9000");
+    for n in 1..=2 {
+        let answer = asked_openly(&targets, Api::Completion, false).await;
+        assert_eq!((answer.status, answer.header(CLAMPED)), (200, Some("16")), "{}", answer.text());
+        let (sent, expected) = sent_and_limited(&targets, Api::Completion, false, 16);
+        assert_eq!((sent, targets.spent("b").await), (expected, 16 * n));
+    }
+    assert_spent(&asked_openly(&targets, Api::Completion, false).await, "this call can cost 0.016");
+    let targets = coins("openai", 1).start().await;
+    assert_eq!(asked_openly(&targets, Api::Completion, false).await.header(CLAMPED), None);
+}
+
+#[tokio::test]
 async fn several_answers_side_by_side_share_what_is_affordable() {
     let targets = with_budget(Api::Chat, 12_000).start().await;
     let mut body = coin_body(Api::Chat, COIN, false, None);

@@ -162,11 +162,13 @@ fn any_demand() -> impl Strategy<Value = Demand> {
                 unseen,
                 max_output,
                 limit_is_open,
+                limit_is_assumed: false,
                 prediction_bytes,
                 choices,
                 prompts,
                 searches,
                 tier_is_open,
+                tier_is_named: false,
                 is_fast,
                 is_regional,
             }

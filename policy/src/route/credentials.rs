@@ -91,7 +91,12 @@ pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Crede
 fn likely_tokens(pricing: &Pricing, attempt: &Attempt) -> u64 {
     let known = attempt.known.as_ref().and_then(|known| known.max_output).unwrap_or(u64::MAX);
     let demand = &pricing.demand;
-    let most = demand.max_output.unwrap_or(u64::MAX).min(known).min(pricing.default_max_output);
+    let most = demand
+        .max_output
+        .filter(|_| !demand.limit_is_open)
+        .unwrap_or(u64::MAX)
+        .min(known)
+        .min(pricing.default_max_output);
     let output =
         if pricing.operation.has_output_limit() { most.saturating_mul(demand.choices.max(1).into()) } else { 0 };
     demand.input_estimate().saturating_add(output)
@@ -104,11 +109,21 @@ fn worst_case(pricing: &Pricing, attempt: &Attempt) -> Option<WorstCase> {
     let context_window = known.and_then(|known| known.context_window);
     let known_output = known.and_then(|known| known.max_output);
     let most = known_output.map(|most| most.max(context_window.unwrap_or(0)));
-    let max_output = pricing.demand.max_output.map(|own| own.min(most.unwrap_or(u64::MAX)));
-    let demand = Demand { max_output, ..pricing.demand };
+    let demand = &pricing.demand;
+    let written = demand.max_output.filter(|_| !demand.limit_is_open);
+    let max_output = written.map(|written| written.min(most.unwrap_or(u64::MAX)));
+    let tier_is_open = demand.tier_is_open || (has_class_of_its_own(attempt) && !demand.tier_is_named);
+    let demand = Demand { max_output, tier_is_open, ..*demand };
     let worst =
         attempt.price()?.worst_case(&demand, context_window, known_output.unwrap_or(pricing.default_max_output));
-    Some(worst.assumed(max_output.is_none() && known_output.is_none()))
+    let is_assumed = demand.limit_is_assumed || (max_output.is_none() && known_output.is_none());
+    Some(worst.assumed(is_assumed))
+}
+
+/// Whether an account at the vendor can have a price class for requests that name none: at OpenAI a project can
+/// (<https://platform.openai.com/docs/guides/priority-processing>, 2026-11).
+fn has_class_of_its_own(attempt: &Attempt) -> bool {
+    attempt.provider.vendor == "openai"
 }
 
 /// The price of an attempt where an override applies: its rates, and those of the price list that it does not set.

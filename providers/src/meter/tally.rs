@@ -70,6 +70,9 @@ pub(crate) enum Key {
     /// What the answer is grounded on; of it, only the queries matter.
     Grounding,
     Queries,
+    /// What parts of the text rest on; of it, only the kinds matter.
+    Annotations,
+    AnnotationKind,
     /// Nothing that matters.
     Skipped,
 }
@@ -79,6 +82,8 @@ pub(crate) enum Key {
 pub(crate) struct Seen {
     pub(crate) has_content: bool,
     pub(crate) queries: u64,
+    /// Text rests on something that was found on the web.
+    pub(crate) cites: bool,
 }
 
 impl Key {
@@ -86,10 +91,12 @@ impl Key {
         match (self, name) {
             (Self::Arguments, _) => Self::Arguments,
             (Self::Grounding, b"webSearchQueries") => Self::Queries,
-            (Self::Grounding, _)
-            | (_, b"logprobs" | b"logprobsResult" | b"annotations" | b"citationMetadata" | b"safetyRatings") => {
+            (Self::Annotations, b"type") => Self::AnnotationKind,
+            (Self::Annotations, _) => Self::Annotations,
+            (Self::Grounding, _) | (_, b"logprobs" | b"logprobsResult" | b"citationMetadata" | b"safetyRatings") => {
                 Self::Skipped
             }
+            (_, b"annotations") => Self::Annotations,
             (
                 _,
                 b"content" | b"text" | b"reasoning" | b"reasoning_content" | b"refusal" | b"arguments" | b"name"
@@ -153,7 +160,8 @@ impl Tally {
             }
             Key::Finish => self.has_finish = true,
             Key::Queries => seen.queries += 1,
-            Key::Other | Key::Grounding | Key::Skipped => {}
+            Key::AnnotationKind => seen.cites |= raw == b"url_citation",
+            Key::Other | Key::Grounding | Key::Annotations | Key::Skipped => {}
         }
     }
 

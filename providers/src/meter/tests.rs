@@ -19,11 +19,13 @@ const DEMAND: Demand = Demand {
     unseen: false,
     max_output: None,
     limit_is_open: false,
+    limit_is_assumed: false,
     prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    tier_is_named: false,
     is_fast: false,
     is_regional: false,
 };
@@ -129,6 +131,27 @@ fn openai_totals_are_split_into_their_parts() {
     completion.reports(fixture!("openai/completion.json"), Usage { input: 5, output: 7, ..NONE });
     let embedding = case(Dialect::OpenAi, Operation::Embedding, false);
     embedding.reports(fixture!("openai/embedding.json"), Usage { input: 8, ..NONE });
+}
+
+#[test]
+fn a_chat_answer_that_cites_the_web_made_one_search() {
+    for (kind, searches) in [("url_citation", 1), ("file_citation", 0)] {
+        let citation = json!({"type": kind, kind: {"url": "https://a.example/type", "title": "t", "end_index": 2}});
+        let annotations = json!([citation, citation]);
+        let message = json!({"role": "assistant", "content": "Hi", "annotations": annotations});
+        let usage = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7});
+        let expected = Usage { input: 5, output: 2, searches, ..NONE };
+        let document = json!({"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": usage});
+        whole(OPENAI).reports(document.to_string().as_bytes(), expected);
+        let events = [
+            json!({"choices": [{"index": 0, "delta": {"content": "Hi"}}]}),
+            json!({"choices": [{"index": 0, "delta": {"annotations": annotations}}]}),
+            json!({"choices": [{"index": 0, "delta": {"annotations": annotations}, "finish_reason": "stop"}]}),
+            json!({"choices": [], "usage": usage}),
+        ];
+        let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        OPENAI.reports((stream + "data: [DONE]\n\n").as_bytes(), expected);
+    }
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
         }
     }
     tally.take(seen);
+    // A search is not reported here, and is billed once for a call.
+    tally.searches = tally.searches.max(u64::from(seen.cites));
     let is_null = usage.is_none_or(|usage| reader.slice(usage) == b"null");
     if let (Some(span), false) = (usage, is_null) {
         take_usage(tally, reader.slice(span), !has_choices);
@@ -138,7 +140,7 @@ fn responses_event(tally: &mut Tally, data: &[u8]) -> Result<(), JsonError> {
     {
         tally.text.add_string(delta);
     }
-    tally.take(Seen { has_content: delta.is_some(), queries: 0 });
+    tally.take(Seen { has_content: delta.is_some(), ..Seen::default() });
     event_kind(tally, kind);
     Ok(())
 }

@@ -32,11 +32,13 @@ const ONE: Demand = Demand {
     unseen: false,
     max_output: None,
     limit_is_open: false,
+    limit_is_assumed: false,
     prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    tier_is_named: false,
     is_fast: false,
     is_regional: false,
 };
@@ -100,6 +102,20 @@ fn a_limit_of_zero_is_open_where_vendors_may_read_it_as_none() {
     ];
     for (dialect, operation, body, is_open) in cases {
         assert_eq!(demand(dialect, operation, &body).limit_is_open, is_open, "{body}");
+    }
+}
+
+#[test]
+fn a_limit_that_only_the_api_documents_is_not_the_clients() {
+    for (body, own_limit) in [
+        (json!({"model": "m"}), None),
+        (json!({"model": "m", "max_tokens": null}), None),
+        (json!({"model": "m", "max_tokens": 16}), Some(16)),
+        (json!({"model": "m", "max_tokens": 0}), Some(0)),
+    ] {
+        let demand = demand(Dialect::OpenAi, Operation::TextCompletion, &body);
+        assert_eq!((demand.own_limit(), demand.limit_is_assumed), (own_limit, own_limit.is_none()), "{body}");
+        assert_eq!(demand.max_output, own_limit.or(Some(16)), "{body}");
     }
 }
 
@@ -453,6 +469,12 @@ fn price_classes_other_than_the_standard_one_are_noticed() {
     for (body, is_open) in cases {
         assert_eq!(demand(Dialect::Anthropic, CHAT, &body).tier_is_open, is_open, "{body}");
     }
+    for (tier, is_named) in [(json!("default"), true), (json!("flex"), true), (json!(""), false), (json!(null), false)]
+    {
+        let body = json!({"model": "m", "service_tier": tier});
+        assert_eq!(demand(Dialect::OpenAi, CHAT, &body).tier_is_named, is_named, "{tier}");
+    }
+    assert!(!demand(Dialect::OpenAi, CHAT, &json!({"model": "m"})).tier_is_named);
     assert!(demand(Dialect::Gemini, CHAT, &json!({"serviceTier": "PRIORITY"})).tier_is_open);
     assert!(!demand(Dialect::Gemini, CHAT, &json!({"service_tier": "STANDARD"})).tier_is_open);
 }

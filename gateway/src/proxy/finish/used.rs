@@ -47,7 +47,7 @@ fn one_second_more(call: &Call, output: u64) -> u64 {
 /// The most output that can come: by the client's own limit, the one that was set here, or the model's.
 fn most_output(call: &Call) -> Option<u64> {
     let limit = call.clamped.or_else(|| call.attempt()?.worst_case.map(|worst| worst.output_limit()));
-    limit.or(call.peek.demand.max_output).map(|limit| call.peek.demand.output_bound(limit))
+    limit.or(call.peek.demand.own_limit()).map(|limit| call.peek.demand.output_bound(limit))
 }
 
 /// An estimate of the output is no larger than what can have come.

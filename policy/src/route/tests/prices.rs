@@ -9,6 +9,8 @@ use crate::usage::{ServiceTier, Usage};
 const PRICES: &str = r#"{
     "listed": {"litellm_provider":"openai","mode":"chat","max_input_tokens":1000,"max_output_tokens":100,
         "input_cost_per_token":1e-06,"output_cost_per_token":2e-06,"cache_read_input_token_cost":5e-07},
+    "classes": {"litellm_provider":"openai","mode":"chat","max_output_tokens":100,
+        "input_cost_per_token":1e-06,"output_cost_per_token":2e-06,"output_cost_per_token_priority":4e-06},
     "tiny": {"litellm_provider":"openai","mode":"chat","max_output_tokens":20},
     "free": {"litellm_provider":"openai","mode":"chat","input_cost_per_token":0,"output_cost_per_token":0}
 }"#;
@@ -21,11 +23,13 @@ const DEMAND: Demand = Demand {
     unseen: false,
     max_output: None,
     limit_is_open: false,
+    limit_is_assumed: false,
     prediction_bytes: 0,
     choices: 1,
     prompts: 1,
     searches: 0,
     tier_is_open: false,
+    tier_is_named: false,
     is_fast: false,
     is_regional: false,
 };
@@ -214,4 +218,37 @@ fn a_limit_is_assumed_where_neither_the_client_nor_the_price_list_says_one() {
     assert_eq!(is_assumed(None, "new"), Some(true));
     assert_eq!(is_assumed(Some(60), "new"), Some(false));
     assert_eq!(is_assumed(None, "listed"), Some(false));
+}
+
+#[test]
+fn a_limit_of_zero_that_may_be_read_as_none_is_assumed_as_if_there_were_none() {
+    let demand = Demand { max_output: Some(0), limit_is_open: true, ..DEMAND };
+    let of = |model| {
+        let own = Some(own(model, &[(Unit::Output, 1_000_000)]));
+        let attempt = made(Operation::ChatCompletion, demand, own, model);
+        let worst = attempt.worst_case.unwrap();
+        (worst.is_assumed(), worst.output_limit(), attempt.likely_tokens - 2_500)
+    };
+    assert_eq!(of("new"), (true, 50, 50));
+    assert_eq!(of("listed"), (false, 100, 50));
+}
+
+#[test]
+fn a_limit_that_the_api_documents_is_assumed_whatever_the_model_can_do() {
+    let demand = Demand { max_output: Some(16), limit_is_assumed: true, ..DEMAND };
+    for model in ["listed", "tiny"] {
+        let own = Some(own(model, &[(Unit::Output, 1_000_000)]));
+        let worst = made(Operation::TextCompletion, demand, own, model).worst_case.unwrap();
+        assert_eq!((worst.is_assumed(), worst.output_limit()), (true, 16), "{model}");
+    }
+}
+
+#[test]
+fn without_a_price_class_in_the_request_the_dearest_is_held_for_openai() {
+    let amount = |demand: Demand| made(Operation::ChatCompletion, demand, None, "classes").worst_case.unwrap().amount();
+    let input = 10_000 + 1_024;
+    let [standard, priority] = [2_000, 4_000].map(|rate| crate::money::NanoUsd(input * 1_000 + 100 * rate));
+    assert_eq!(amount(DEMAND), priority);
+    assert_eq!(amount(Demand { tier_is_named: true, ..DEMAND }), standard);
+    assert_eq!(amount(Demand { tier_is_named: true, tier_is_open: true, ..DEMAND }), priority);
 }
