@@ -121,7 +121,7 @@ pub fn removal(before: &Shape) -> Vec<Change> {
 }
 
 /// An entity's name in messages.
-fn name_of(shape: &Shape) -> String {
+pub(crate) fn name_of(shape: &Shape) -> String {
     let id = shape.id();
     match shape {
         Shape::Provider(_) => format!("providers.{id}"),

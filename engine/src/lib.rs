@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod compile;
+pub mod control;
 pub mod dice;
 pub mod explain;
 pub mod health;

@@ -27,6 +27,17 @@ impl Live {
         self.current.load_full()
     }
 
+    /// Puts another snapshot in the place of the present one, whose price list it has: that is changed by itself.
+    pub fn replace(&self, next: Snapshot) {
+        let mut retired = self.retired.lock();
+        let before = self.current.load_full();
+        let catalog = Change::Catalog(Arc::clone(before.catalog()));
+        let next = next.apply(catalog).unwrap_or(next);
+        self.current.store(Arc::new(next));
+        retired.push(before);
+        retired.retain(|old| Arc::strong_count(old) > 1);
+    }
+
     /// Applies changes in order, all or none, and returns the revision now in force.
     ///
     /// # Errors

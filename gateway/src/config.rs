@@ -6,8 +6,7 @@ use std::fs::File as DiskFile;
 use std::io::Read;
 use std::path::Path;
 
-use policy::declare::{self, File, Problem, Vocabulary};
-use providers::vendor;
+use policy::declare::{self, File, Problem};
 
 pub(crate) use error::ConfigError;
 
@@ -52,18 +51,9 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// Reads a configuration from its text; `env` gives the value of an environment variable.
 pub(crate) fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
-    let vendors: Vec<_> = vendor::VENDORS.iter().map(|vendor| vendor.name).collect();
-    let vocabulary = Vocabulary { vendors: &vendors, vendors_later: vendor::KNOWN_ELSEWHERE, check_base_url };
-    match declare::read(text, env, &vocabulary) {
+    match declare::read(text, env, &engine::control::vocabulary()) {
         Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned() }),
         Err(problems) => Err(ConfigError::new(name, problems)),
-    }
-}
-
-fn check_base_url(vendor: &str, url: &str) -> Result<(), String> {
-    match vendor::find(vendor) {
-        Some(vendor) => vendor::endpoint(vendor, url).map(|_| ()).map_err(|error| error.to_string()),
-        None => Ok(()),
     }
 }
 

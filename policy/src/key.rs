@@ -43,6 +43,12 @@ impl TokenHash {
         Some(Self { sha256, ends_at_ms: u64::MAX })
     }
 
+    /// The hash itself.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.sha256
+    }
+
     /// The hash as 64 hexadecimal digits, in which form it is stored.
     #[must_use]
     pub fn to_hex(&self) -> String {

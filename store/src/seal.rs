@@ -8,6 +8,8 @@ use std::fmt;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use argon2::Argon2;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use policy::provider::Secret;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -124,6 +126,15 @@ impl KeyName {
         let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(salt).into();
         Self([a, b, c, d])
     }
+}
+
+/// A token that nobody can guess: the prefix, and 192 random bits in URL-safe base64.
+///
+/// # Errors
+/// When there are no random numbers.
+pub fn token(prefix: &str) -> Result<Secret, SealError> {
+    let random = URL_SAFE_NO_PAD.encode(random::<24>()?);
+    Ok(Secret::new(&format!("{prefix}{random}")))
 }
 
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], SealError> {

@@ -88,8 +88,11 @@ impl VirtualKeyShape {
     /// The hashes of the tokens that open it; none where one is still to be generated.
     #[must_use]
     pub fn tokens(&self) -> Vec<TokenHash> {
-        let written = self.value.iter().map(|token| TokenHash::of(token.reveal()));
-        let mut tokens: Vec<_> = written.collect();
+        // Where there are hashes, what stands as `value` is sealed, and opens nothing.
+        if self.hashes.is_empty() {
+            return self.value.iter().map(|token| TokenHash::of(token.reveal())).collect();
+        }
+        let mut tokens: Vec<TokenHash> = Vec::new();
         for stored in &self.hashes {
             if !tokens.contains(stored) {
                 tokens.push(*stored);

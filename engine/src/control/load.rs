@@ -1,0 +1,146 @@
+//! From what is kept to what is in force: all of it at the start, and later what others have changed.
+
+use std::sync::Arc;
+
+use policy::catalog::Catalog;
+use policy::declare::entity::{Kind, Placed, read_entity};
+use policy::snapshot::{Change, Snapshot};
+use store::registry::{Registry, RegistryError, Row};
+use store::seal::Seal;
+use thiserror::Error;
+
+use super::{Control, ControlError, Env, secrets, vocabulary};
+use crate::compile;
+
+/// Why what is kept cannot be put in force.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An entity cannot be put in force.
+    #[error("the {} `{id}` in the configuration store cannot be put in force: {why}", .kind)]
+    Entity {
+        /// Its kind.
+        kind: String,
+        /// Its id.
+        id: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// The policy that is kept, and its revision.
+///
+/// # Errors
+/// When it cannot be read, or an entity of it cannot be put in force.
+pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<(Snapshot, u64), LoadError> {
+    let empty = Snapshot::default();
+    let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
+    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting: Vec::new(), failed: None };
+    let revision = registry.load(&mut |row| loading.take(row))?;
+    loading.put_waiting(None);
+    match loading.failed {
+        Some(failed) => Err(failed),
+        None => Ok((loading.snapshot, revision)),
+    }
+}
+
+/// A policy in the making. Rows come by the names of their kinds, which is not the order in which they can be put in force; the kinds of
+/// which there are many need not wait.
+struct Loading {
+    snapshot: Snapshot,
+    seal: Seal,
+    env: Env,
+    waiting: Vec<(Kind, Row)>,
+    failed: Option<LoadError>,
+}
+
+impl Loading {
+    fn take(&mut self, row: Row) {
+        if row.is_deleted || self.failed.is_some() {
+            return;
+        }
+        match row.kind.parse() {
+            // They refer to nothing.
+            Ok(Kind::Budget | Kind::RateLimit) => self.put(&row),
+            Ok(Kind::VirtualKey) => {
+                self.put_waiting(Some(Kind::VirtualKey));
+                self.put(&row);
+            }
+            Ok(kind) => self.waiting.push((kind, row)),
+            Err(()) => self.fail(&row, "no such kind is known to this version"),
+        }
+    }
+
+    /// Puts what waits, up to a kind.
+    fn put_waiting(&mut self, below: Option<Kind>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.waiting.sort_by_key(|(kind, row)| (*kind, row.order));
+        let (now, later) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(kind, _)| below.is_none_or(|below| *kind < below));
+        self.waiting = later;
+        let now: Vec<(Kind, Row)> = now;
+        now.iter().for_each(|(_, row)| self.put(row));
+    }
+
+    fn put(&mut self, row: &Row) {
+        match put(&self.snapshot, &self.seal, self.env, row) {
+            Ok(next) => self.snapshot = next,
+            Err(why) => self.fail(row, &why.to_string()),
+        }
+    }
+
+    fn fail(&mut self, row: &Row, why: &str) {
+        let failed = LoadError::Entity { kind: row.kind.clone(), id: row.id.clone(), why: why.to_owned() };
+        self.failed.get_or_insert(failed);
+    }
+}
+
+/// The policy with a row in force that was not there.
+fn put(snapshot: &Snapshot, seal: &Seal, env: Env, row: &Row) -> Result<Snapshot, ControlError> {
+    let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
+    let document = secrets::opened(seal, row)?;
+    let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
+    let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
+    Ok(compile::put(snapshot, &placed, None)?)
+}
+
+impl Control {
+    /// Puts in force what other processes have changed in the store since. Gives whether anything was.
+    ///
+    /// # Errors
+    /// When it cannot be read, or an entity cannot be put in force: then none of it is, and what was in force stays.
+    pub fn follow(&self) -> Result<bool, ControlError> {
+        let mut turn = self.0.turn.lock();
+        let before = *turn;
+        self.catch_up(&mut turn)?;
+        Ok(*turn != before)
+    }
+
+    pub(super) fn catch_up(&self, turn: &mut u64) -> Result<(), ControlError> {
+        let parts = &self.0.parts;
+        if parts.registry.revision()? == *turn {
+            return Ok(());
+        }
+        let feed = parts.registry.since(*turn)?;
+        let catalog = Arc::clone(parts.live.snapshot().catalog());
+        // What was there before of a changed entity is no longer kept, so the whole is compiled anew: others change it rarely.
+        if !feed.rows.is_empty() {
+            let (next, revision) =
+                load(&parts.registry, catalog, parts.env).map_err(|error| ControlError::internal(error.to_string()))?;
+            let budgets: Vec<_> = next.budgets().cloned().collect();
+            parts.live.replace(next);
+            let now = self.now();
+            let began: Vec<_> = budgets.iter().filter_map(|budget| parts.ledger.begin(budget, now)).collect();
+            let _ = parts.books.adopt(&began);
+            *turn = revision;
+            return Ok(());
+        }
+        *turn = feed.revision;
+        Ok(())
+    }
+}
