@@ -47,14 +47,18 @@ fn every_migration_in_the_folder_is_run() {
 
 #[test]
 fn nodes_that_start_at_once_make_the_tables_once() {
-    let database = TestDatabase::new();
-    thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| schema::migrate(&server(&database), &schema::MIGRATIONS).unwrap());
-        }
-    });
-    assert_eq!(database.ask("SELECT count(*) FROM schema_version"), schema::MIGRATIONS.len().to_string());
-    assert_eq!(database.ask("SELECT count(*) FROM ledger"), "1");
+    for isolation in ["read committed", "serializable"] {
+        let database = TestDatabase::new();
+        let name = &database.name;
+        database.execute(&format!("ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'"));
+        thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| schema::migrate(&server(&database), &schema::MIGRATIONS).unwrap());
+            }
+        });
+        assert_eq!(database.ask("SELECT count(*) FROM schema_version"), schema::MIGRATIONS.len().to_string());
+        assert_eq!(database.ask("SELECT count(*) FROM ledger"), "1");
+    }
 }
 
 #[test]
