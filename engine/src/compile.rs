@@ -1,6 +1,8 @@
 //! From what an operator wrote to the snapshot: joins the shapes with the table of vendors. A file and a single entity take
 //! the same way, so neither can mean something else than the other.
 
+mod edit;
+
 use std::sync::Arc;
 
 use policy::catalog::Catalog;
@@ -13,6 +15,8 @@ use policy::settings::Settings;
 use policy::snapshot::{ApplyError, Change, Snapshot};
 use providers::vendor;
 use thiserror::Error;
+
+pub use edit::{EditError, Edited, edit, release};
 
 /// A configuration that reads well and still cannot be put in force.
 #[derive(Debug, Error)]

@@ -32,10 +32,10 @@ CREATE TABLE entities (
 CREATE UNIQUE INDEX entities_by_id ON entities (kind, id);
 CREATE UNIQUE INDEX entities_by_unique_name ON entities (kind, unique_name) WHERE unique_name IS NOT NULL;
 CREATE INDEX entities_by_position ON entities (kind, position, id);
-CREATE INDEX entities_by_revision ON entities (revision);
-CREATE INDEX entities_by_name ON entities (kind, name, id) WHERE is_deleted = 0;
-CREATE INDEX entities_by_creation ON entities (kind, created_ms, id) WHERE is_deleted = 0;
-CREATE INDEX entities_by_update ON entities (kind, updated_ms, id) WHERE is_deleted = 0;
+CREATE INDEX entities_by_revision ON entities (revision, kind, position, id);
+CREATE INDEX entities_by_name ON entities (kind, is_deleted, name, id);
+CREATE INDEX entities_by_creation ON entities (kind, is_deleted, created_ms, id);
+CREATE INDEX entities_by_update ON entities (kind, is_deleted, updated_ms, id);
 CREATE INDEX entities_by_team ON entities (kind, team_id) WHERE team_id IS NOT NULL;
 CREATE INDEX entities_by_customer ON entities (kind, customer_id) WHERE customer_id IS NOT NULL;
 
@@ -79,7 +79,8 @@ CREATE TABLE audit (
     mac          BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX audit_by_entity ON audit (kind, entity_id, seq);
+CREATE INDEX audit_by_entity ON audit (entity_id, kind, seq);
+CREATE INDEX audit_by_kind ON audit (kind, seq);
 CREATE INDEX audit_by_actor ON audit (actor, seq);
 
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit

@@ -46,7 +46,7 @@ pub struct Postgres {
     pub ssl_mode: SslMode,
     /// Certificates (PEM) that the server's is checked against; `None`: those of the system.
     pub ssl_root_cert: Option<PathBuf>,
-    /// So many connections at most; 50 by default.
+    /// So many connections at most, and 2 at least; 50 by default.
     pub max_open_conns: usize,
     /// So many are kept while nobody needs them; 5 by default.
     pub max_idle_conns: usize,

@@ -105,7 +105,8 @@ impl Registry {
     }
 
     /// Every row that was changed after a revision, as it is now: who has the rows of that revision and puts these in their place has
-    /// those of the revision that is given back. All of them at once: who is far behind should [`load`](Self::load).
+    /// those of the revision that is given back. All of them at once: who is far behind should [`load`](Self::load), and so must who is
+    /// given a revision that is less than the one asked for: the database was put back to an older copy.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -144,7 +145,8 @@ impl Registry {
         self.read(|look| look.audit_page(filter))
     }
 
-    /// Gives every row of the audit log, oldest first, until `each` breaks off. What it gives is not verified.
+    /// Gives every row of the audit log, oldest first, until `each` breaks off. What it gives is not verified. The database's log grows
+    /// while this lasts: who waits for a slow reader should ask for [pages](Self::audit_page).
     ///
     /// # Errors
     /// When a row cannot be read.

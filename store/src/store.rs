@@ -54,7 +54,8 @@ pub struct Abandoned {
 }
 
 impl Store {
-    /// Opens what is kept; a folder alone says that all of it is there. The folder is made if need be. Attempts that were open when the last process ended are
+    /// Opens what is kept; a folder alone says that all of it is there. The folder is made if need be. A server is waited for: not to
+    /// be called where asynchronous tasks are driven. Attempts that were open when the last process ended are
     /// charged in full.
     ///
     /// # Errors

@@ -16,10 +16,14 @@ use tempfile::TempDir;
 use self::database::TestDatabase;
 
 /// A place where a store can be opened again and again.
-trait Place {
+trait Place: Sync {
     fn new() -> Self;
     fn folder(&self) -> &Path;
     fn config(&self) -> Config;
+    /// Of another gateway on the same database.
+    fn beside(&self, number: u32) -> Config;
+    /// All rows of all tables with balances, counted.
+    fn rows(&self) -> u64;
 
     fn try_open(&self, now_ms: u64) -> Result<(Store, State), StoreError> {
         Store::open(self.config(), now_ms)
@@ -37,6 +41,9 @@ trait Place {
 /// A Saturday in November.
 const NOW: u64 = 1_795_000_000_000;
 
+const ROWS: &str = "SELECT (SELECT count(*) FROM budgets) + (SELECT count(*) FROM slices)
+    + (SELECT count(*) FROM abandoned) + (SELECT count(*) FROM abandoned_amounts) + (SELECT count(*) FROM open_attempts)";
+
 struct Sqlite(TempDir);
 
 impl Place for Sqlite {
@@ -50,6 +57,16 @@ impl Place for Sqlite {
 
     fn config(&self) -> Config {
         Config::in_folder(self.0.path())
+    }
+
+    /// There is none but in the same folder.
+    fn beside(&self, _: u32) -> Config {
+        self.config()
+    }
+
+    fn rows(&self) -> u64 {
+        let connection = rusqlite::Connection::open(self.0.path().join("tollgate.db")).unwrap();
+        connection.query_row(ROWS, [], |row| row.get::<_, u32>(0)).unwrap().into()
     }
 }
 
@@ -78,6 +95,14 @@ impl Place for OnServer {
             max_idle_conns: 1,
         };
         Config { folder: self.0.path().to_owned(), database: Database::Postgres(server) }
+    }
+
+    fn beside(&self, number: u32) -> Config {
+        Config { folder: self.0.path().join(number.to_string()), ..self.config() }
+    }
+
+    fn rows(&self) -> u64 {
+        self.1.ask(ROWS).parse().unwrap()
     }
 }
 

@@ -6,6 +6,7 @@ use policy::route::rule::RuleScope;
 
 use super::*;
 
+mod edits;
 mod entities;
 mod limits;
 

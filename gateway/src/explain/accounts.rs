@@ -1,7 +1,7 @@
 //! What stands on accounts, as `tollgate explain` shows it: a line for each budget, and for each dimension of a rate limit.
 
 use engine::explain::{AccountKind, AccountLine};
-use policy::limit::{BudgetStanding, Holder, Mode, Quota, QuotaStanding};
+use policy::limit::{Budget, BudgetStanding, Holder, Mode, Quota, QuotaStanding, RateLimit, RateStanding};
 use policy::window::utc_text;
 use serde::Serialize;
 
@@ -34,11 +34,50 @@ pub(super) struct AccountView {
 
 /// The lines of an account.
 pub(super) fn lines(line: &AccountLine) -> Vec<AccountView> {
-    let (holder, name) = (holder(line.holder), line.name.clone());
-    let blank = |id: String, unit, limit: String| AccountView {
-        id,
-        holder,
-        name: name.clone(),
+    match &line.what {
+        AccountKind::Budget(budget, standing) => vec![of_budget(line, budget, *standing)],
+        AccountKind::Rate(limit, standing) => of_rate_limit(line, limit, standing),
+    }
+}
+
+fn of_budget(line: &AccountLine, budget: &Budget, standing: BudgetStanding) -> AccountView {
+    let BudgetStanding { spent, held, resets_at_ms } = standing;
+    AccountView {
+        mode: Some(if budget.mode == Mode::Hard { "hard" } else { "soft" }),
+        used: spent.to_string(),
+        held: held.to_string(),
+        window: Some(budget.window.to_string()),
+        resets_at: (resets_at_ms > 0).then(|| utc_text(resets_at_ms)),
+        ..blank(line, budget.id.as_str(), "usd", budget.limit.to_string())
+    }
+}
+
+fn of_rate_limit(line: &AccountLine, limit: &RateLimit, standing: &RateStanding) -> Vec<AccountView> {
+    let blank = |unit, most: String| blank(line, limit.id.as_str(), unit, most);
+    let of_quota = |unit, quota: Option<Quota>, standing: &QuotaStanding| {
+        quota.map(|quota| AccountView {
+            used: standing.used.saturating_sub(standing.held).to_string(),
+            held: standing.held.to_string(),
+            window: Some(quota.window.to_string()),
+            frees_in_seconds: (standing.used > 0).then(|| standing.frees_in_ms.div_ceil(1_000)),
+            ..blank(unit, quota.most.to_string())
+        })
+    };
+    let in_flight = limit.concurrent.map(|most| AccountView {
+        used: standing.concurrent.to_string(),
+        held: "0".to_owned(),
+        ..blank("concurrent_requests", most.to_string())
+    });
+    let requests = of_quota("requests", limit.requests, &standing.requests);
+    let tokens = of_quota("tokens", limit.tokens, &standing.tokens);
+    requests.into_iter().chain(tokens).chain(in_flight).collect()
+}
+
+fn blank(line: &AccountLine, id: &str, unit: &'static str, limit: String) -> AccountView {
+    AccountView {
+        id: id.to_owned(),
+        holder: holder(line.holder),
+        name: line.name.clone(),
         unit,
         mode: None,
         limit,
@@ -47,38 +86,6 @@ pub(super) fn lines(line: &AccountLine) -> Vec<AccountView> {
         window: None,
         resets_at: None,
         frees_in_seconds: None,
-    };
-    match &line.what {
-        AccountKind::Budget(budget, standing) => {
-            let BudgetStanding { spent, held, resets_at_ms } = standing;
-            vec![AccountView {
-                mode: Some(if budget.mode == Mode::Hard { "hard" } else { "soft" }),
-                used: spent.to_string(),
-                held: held.to_string(),
-                window: Some(budget.window.to_string()),
-                resets_at: (*resets_at_ms > 0).then(|| utc_text(*resets_at_ms)),
-                ..blank(budget.id.to_string(), "usd", budget.limit.to_string())
-            }]
-        }
-        AccountKind::Rate(limit, standing) => {
-            let of_quota = |unit, quota: Option<Quota>, standing: &QuotaStanding| {
-                quota.map(|quota| AccountView {
-                    used: standing.used.saturating_sub(standing.held).to_string(),
-                    held: standing.held.to_string(),
-                    window: Some(quota.window.to_string()),
-                    frees_in_seconds: (standing.used > 0).then(|| standing.frees_in_ms.div_ceil(1_000)),
-                    ..blank(limit.id.to_string(), unit, quota.most.to_string())
-                })
-            };
-            let in_flight = limit.concurrent.map(|most| AccountView {
-                used: standing.concurrent.to_string(),
-                held: "0".to_owned(),
-                ..blank(limit.id.to_string(), "concurrent_requests", most.to_string())
-            });
-            let requests = of_quota("requests", limit.requests, &standing.requests);
-            let tokens = of_quota("tokens", limit.tokens, &standing.tokens);
-            requests.into_iter().chain(tokens).chain(in_flight).collect()
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
 
 use super::Edge;
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, HeldBody};
 use super::ctx::{Call, Progress, RequestCtx, Stage};
 use super::fields::HeaderFields;
 use super::gate::{self, Wish};
@@ -60,34 +60,8 @@ impl Edge {
         for dropped in plan.dropped.iter().filter(|dropped| dropped.reason == DropReason::Exhausted) {
             ctx.record.passed_over(&dropped.provider, "exhausted");
         }
-        let recovery = snapshot.settings().stream_recovery;
-        let mut call = Call {
-            walk: Walk::begin(plan, &mut now),
-            wait: Duration::ZERO,
-            flight: None,
-            error: None,
-            recovery,
-            script: None,
-            mode: None,
-            refused_prefill: false,
-            stream: wish.stream,
-            peek: wish.peek,
-            body: Some(body),
-            hold: None,
-            admission: None,
-            short: None,
-            clamped: None,
-            repeats: 0,
-            addresses: 0,
-            address: None,
-            sent_us: 0,
-            whole_events: WholeEvents::default(),
-            progress: Progress::default(),
-            is_stream: false,
-            streams_array: false,
-            first_content_us: None,
-            last_content_us: None,
-        };
+        let (recovery, stream) = (snapshot.settings().stream_recovery, wish.stream);
+        let mut call = call(Walk::begin(plan, &mut now), wish, body, recovery);
         // What cannot be paid for is refused here, while the connection can go on being used.
         call.hold = self.take_off(&mut call, asked, &mut ctx.record);
         if call.hold.is_none()
@@ -96,7 +70,7 @@ impl Edge {
             return Err(short.into());
         }
         ctx.stage = Stage::Admitted(Box::new(call));
-        ctx.held = Some(Held::install(session, self.drain(wish.stream), max_waiting(recovery)));
+        ctx.held = Some(Held::install(session, self.drain(stream), max_waiting(recovery)));
         Ok(())
     }
 
@@ -125,6 +99,37 @@ impl Edge {
         } else {
             Drain::ToTheEnd
         }
+    }
+}
+
+/// A call of which nothing was tried yet.
+fn call(walk: Walk, wish: Wish, body: HeldBody, recovery: StreamRecovery) -> Call {
+    Call {
+        walk,
+        wait: Duration::ZERO,
+        flight: None,
+        error: None,
+        recovery,
+        script: None,
+        mode: None,
+        refused_prefill: false,
+        stream: wish.stream,
+        peek: wish.peek,
+        body: Some(body),
+        hold: None,
+        admission: None,
+        short: None,
+        clamped: None,
+        repeats: 0,
+        addresses: 0,
+        address: None,
+        sent_us: 0,
+        whole_events: WholeEvents::default(),
+        progress: Progress::default(),
+        is_stream: false,
+        streams_array: false,
+        first_content_us: None,
+        last_content_us: None,
     }
 }
 

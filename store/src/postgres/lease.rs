@@ -37,21 +37,38 @@ pub(super) async fn give_back(transaction: &Transaction<'_>, node: &str, run: u6
 /// Renews the lease of a process that was taken at `taken`, for as long as it is this process's.
 pub(super) async fn renew(pool: Pool, node: String, run: u64, lease: LeaseNow, taken: Instant) {
     let mut ends = taken + LENGTH;
-    let mut asked = taken;
+    let mut next = taken + EVERY;
     loop {
-        sleep_until(asked + EVERY).await;
-        asked = Instant::now();
-        // While it is held, its end is waited for, and no longer: then it has lapsed, whatever comes of the question.
-        let until = if lease.get() == Lease::Held { ends } else { asked + LENGTH };
-        match renew_once(&pool, &node, run, until).await {
-            Ok(true) => {
-                ends = asked + LENGTH;
-                lease.set(Lease::Held);
-            }
-            Ok(false) => return lease.set(Lease::Elsewhere),
-            Err(_) if Instant::now() < ends => {}
-            Err(_) => lease.set(Lease::Lapsed),
+        sleep_until(next).await;
+        let asked = Instant::now();
+        let is_held = asked < ends;
+        if !is_held {
+            lease.set(Lease::Lapsed);
         }
+        // Its end is waited for and no longer: then it has lapsed, whatever comes of the question.
+        let until = if is_held { ends } else { asked + LENGTH };
+        let renewed = renew_once(&pool, &node, run, until).await;
+        let now = Instant::now();
+        let found;
+        (found, ends) = judge(renewed.ok(), asked, now, ends);
+        lease.set(found);
+        if found == Lease::Elsewhere {
+            return;
+        }
+        next = asked + EVERY;
+        if now < ends {
+            next = next.min(ends);
+        }
+    }
+}
+
+/// What the answer to a question of `asked` says of the lease, and when that ends; `None`: there was no answer.
+fn judge(is_renewed: Option<bool>, asked: Instant, now: Instant, ends: Instant) -> (Lease, Instant) {
+    match is_renewed {
+        Some(true) => (Lease::Held, asked + LENGTH),
+        Some(false) => (Lease::Elsewhere, ends),
+        None if now < ends => (Lease::Held, ends),
+        None => (Lease::Lapsed, ends),
     }
 }
 
@@ -67,4 +84,39 @@ async fn renew_once(pool: &Pool, node: &str, run: u64, until: Instant) -> Result
     // Nobody else shall wait for its answer.
     drop(Object::take(client));
     Err(Failure::Slow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_ends_by_the_time_of_the_question_and_not_of_the_answer() {
+        let asked = Instant::now();
+        let (ends, now) = (asked + LENGTH / 2, asked + LENGTH / 3);
+        assert_eq!(judge(Some(true), asked, now, ends), (Lease::Held, asked + LENGTH));
+    }
+
+    #[test]
+    fn without_an_answer_it_is_held_until_it_ends() {
+        let asked = Instant::now();
+        let ends = asked + LENGTH / 2;
+        let before = ends.checked_sub(Duration::from_millis(1)).unwrap();
+        assert_eq!(judge(None, asked, before, ends), (Lease::Held, ends));
+        assert_eq!(judge(None, asked, ends, ends), (Lease::Lapsed, ends));
+        // Nobody took it meanwhile.
+        assert_eq!(judge(Some(true), asked + LENGTH, asked + LENGTH, ends).0, Lease::Held);
+    }
+
+    #[test]
+    fn what_another_has_is_not_renewed() {
+        let asked = Instant::now();
+        assert_eq!(judge(Some(false), asked, asked, asked + LENGTH).0, Lease::Elsewhere);
+    }
+
+    #[test]
+    fn the_statements_say_how_long_it_is() {
+        let length = format!("interval '{} seconds'", LENGTH.as_secs());
+        assert!(TAKE.contains(&length) && RENEW.contains(&length));
+    }
 }

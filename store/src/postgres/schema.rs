@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 use tokio::time::{sleep, timeout};
+use tokio_postgres::IsolationLevel;
+use tokio_postgres::error::SqlState;
 
 use super::failure::Failure;
 use super::server::Server;
@@ -22,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn migrate(server: &Server, known: &[&'static str]) -> Result<(), StoreError> {
     let migrating = async {
         fit(server).await?;
-        prepare(server).await?;
-        while step(server, known).await? {}
+        again(is_race, || prepare(server)).await?;
+        while again(is_yielding, || step(server, known)).await? {}
         Ok(())
     };
     let bounded = async { timeout(PATIENCE, migrating).await.unwrap_or(Err(Failure::Slow)) };
@@ -58,20 +60,24 @@ async fn fit(server: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the tables that migrations themselves need. One row is there to be locked: CockroachDB has no advisory locks.
-async fn prepare(server: &Server) -> Result<(), Failure> {
+/// Does something again if another node was in the way.
+async fn again<T>(
+    is_in_the_way: fn(&SqlState) -> bool,
+    work: impl AsyncFn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut tries = 1;
     loop {
-        // They are looked for first: who may only use tables, and not make any, gets by as long as all are there.
-        match try_to_prepare(server).await {
-            Err(Failure::Driver(error)) if tries < TRIES && error.code().is_some_and(is_race) => tries += 1,
+        match work().await {
+            Err(Failure::Driver(error)) if tries < TRIES && error.code().is_some_and(is_in_the_way) => tries += 1,
             done => return done,
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn try_to_prepare(server: &Server) -> Result<(), Failure> {
+/// Makes the tables that migrations themselves need, unless they are there: who may only use tables, and not make any, gets by.
+/// One row is there to be locked: CockroachDB has no advisory locks.
+async fn prepare(server: &Server) -> Result<(), Failure> {
     let client = server.pool().get().await?;
     let query = "SELECT to_regclass('schema_version') IS NOT NULL AND to_regclass('schema_lock') IS NOT NULL";
     if client.query_one(query, &[]).await?.try_get(0)? {
@@ -89,14 +95,18 @@ async fn try_to_prepare(server: &Server) -> Result<(), Failure> {
 }
 
 /// `IF NOT EXISTS` does not see what another is making: then PostgreSQL's own tables complain of two of a kind.
-fn is_race(code: &tokio_postgres::error::SqlState) -> bool {
-    matches!(code.code(), "23505" | "42P07" | "42710" | "XX000" | "40001" | "40P01")
+fn is_race(code: &SqlState) -> bool {
+    is_yielding(code) || matches!(code.code(), "23505" | "42P07" | "42710" | "XX000")
+}
+
+fn is_yielding(code: &SqlState) -> bool {
+    matches!(*code, SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 /// Runs the next one; `false`: there is none.
 async fn step(server: &Server, known: &[&'static str]) -> Result<bool, Failure> {
     let mut client = server.pool().get().await?;
-    let transaction = client.transaction().await?;
+    let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
     transaction.query("SELECT one FROM schema_lock WHERE one = 1 FOR UPDATE", &[]).await?;
     let pending = migrations::pending(known, &applied(&transaction).await?)?;

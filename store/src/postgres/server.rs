@@ -163,7 +163,8 @@ fn pool(config: &Postgres) -> Result<Pool, StoreError> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(driver_config(config), tls::connector(config)?, manager);
     let pool = Pool::builder(manager)
-        .max_size(config.max_open_conns.max(1))
+        // The lease is renewed while the ledger's transaction takes its time.
+        .max_size(config.max_open_conns.max(2))
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(CONNECT))
         .create_timeout(Some(CONNECT))

@@ -22,6 +22,9 @@ pub(super) fn check(write: &Write, seal: &Seal) -> Done {
     let removed = write.removals.iter().map(|removal| (&*removal.kind, &*removal.id));
     for (kind, id) in put.chain(removed) {
         check_texts(kind, id, [Some(kind), Some(id)])?;
+        if kind.is_empty() || id.is_empty() {
+            return Err(RegistryError::unfit(kind, id, Unfit::Nameless));
+        }
         if !named.insert((kind, id)) {
             return Err(RegistryError::unfit(kind, id, Unfit::Twice));
         }

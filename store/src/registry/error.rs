@@ -98,6 +98,9 @@ pub enum RegistryError {
 /// What is wrong with something that is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unfit {
+    /// It cannot be told from others.
+    #[error("it has no kind or no id")]
+    Nameless,
     /// No database keeps it.
     #[error("a text in it holds the character U+0000")]
     Nul,

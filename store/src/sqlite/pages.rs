@@ -41,13 +41,14 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
     (conditions, values)
 }
 
-fn order(filter: &Filter) -> &'static str {
-    match (filter.sort, filter.is_descending) {
-        (Sort::Name, false) => "name, id",
-        (Sort::Name, true) => "name DESC, id DESC",
-        (Sort::Created, false) => "created_ms, id",
-        (Sort::Created, true) => "created_ms DESC, id DESC",
-        (Sort::Updated, false) => "updated_ms, id",
-        (Sort::Updated, true) => "updated_ms DESC, id DESC",
-    }
+fn order(filter: &Filter) -> String {
+    let column = match filter.sort {
+        Sort::Name => "name",
+        Sort::Created => "created_ms",
+        Sort::Updated => "updated_ms",
+    };
+    // The plus keeps the rows of one team from being looked for along an index of all rows, which has them in order.
+    let plus = if filter.team_id.is_some() || filter.customer_id.is_some() { "+" } else { "" };
+    let direction = if filter.is_descending { " DESC" } else { "" };
+    format!("{plus}{column}{direction}, id{direction}")
 }

@@ -17,6 +17,8 @@ type Done<T = ()> = Result<T, RegistryError>;
 
 /// How many connections that nobody uses are kept.
 const IDLE_READERS: usize = 4;
+/// How long the database's log may stay, once it is copied into the file.
+const LOG_BYTES: u32 = 64 << 20;
 
 /// The database file, beside those who keep balances in it.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ impl SqliteRegistry {
         let mut writer = connect(path)?;
         // What was acknowledged, a revoked key above all, stands after a power cut.
         writer.pragma_update(None, "synchronous", "FULL")?;
+        // What a large write needed is given back.
+        writer.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         schema::migrate(&mut writer)?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() })
     }
@@ -199,5 +203,60 @@ impl From<rusqlite::Error> for RegistryError {
             }
             error => Self::Database(Box::new(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    /// A file that may not grow is what a full disk is to SQLite.
+    #[test]
+    fn a_full_disk_is_said_to_be_full_and_keeps_nothing_of_a_write() {
+        let folder = tempdir().unwrap();
+        let registry = SqliteRegistry::open(&folder.path().join("x.db")).unwrap();
+        let set_most = |pages: u32| registry.writer.lock().pragma_update(None, "max_page_count", pages).unwrap();
+        let write = || {
+            registry.write(&mut |change| {
+                change.set_revision(1)?;
+                change.set_note("small", "kept")?;
+                change.set_note("large", &"x".repeat(1 << 20))
+            })
+        };
+        let kept = || {
+            let mut kept = (9, 9);
+            let mut look = |look: &dyn Look| {
+                kept = (look.revision()?, look.notes()?.len());
+                Ok(())
+            };
+            registry.read(&mut look).unwrap();
+            kept
+        };
+        set_most(1);
+        let error = write().unwrap_err();
+        assert!(matches!(error, RegistryError::DiskFull) && error.is_unavailable(), "{error}");
+        assert_eq!(kept(), (0, 0));
+        set_most(100_000);
+        write().unwrap();
+        assert_eq!(kept(), (1, 2));
+    }
+
+    #[test]
+    fn a_commit_is_durable_before_it_is_acknowledged() {
+        let folder = tempdir().unwrap();
+        let registry = SqliteRegistry::open(&folder.path().join("x.db")).unwrap();
+        let writer = registry.writer.lock();
+        let synchronous: u8 = writer.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!(synchronous, 2, "FULL");
+    }
+
+    #[test]
+    fn who_reads_cannot_write() {
+        let folder = tempdir().unwrap();
+        let registry = SqliteRegistry::open(&folder.path().join("x.db")).unwrap();
+        let error = registry.reader().unwrap().execute("UPDATE registry_revision SET revision = 9", []).unwrap_err();
+        assert!(matches!(RegistryError::from(error), RegistryError::ReadOnly));
     }
 }

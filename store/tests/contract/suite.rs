@@ -39,6 +39,8 @@ macro_rules! run_against {
                 nothing_can_be_opened_after_the_end
                 amounts_that_no_database_can_keep_are_kept_as_the_most_it_can
                 odd_names_are_names
+                what_looks_like_a_statement_is_a_name
+                openings_at_once_do_not_disturb_each_other
                 threads_agree_on_totals
                 a_reading_is_what_a_process_would_find
                 a_reading_tells_what_is_held
@@ -431,6 +433,68 @@ pub(crate) fn odd_names_are_names(place: &impl Place) {
     for (number, name) in (0..).zip(names) {
         assert_eq!(spent(&state, name), (100, number + 1, number + 1));
     }
+}
+
+pub(crate) fn what_looks_like_a_statement_is_a_name(place: &impl Place) {
+    let names = [
+        "'; DROP TABLE budgets; --",
+        "\"; DELETE FROM slices; --",
+        "' OR '1'='1",
+        "$1",
+        "?1",
+        "%",
+        "\\'; DROP TABLE abandoned; --",
+        r"\0",
+        "{a,b}",
+        "NULL",
+        "a,b",
+        "\u{202e}",
+    ];
+    let (store, state) = place.open();
+    for (number, name) in (1..).zip(names) {
+        let entries = [budget(name, 100, number), requests(name, NOW), tokens(name, NOW, number)];
+        let attempt = id(state.run, number);
+        let opened = Opened { attempt, at_ms: NOW, key: name, provider: name, model: name, entries: &entries };
+        store.journal().open(&opened).unwrap();
+        store.flush().unwrap();
+        close(&store, attempt, Outcome::Abandoned);
+        store.adopt(&[began(name, name, number)]).unwrap();
+    }
+    let charges = store.abandoned(ALL).unwrap();
+    assert_eq!(charges.len(), names.len());
+    for (charge, name) in charges.iter().rev().zip(names) {
+        let attempted = &charge.attempted;
+        assert_eq!((&*attempted.key, &*attempted.provider, &*attempted.model), (name, name, name));
+        assert!(attempted.amounts.iter().all(|amount| amount.id == name));
+        assert!(store.void(attempted.attempt, NOW).unwrap().is_some());
+    }
+    let state = state_after(place, store);
+    for (number, name) in (1..).zip(names) {
+        let budget = budget_of(&state, name);
+        assert_eq!((&*budget.window, budget.began_ms, budget.total_nano), (name, number, 0));
+        assert_eq!(state.slices.iter().filter(|slice| slice.id == name).count(), 2);
+    }
+    // A budget, two slices, an attempt and its three amounts for each, and nothing that was not named.
+    assert_eq!(place.rows(), names.len() as u64 * 7);
+}
+
+pub(crate) fn openings_at_once_do_not_disturb_each_other(place: &impl Place) {
+    const GATEWAYS: u32 = 4;
+    let opened: Vec<_> = thread::scope(|scope| {
+        let open = |number| scope.spawn(move || Store::open(place.beside(number), NOW));
+        let threads: Vec<_> = (0..GATEWAYS).map(open).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let is_shared = place.beside(0).folder != place.beside(1).folder;
+    let (opened, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+    assert!(refused.iter().all(|refused| matches!(refused, Err(StoreError::InUse(_)))), "{refused:?}");
+    assert_eq!(opened.len(), if is_shared { GATEWAYS as usize } else { 1 });
+    let leases = opened.iter().flatten().filter(|(store, _)| store.is_only_node()).count();
+    assert_eq!(leases, 1);
+    let mut runs: Vec<_> = opened.iter().flatten().map(|(_, state)| state.run).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    assert_eq!(runs.len(), opened.len());
 }
 
 pub(crate) fn threads_agree_on_totals(place: &impl Place) {

@@ -1,6 +1,6 @@
 //! A database of a test's own on the PostgreSQL that tests are given.
 
-#![allow(dead_code, reason = "each suite uses a part of it")]
+#![allow(dead_code, clippy::panic, reason = "each suite uses a part of it; a test fails by panicking")]
 
 use std::env;
 use std::str::FromStr;
@@ -25,6 +25,11 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// One that is made with these options.
+    pub(crate) fn with(options: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Ok(url) = env::var(URL) else { panic!("{URL} is not set: run these tests by `make test-rust`") };
         let server = Config::from_str(&url).unwrap();
@@ -33,7 +38,7 @@ impl TestDatabase {
         let (host, port) = (host.clone(), server.get_ports().first().copied().unwrap_or(5432));
         let user = server.get_user().unwrap_or_default().to_owned();
         let password = String::from_utf8(server.get_password().unwrap_or_default().to_owned()).unwrap();
-        run(&server, async |client| client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap());
+        run(&server, async |client| client.batch_execute(&format!("CREATE DATABASE {name} {options}")).await.unwrap());
         Self { host, port, user, password, name, server }
     }
 
@@ -46,6 +51,22 @@ impl TestDatabase {
     pub(crate) fn ask(&self, query: &str) -> String {
         let query = format!("SELECT CAST(x AS text) FROM ({query}) AS q (x)");
         run(&self.own(), async |client| client.query_one(&query, &[]).await.unwrap().get(0))
+    }
+
+    /// Runs a statement in a transaction that is left open until what this gives is dropped.
+    pub(crate) fn lock(&self, statement: &str) -> impl Drop + use<> {
+        struct Lock(Option<(runtime::Runtime, Client)>);
+        impl Drop for Lock {
+            fn drop(&mut self) {
+                let (runtime, client) = self.0.take().unwrap();
+                runtime.block_on(client.batch_execute("ROLLBACK")).unwrap();
+            }
+        }
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (client, connection) = runtime.block_on(self.own().connect(NoTls)).unwrap();
+        runtime.spawn(connection);
+        runtime.block_on(client.batch_execute(&format!("BEGIN; {statement}"))).unwrap();
+        Lock(Some((runtime, client)))
     }
 
     fn own(&self) -> Config {

@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use super::limits::{HELM, PAGE, page, with_missing};
 use super::*;
 
-const VOCABULARY: Vocabulary<'static> = Vocabulary {
+pub(super) const VOCABULARY: Vocabulary<'static> = Vocabulary {
     vendors: &["openai", "anthropic", "gemini"],
     vendors_later: &["azure", "bedrock", "groq", "vertex"],
     check_base_url: |_, _| Ok(()),
 };
 
-fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     Some(if name.ends_with("_BASE_URL") { "https://example.com".into() } else { format!("value-of-{name}") })
 }
 

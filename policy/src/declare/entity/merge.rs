@@ -25,6 +25,20 @@ pub struct Written {
     pub at: String,
 }
 
+impl Written {
+    /// A problem of the document, with its place in the body.
+    #[must_use]
+    pub fn place(&self, problem: Problem) -> Problem {
+        let path = match (&*self.at, &*problem.path) {
+            (at, "") => at.to_owned(),
+            ("", path) => path.to_owned(),
+            (at, path) if path.starts_with('[') => format!("{at}{path}"),
+            (at, path) => format!("{at}.{path}"),
+        };
+        Problem { path, ..problem }
+    }
+}
+
 /// What a body makes of an entity and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Normalised {
