@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 use policy::declare::Vocabulary;
 use policy::declare::entity::{Kind, made_for, merge};
+use policy::limit::Budget;
 use policy::provider::Secret;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
@@ -231,7 +232,7 @@ impl Control {
         let made = made_for(kind, id, &row.document);
         let mut draft = self.draft(actor, "delete");
         draft.remove(&row)?;
-        draft.remove_unused(&made)?;
+        draft.remove_unused(made)?;
         self.finish(draft, &mut turn)
     }
 
@@ -307,13 +308,21 @@ impl Control {
 
     /// Keeps what was drafted, and puts it in force.
     fn finish(&self, draft: Draft<'_>, turn: &mut u64) -> Result<(), ControlError> {
-        let parts = &self.0.parts;
         let kept = draft.keep()?;
-        *turn = kept.revision.unwrap_or(*turn);
-        let began = kept.put_in_force(&parts.live, &parts.ledger, self.now())?;
-        // It is in force, whatever becomes of this: a beginning that is not remembered is found again at the first charge.
-        let _ = parts.books.adopt(&began);
+        let Some(revision) = kept.revision else { return Ok(()) };
+        *turn = revision;
+        let budgets: Vec<_> = kept.budgets.iter().filter_map(|id| kept.snapshot.budget(id).cloned()).collect();
+        self.put_in_force(kept.snapshot, &budgets);
         Ok(())
+    }
+
+    /// What is kept is in force from here on, and budgets begin that are new.
+    fn put_in_force(&self, next: Snapshot, budgets: &[Arc<Budget>]) {
+        let (parts, now) = (&self.0.parts, self.now());
+        parts.live.replace(next);
+        let began: Vec<_> = budgets.iter().filter_map(|budget| parts.ledger.begin(budget, now)).collect();
+        // A beginning that could not be written down is found again at the first charge.
+        let _ = parts.books.adopt(&began);
     }
 
     fn tell(
@@ -353,3 +362,6 @@ fn entry(kind: Kind, row: Row) -> Entry {
         revision: row.revision,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,16 @@
 
 use policy::declare::entity::{Kind, Normalised, Placed, Shape, Written, read_entity};
 use policy::declare::{Problem, Severity};
+use policy::id::BudgetId;
 use policy::key::TokenHash;
 use policy::provider::Secret;
-use policy::snapshot::{Change, Snapshot};
+use policy::snapshot::Snapshot;
 use serde_json::Value;
 use store::registry::{AuditEntry, Entity, Expected, Origin, Put, Registry, Removal, Row, Write};
 use store::seal::Seal;
 
 use super::{Actor, ControlError, Env, secrets, vocabulary};
-use crate::compile::{self, CompileError};
-use crate::ledger::Ledger;
-use crate::live::Live;
+use crate::compile::{self, edit, release};
 
 /// Entities that are made by the API come after those of the file.
 const AFTER_FILE: i64 = 1 << 20;
@@ -26,7 +25,7 @@ pub(super) struct Draft<'a> {
     action: &'static str,
     /// What is in force once it is done.
     snapshot: Snapshot,
-    changes: Vec<Change>,
+    budgets: Vec<BudgetId>,
     write: Write,
 }
 
@@ -48,23 +47,37 @@ impl<'a> Draft<'a> {
         at_ms: u64,
     ) -> Self {
         let write = Write { at_ms, ..Write::default() };
-        Self { registry, env, seal: registry.seal(), actor, action, snapshot, changes: Vec::new(), write }
+        Self { registry, env, seal: registry.seal(), actor, action, snapshot, budgets: Vec::new(), write }
     }
 
     /// Puts an entity with its limits. A virtual key without a token gets one, which is given back.
     pub(super) fn put_all(
         &mut self,
-        normalised: Normalised,
+        mut normalised: Normalised,
         before: Option<&Row>,
     ) -> Result<Option<Secret>, ControlError> {
-        let Normalised { mut entity, budgets, rate_limits, removed } = normalised;
-        for limit in budgets.iter().chain(&rate_limits) {
-            let row = self.registry.get(limit.kind.as_str(), &limit.id)?;
-            self.put(limit, row.as_ref(), Source::of(row.as_ref()))?;
+        let entity = &mut normalised.entity;
+        let token = self.token_for(entity, before)?;
+        if entity.kind == Kind::VirtualKey {
+            // It is told by its hash, which is in what is kept alone.
+            entity.document = secrets::sealed(&self.seal, entity.kind, &entity.id, &entity.document)?;
         }
-        let token = self.token_for(&mut entity, before)?;
-        self.put(&entity, before, Source::of(before))?;
-        self.remove_unused(&removed)?;
+        let old = before.map(|row| self.shape_of(row)).transpose()?;
+        let order = self.order(before, Source::of(before));
+        let edited = edit(&self.snapshot, normalised, place(order), old.as_ref(), &self.env, &vocabulary())?;
+        self.snapshot = edited.snapshot;
+        let tokens = tokens_of(&edited.shape);
+        let last = edited.written.len().saturating_sub(1);
+        for (at, written) in edited.written.iter().enumerate() {
+            if at == last {
+                self.keep_row(written, before, Source::of(before), order, tokens.clone())?;
+            } else {
+                let row = self.registry.get(written.kind.as_str(), &written.id)?;
+                let order = self.order(row.as_ref(), Source::of(None));
+                self.keep_row(written, row.as_ref(), Source::of(row.as_ref()), order, Vec::new())?;
+            }
+        }
+        self.take_rows_of(&edited.removed)?;
         Ok(token)
     }
 
@@ -80,62 +93,81 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts one entity. `before` is its row, if there is one that is not deleted.
-    pub(super) fn put(&mut self, new: &Written, before: Option<&Row>, source: Source) -> Result<Shape, ControlError> {
-        let (kind, id) = (new.kind, &*new.id);
-        let kept = secrets::sealed(&self.seal, kind, id, &new.document)?;
-        // A virtual key is told by its hash, which is in what is kept alone.
-        let readable = if kind == Kind::VirtualKey { &kept } else { &new.document };
-        let shape = self.read(kind, id, readable).map_err(|problems| at(problems, &new.at))?;
+    pub(super) fn put(&mut self, new: &Written, before: Option<&Row>, source: Source) -> Result<(), ControlError> {
+        let kept = secrets::sealed(&self.seal, new.kind, &new.id, &new.document)?;
+        let readable = if new.kind == Kind::VirtualKey { &kept } else { &new.document };
         let order = self.order(before, source);
-        let placed = Placed { shape, order: u32::try_from(order).unwrap_or(u32::MAX) };
+        let placed = Placed { shape: self.read(new.kind, &new.id, readable)?, order: place(order) };
         let old = before.map(|row| self.shape_of(row)).transpose()?;
-        self.apply(compile::entity(&placed, old.as_ref(), &self.snapshot)?, &placed.shape)?;
-        let text = |field: &str| text_of(&kept, field);
+        self.snapshot = compile::put(&self.snapshot, &placed, old.as_ref())?;
+        self.keep_row(new, before, source, order, tokens_of(&placed.shape))
+    }
+
+    /// Keeps what an entity is to be, and tells the audit log of it.
+    fn keep_row(
+        &mut self,
+        new: &Written,
+        before: Option<&Row>,
+        source: Source,
+        order: i64,
+        token_hashes: Vec<[u8; 32]>,
+    ) -> Result<(), ControlError> {
+        let (kind, id) = (new.kind, &*new.id);
+        let document = secrets::sealed(&self.seal, kind, id, &new.document)?;
+        let text = |field: &str| text_of(&document, field);
         let entity = Entity {
             kind: kind.as_str().to_owned(),
             id: id.to_owned(),
             name: if kind == Kind::Provider { Some(id.to_owned()) } else { text("name") },
             is_name_unique: is_name_unique(kind, before, source),
-            token_hashes: tokens_of(&placed.shape),
+            token_hashes,
             origin: source.origin,
             file_mac: source.file_mac,
             order: Some(order),
             team_id: text("team_id"),
             customer_id: text("customer_id"),
-            document: kept,
+            document,
         };
         let action = if before.is_some() { "update" } else { "create" };
         self.tell(action, kind, id, before.map(|row| &*row.document), Some(&entity.document));
         let expected = before.map_or(Expected::Absent, |row| Expected::Revision(row.revision));
         self.write.puts.push(Put { entity, expected });
-        Ok(placed.shape)
+        self.budgets.extend((kind == Kind::Budget).then(|| BudgetId::from(id)));
+        Ok(())
     }
 
     /// Removes an entity.
     pub(super) fn remove(&mut self, row: &Row) -> Result<(), ControlError> {
         let shape = self.shape_of(row)?;
-        self.apply(compile::removal(&shape), &shape)?;
-        let (kind, id) = (shape.kind(), &row.id);
-        self.tell("delete", kind, id, Some(&row.document), None);
+        self.snapshot = compile::remove(&self.snapshot, &shape)?;
+        self.take_row(row);
+        Ok(())
+    }
+
+    /// Removes those limits that nothing names any more.
+    pub(super) fn remove_unused(&mut self, limits: Vec<(Kind, Box<str>)>) -> Result<(), ControlError> {
+        let released = release(&mut self.snapshot, limits);
+        self.take_rows_of(&released)
+    }
+
+    fn take_rows_of(&mut self, removed: &[(Kind, Box<str>)]) -> Result<(), ControlError> {
+        for (kind, id) in removed {
+            if let Some(row) = self.registry.get(kind.as_str(), id)? {
+                self.take_row(&row);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_row(&mut self, row: &Row) {
+        let Ok(kind) = row.kind.parse() else { return };
+        self.tell("delete", kind, &row.id, Some(&row.document), None);
         self.write.removals.push(Removal {
             kind: row.kind.clone(),
             id: row.id.clone(),
             is_remembered: row.file_mac.is_some() && self.actor.kind != super::ActorKind::File,
             expected: Expected::Revision(row.revision),
         });
-        Ok(())
-    }
-
-    /// Removes those limits that nothing names any more.
-    pub(super) fn remove_unused(&mut self, limits: &[(Kind, Box<str>)]) -> Result<(), ControlError> {
-        for (kind, id) in limits {
-            let Some(row) = self.registry.get(kind.as_str(), id)? else { continue };
-            match self.remove(&row) {
-                Ok(()) | Err(ControlError::Contradiction(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     /// Tells the audit log of something that changes no entity.
@@ -145,15 +177,12 @@ impl<'a> Draft<'a> {
         Ok(self.registry.commit(&self.write)?.revision)
     }
 
-    /// Keeps it, and gives what is in force then, at which revision.
+    /// Keeps it, and gives what is to be in force then.
     pub(super) fn keep(self) -> Result<Kept, ControlError> {
-        let Self { registry, snapshot, changes, write, .. } = self;
-        let revision = if write.puts.is_empty() && write.removals.is_empty() {
-            None
-        } else {
-            Some(registry.commit(&write)?.revision)
-        };
-        Ok(Kept { revision, snapshot, changes })
+        let Self { registry, snapshot, budgets, write, .. } = self;
+        let is_empty = write.puts.is_empty() && write.removals.is_empty();
+        let revision = if is_empty { None } else { Some(registry.commit(&write)?.revision) };
+        Ok(Kept { revision, snapshot, budgets })
     }
 
     /// Whether there is anything to be done.
@@ -174,15 +203,6 @@ impl<'a> Draft<'a> {
     pub(super) fn shape_of(&self, row: &Row) -> Result<Shape, ControlError> {
         let kind = row.kind.parse().map_err(|()| ControlError::internal(format!("no such kind: {}", row.kind)))?;
         Ok(self.read(kind, &row.id, &secrets::opened(&self.seal, row)?)?)
-    }
-
-    /// All of these changes or none.
-    fn apply(&mut self, changes: Vec<Change>, shape: &Shape) -> Result<(), ControlError> {
-        let contradiction = |error| CompileError::Contradiction { what: compile::name_of(shape), error };
-        let next = changes.iter().cloned().try_fold(self.snapshot.clone(), |next, change| next.apply(change));
-        self.snapshot = next.map_err(contradiction)?;
-        self.changes.extend(changes);
-        Ok(())
     }
 
     fn tell(&mut self, action: &str, kind: Kind, id: &str, before: Option<&str>, after: Option<&str>) {
@@ -215,25 +235,8 @@ pub(super) struct Kept {
     pub(super) revision: Option<u64>,
     /// What it makes of the policy.
     pub(super) snapshot: Snapshot,
-    changes: Vec<Change>,
-}
-
-impl Kept {
-    /// Puts it in force, and gives the budgets that begin now, for the store to remember.
-    pub(super) fn put_in_force(
-        self,
-        live: &Live,
-        ledger: &Ledger,
-        now: policy::window::Now,
-    ) -> Result<Vec<store::Began>, ControlError> {
-        let budgets = self.changes.iter().filter_map(|change| match change {
-            Change::PutBudget(budget) => Some(budget.clone()),
-            _ => None,
-        });
-        let budgets: Vec<_> = budgets.collect();
-        live.apply(self.changes).map_err(|error| ControlError::internal(error.to_string()))?;
-        Ok(budgets.iter().filter_map(|budget| ledger.begin(budget, now)).collect())
-    }
+    /// The budgets that are new or different.
+    pub(super) budgets: Vec<BudgetId>,
 }
 
 impl Source {
@@ -293,12 +296,6 @@ fn tokens_of(shape: &Shape) -> Vec<[u8; 32]> {
     }
 }
 
-/// Problems of a part of a body, told as seen from the whole.
-fn at(problems: Vec<Problem>, place: &str) -> Vec<Problem> {
-    let told = |problem: Problem| match (place, &*problem.path) {
-        ("", _) => problem,
-        (_, "") => Problem { path: place.to_owned(), ..problem },
-        (_, path) => Problem { path: format!("{place}.{path}"), ..problem },
-    };
-    problems.into_iter().map(told).collect()
+fn place(order: i64) -> u32 {
+    u32::try_from(order).unwrap_or(u32::MAX)
 }

@@ -6,7 +6,7 @@ use store::seal::SealError;
 use store::{RegistryError, StoreError};
 use thiserror::Error;
 
-use crate::compile::CompileError;
+use crate::compile::{CompileError, EditError};
 
 /// Why the policy was not changed, or cannot be read.
 #[derive(Debug, Error)]
@@ -60,6 +60,15 @@ impl ControlError {
 impl From<Vec<Problem>> for ControlError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::Invalid(problems)
+    }
+}
+
+impl From<EditError> for ControlError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Wrong(problems) => Self::Invalid(problems),
+            EditError::Compile(error) => Self::Contradiction(error),
+        }
     }
 }
 

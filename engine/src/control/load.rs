@@ -133,10 +133,7 @@ impl Control {
             let (next, revision) =
                 load(&parts.registry, catalog, parts.env).map_err(|error| ControlError::internal(error.to_string()))?;
             let budgets: Vec<_> = next.budgets().cloned().collect();
-            parts.live.replace(next);
-            let now = self.now();
-            let began: Vec<_> = budgets.iter().filter_map(|budget| parts.ledger.begin(budget, now)).collect();
-            let _ = parts.books.adopt(&began);
+            self.put_in_force(next, &budgets);
             *turn = revision;
             return Ok(());
         }

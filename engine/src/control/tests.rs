@@ -1,0 +1,267 @@
+//! Changes of the policy while it is in force: what is in force, what is kept, and what is told of it always agree.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use policy::admit::{Presented, enter};
+use policy::catalog::Catalog;
+use policy::declare::entity::split;
+use policy::limit::Accounts;
+use policy::request::Operation;
+use store::registry::AuditFilter;
+
+use super::*;
+
+const KEY: &str = r#"{"name": "app", "provider_configs": [{"provider": "openai"}], "budgets": [{"max_limit": 5, "reset_duration": "1d"}]}"#;
+const ADMIN: Actor<'static> = Actor { name: "root", kind: ActorKind::User, address: "127.0.0.1" };
+const FILE: &str = r#"{
+    "providers": {"openai": {"keys": [{"name": "main", "value": "sk-secret-1"}]}},
+    "governance": {"teams": [{"id": "t1", "name": "one"}],
+        "virtual_keys": [{"id": "vk1", "name": "first", "value": "sk-bf-first", "team_id": "t1",
+            "provider_configs": [{"provider": "openai"}]}]}}"#;
+
+/// Remembers what it is told of beginnings.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<Began>>);
+
+impl Bookkeeping for Notes {
+    fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
+        self.0.lock().extend_from_slice(budgets);
+        Ok(())
+    }
+
+    fn void(&self, _attempt: AttemptId, _at_ms: u64) -> Result<Option<Voided>, StoreError> {
+        Ok(None)
+    }
+}
+
+struct Scene {
+    control: Control,
+    notes: Arc<Notes>,
+    folder: tempfile::TempDir,
+}
+
+fn environment(name: &str) -> Option<String> {
+    (name == "TOKEN").then(|| "sk-bf-from-environment".to_owned())
+}
+
+fn file(text: &str) -> FilePolicy {
+    let (entities, _) = split(text, environment, &vocabulary()).unwrap();
+    FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false }
+}
+
+/// Begins as the gateway does, with a file.
+fn begin(folder: tempfile::TempDir, text: &str) -> Scene {
+    let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
+    let loaded = load(&registry, Arc::new(Catalog::default()), environment).unwrap();
+    let clock = Clock::start();
+    let (snapshot, revision, _) = reconcile(&registry, environment, loaded, &file(text), clock.now().wall_ms).unwrap();
+    let notes = Arc::new(Notes::default());
+    let parts = Parts {
+        registry,
+        live: Arc::new(Live::new(snapshot)),
+        ledger: Arc::new(Ledger::new(None, 0)),
+        health: Arc::new(RouteHealth::default()),
+        books: Arc::clone(&notes) as _,
+        clock,
+        env: environment,
+    };
+    Scene { control: Control::new(parts, revision), notes, folder }
+}
+
+impl Scene {
+    fn new() -> Self {
+        begin(tempfile::tempdir().unwrap(), FILE)
+    }
+
+    /// Ends, and begins again.
+    fn again(self, text: &str) -> Self {
+        drop(self.control);
+        begin(self.folder, text)
+    }
+
+    /// Whose token it is.
+    fn caller(&self, token: &str) -> Option<String> {
+        let presented = Presented { explicit: Some(token), ..Presented::default() };
+        let caller = enter(&self.control.snapshot(), &presented, Operation::ChatCompletion, self.control.now());
+        Some(caller.ok()?.key?.id.to_string())
+    }
+
+    fn document(&self, kind: Kind, id: &str) -> serde_json::Value {
+        serde_json::from_str(&self.control.get(kind, id).unwrap().unwrap().document).unwrap()
+    }
+
+    fn stored(&self) -> String {
+        let mut all = String::new();
+        self.control.registry().load(&mut |row| all.push_str(&row.document)).unwrap();
+        all
+    }
+
+    fn told(&self) -> Vec<String> {
+        let filter = AuditFilter { limit: 1_000, ..AuditFilter::default() };
+        let rows = self.control.registry().audit_page(&filter).unwrap();
+        let line = |row: &store::registry::AuditRow| {
+            let entry = &row.entry;
+            format!("{} {} {} {}", entry.actor, entry.action, entry.kind, entry.entity_id)
+        };
+        rows.iter().rev().map(line).collect()
+    }
+}
+
+#[test]
+fn a_created_key_opens_at_once_and_after_a_restart_and_its_token_is_nowhere_in_plain() {
+    let scene = Scene::new();
+    let Created { entry, token } = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap();
+    let token = token.unwrap();
+    assert_eq!(scene.caller(token.reveal()).as_deref(), Some(&*entry.id));
+    assert!(!scene.stored().contains(token.reveal()) && !entry.document.contains(token.reveal()));
+    let scene = scene.again(FILE);
+    assert_eq!(scene.caller(token.reveal()).as_deref(), Some(&*entry.id));
+    assert_eq!(scene.control.reveal(&entry.id, &ADMIN).unwrap().reveal(), token.reveal());
+    scene.control.registry().verify().unwrap();
+}
+
+#[test]
+fn a_budget_in_a_body_begins_now_and_keeps_its_usage_through_changes() {
+    let scene = Scene::new();
+    let id = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap().entry.id;
+    let began = scene.notes.0.lock().clone();
+    assert_eq!(began.len(), 1, "{began:?}");
+    let body = r#"{"budgets": [{"max_limit": 7, "reset_duration": "1d"}]}"#;
+    scene.control.update(Kind::VirtualKey, &id, body, &ADMIN).unwrap();
+    assert_eq!(scene.notes.0.lock().len(), 1, "its windows are what they were");
+    let snapshot = scene.control.snapshot();
+    let budget = snapshot.budgets().find(|budget| *began[0].id == *budget.id.as_str()).unwrap();
+    assert_eq!(budget.limit.0, 7_000_000_000);
+    scene.control.update(Kind::VirtualKey, &id, r#"{"budgets": []}"#, &ADMIN).unwrap();
+    assert_eq!(scene.control.snapshot().budgets().count(), 0, "nothing names it any more");
+    assert_eq!(scene.control.ledger().at(scene.control.now()).of_budget(budget).spent.0, 0);
+}
+
+#[test]
+fn a_wrong_body_changes_nothing_and_every_mistake_is_told() {
+    let scene = Scene::new();
+    let before = (scene.control.snapshot().revision(), scene.stored(), scene.told());
+    let body =
+        r#"{"name": "x", "nmae": 1, "team_id": "nobody", "budgets": [{"max_limit": -1, "reset_duration": "1d"}]}"#;
+    let Err(ControlError::Invalid(problems)) = scene.control.create(Kind::VirtualKey, body, &ADMIN) else { panic!() };
+    let paths: Vec<_> = problems.iter().map(|problem| &*problem.path).collect();
+    assert!(
+        paths.contains(&"nmae") && paths.contains(&"team_id") && paths.contains(&"budgets[0].max_limit"),
+        "{paths:?}"
+    );
+    let used = scene.control.remove(Kind::Team, "t1", &ADMIN).unwrap_err();
+    assert!(used.to_string().contains("vk1"), "{used}");
+    assert_eq!((scene.control.snapshot().revision(), scene.stored(), scene.told()), before);
+}
+
+#[test]
+fn names_that_calls_give_are_unique_and_ids_too() {
+    let scene = Scene::new();
+    scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap();
+    assert!(matches!(scene.control.create(Kind::VirtualKey, KEY, &ADMIN), Err(ControlError::Taken(_))));
+    let team = r#"{"id": "t1", "name": "another"}"#;
+    assert!(matches!(scene.control.create(Kind::Team, team, &ADMIN), Err(ControlError::Exists { .. })));
+    assert_eq!(scene.control.snapshot().key_count(), 2, "what was not kept is not in force");
+}
+
+#[test]
+fn after_a_rotation_both_tokens_open_it_until_the_old_one_ends() {
+    let scene = Scene::new();
+    let made = scene.control.rotate("vk1", Duration::from_secs(60), &ADMIN).unwrap().token.unwrap();
+    assert_eq!([scene.caller(made.reveal()), scene.caller("sk-bf-first")], [Some("vk1".into()), Some("vk1".into())]);
+    let last = scene.control.rotate("vk1", Duration::ZERO, &ADMIN).unwrap().token.unwrap();
+    let scene = scene.again(FILE);
+    assert_eq!(scene.caller(last.reveal()).as_deref(), Some("vk1"), "the file is what it was, so the rotation stands");
+    assert_eq!([scene.caller(made.reveal()), scene.caller("sk-bf-first")], [None, None]);
+}
+
+#[test]
+fn an_edit_stands_while_the_file_is_the_same_and_the_file_wins_where_it_differs() {
+    let scene = Scene::new();
+    scene.control.update(Kind::Team, "t1", r#"{"name": "renamed"}"#, &ADMIN).unwrap();
+    assert_eq!(scene.control.drift().unwrap()[0].what, DriftKind::EditedByApi);
+    let scene = scene.again(FILE);
+    assert_eq!(scene.document(Kind::Team, "t1")["name"], "renamed");
+    let changed = FILE.replace("\"one\"", "\"two\"");
+    assert_eq!(scene.control.reconcile(&file(&changed)).unwrap(), Reconciled { put: 1, removed: 0 });
+    assert_eq!(scene.document(Kind::Team, "t1")["name"], "two");
+    assert_eq!(scene.control.drift().unwrap(), []);
+}
+
+#[test]
+fn what_a_call_deleted_stays_so_until_its_entry_changes_and_what_left_the_file_is_revoked() {
+    let scene = Scene::new();
+    scene.control.remove(Kind::VirtualKey, "vk1", &ADMIN).unwrap();
+    let scene = scene.again(FILE);
+    assert_eq!(scene.caller("sk-bf-first"), None);
+    assert_eq!(scene.control.drift().unwrap()[0].what, DriftKind::DeletedByApi);
+    let changed = FILE.replace("\"first\"", "\"first again\"");
+    let scene = scene.again(&changed);
+    assert_eq!(scene.caller("sk-bf-first").as_deref(), Some("vk1"));
+    let gone = r#"{"providers": {"openai": {"keys": [{"name": "main", "value": "sk-secret-1"}]}}}"#;
+    let made = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap();
+    scene.control.reconcile(&file(gone)).unwrap();
+    assert_eq!(scene.caller("sk-bf-first"), None);
+    assert!(scene.control.snapshot().key(&made.entry.id).is_some(), "a call made it: the file does not own it");
+    let only = FilePolicy { is_only_source: true, ..file(gone) };
+    scene.control.reconcile(&only).unwrap();
+    assert_eq!(scene.control.snapshot().key_count(), 0);
+}
+
+#[test]
+fn a_file_that_contradicts_itself_is_kept_out_as_a_whole() {
+    let scene = Scene::new();
+    let before = scene.stored();
+    let mut broken = file(&FILE.replace("\"one\"", "\"other\""));
+    let key = broken.entities.iter_mut().find(|entity| entity.kind == Kind::VirtualKey).unwrap();
+    key.document = key.document.replace("\"t1\"", "\"t9\"");
+    key.resolved = Secret::new("changed");
+    assert!(matches!(scene.control.reconcile(&broken), Err(ControlError::Invalid(_))));
+    assert_eq!(scene.stored(), before);
+    assert_eq!(scene.document(Kind::Team, "t1")["name"], "one");
+}
+
+#[test]
+fn a_secret_is_never_shown_and_written_back_as_shown_it_stays() {
+    let scene = Scene::new();
+    let shown = scene.document(Kind::Provider, "openai");
+    assert_eq!(shown["keys"][0]["value"], REDACTED);
+    let body = serde_json::json!({ "keys": shown["keys"], "network_config": {"max_retries": 1} }).to_string();
+    scene.control.update(Kind::Provider, "openai", &body, &ADMIN).unwrap();
+    let secret =
+        |scene: &Scene| scene.control.snapshot().provider("openai").unwrap().credentials[0].secret.reveal().to_owned();
+    assert_eq!(secret(&scene), "sk-secret-1");
+    let scene = scene.again(FILE);
+    assert_eq!(secret(&scene), "sk-secret-1");
+    assert!(!scene.stored().contains("sk-secret-1"));
+    let filter = AuditFilter { limit: 1_000, ..AuditFilter::default() };
+    assert!(!format!("{:?}", scene.control.registry().audit_page(&filter).unwrap()).contains("sk-secret-1"));
+}
+
+#[test]
+fn the_audit_log_tells_of_each_change_and_of_each_look_at_a_token() {
+    let scene = Scene::new();
+    let before = scene.told();
+    assert!(before.contains(&"config.json create virtual_key vk1".to_owned()), "{before:?}");
+    scene.control.update(Kind::Team, "t1", r#"{"name": "renamed"}"#, &ADMIN).unwrap();
+    scene.control.reveal("vk1", &ADMIN).unwrap();
+    scene.control.rotate("vk1", Duration::ZERO, &ADMIN).unwrap();
+    scene.control.remove(Kind::VirtualKey, "vk1", &ADMIN).unwrap();
+    let told = scene.told().split_off(before.len());
+    let expected = ["update team t1", "reveal virtual_key vk1", "rotate virtual_key vk1", "delete virtual_key vk1"];
+    assert_eq!(told, expected.map(|line| format!("root {line}")));
+    assert_eq!(scene.control.registry().verify().unwrap().rows, scene.told().len() as u64);
+}
+
+#[test]
+fn another_processes_change_is_followed() {
+    let scene = Scene::new();
+    let other = Registry::open(scene.folder.path(), &Secret::new("an encryption key")).unwrap();
+    let loaded = load(&other, Arc::new(Catalog::default()), environment).unwrap();
+    let changed = FILE.replace("sk-bf-first", "env.TOKEN");
+    reconcile(&other, environment, loaded, &file(&changed), scene.control.now().wall_ms).unwrap();
+    assert!(scene.control.follow().unwrap());
+    assert_eq!(scene.caller("sk-bf-from-environment").as_deref(), Some("vk1"));
+    assert!(!scene.control.follow().unwrap());
+}
