@@ -6,7 +6,7 @@ mod reserved;
 pub(crate) use reserved::Mark;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use policy::decision::{LimitsLeft, Refusal};
 use policy::money::NanoUsd;
@@ -14,7 +14,7 @@ use policy::price::ModelPrice;
 use policy::route::{Attempt, Caller};
 use policy::usage::{Metered, UsageSource};
 use smallvec::SmallVec;
-use store::Outcome;
+use store::{AttemptId, Outcome};
 
 use crate::ledger::{Lines, Shared, Terms};
 use reserved::{Counted, Reserved, leave};
@@ -37,6 +37,8 @@ pub struct Sent {
     is_written: bool,
     /// Whether it is the one that tells the journal of the call.
     tells_of_call: bool,
+    /// What the journal calls the call; `None`: it knows nothing of it.
+    call: Option<AttemptId>,
     clamped: Option<u64>,
     left: LimitsLeft,
 }
@@ -49,6 +51,8 @@ pub struct Admission {
     counted: SmallVec<[Counted; 4]>,
     /// Whether the journal knows of the request: the first attempt that is written tells it.
     is_written: AtomicBool,
+    /// The number of the first attempt that was to be written; 0: there was none.
+    call: AtomicU64,
 }
 
 /// What an attempt was charged.
@@ -81,7 +85,12 @@ impl Admission {
             }
             _ => None,
         });
-        Self { counted: counted.collect(), lines: Arc::clone(lines), is_written: AtomicBool::new(false) }
+        Self {
+            counted: counted.collect(),
+            lines: Arc::clone(lines),
+            is_written: AtomicBool::default(),
+            call: AtomicU64::default(),
+        }
     }
 }
 
@@ -139,8 +148,9 @@ impl Hold {
         if let Some(untold) = untold.filter(|_| is_written) {
             untold.is_written.store(true, Ordering::Relaxed);
         }
+        let call = self.reserved.as_ref().filter(|_| is_written).map(|reserved| reserved.call(sending.admission));
         let left = std::mem::take(&mut self.left);
-        Ok(Sent { reserved: self.reserved.take(), is_written, tells_of_call, clamped: self.clamped, left })
+        Ok(Sent { reserved: self.reserved.take(), is_written, tells_of_call, call, clamped: self.clamped, left })
     }
 }
 
@@ -157,6 +167,12 @@ impl Sent {
     #[must_use]
     pub fn clamped(&self) -> Option<u64> {
         self.clamped
+    }
+
+    /// What the journal calls the call that it is an attempt of: the name of its first attempt. `None`: it knows nothing of it.
+    #[must_use]
+    pub fn call(&self) -> Option<AttemptId> {
+        self.call
     }
 
     /// What was left of the tightest limits when it was reserved.

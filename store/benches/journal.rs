@@ -39,7 +39,7 @@ impl Caller {
 
     fn open(&self, attempt: AttemptId, entries: &[Entry<'_>]) {
         let (key, provider, model) = ("vk-0123456789", "openai", "gpt-4o-mini");
-        let opened = Opened { attempt, at_ms: NOW, key, provider, model, entries };
+        let opened = Opened { attempt, call: 0, at_ms: NOW, key, provider, model, entries };
         self.journal.open(black_box(&opened)).unwrap();
     }
 

@@ -23,6 +23,8 @@ pub struct Amount {
 pub struct Attempted {
     /// Its name.
     pub attempt: AttemptId,
+    /// The number of the first attempt of the call that it was for; 0: it is that, or nobody knows.
+    pub call: u64,
     /// When it was opened, in milliseconds since 1970.
     pub at_ms: u64,
     /// The virtual key; empty for an anonymous call.
@@ -49,8 +51,8 @@ impl Attempted {
 
     /// As a record, with its amounts.
     pub(crate) fn opened<'a>(&'a self, entries: &'a [Entry<'a>]) -> Opened<'a> {
-        let Self { attempt, at_ms, key, provider, model, .. } = self;
-        Opened { attempt: *attempt, at_ms: *at_ms, key, provider, model, entries }
+        let Self { attempt, call, at_ms, key, provider, model, .. } = self;
+        Opened { attempt: *attempt, call: *call, at_ms: *at_ms, key, provider, model, entries }
     }
 }
 

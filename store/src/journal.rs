@@ -52,6 +52,8 @@ pub struct Entry<'a> {
 pub struct Opened<'a> {
     /// Its name.
     pub attempt: AttemptId,
+    /// The number of the first attempt of the call that it is for; 0: it is that.
+    pub call: u64,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
     /// The virtual key; empty for an anonymous call.

@@ -17,7 +17,7 @@ fn opening_and_closing_allocate_nothing() {
     let call = |number| {
         let attempt = AttemptId { run: state.run, number };
         let (key, provider, model) = ("vk-1", "openai", "gpt-4o");
-        journal.open(&Opened { attempt, at_ms: 5, key, provider, model, entries: &entries }).unwrap();
+        journal.open(&Opened { attempt, call: 0, at_ms: 5, key, provider, model, entries: &entries }).unwrap();
         journal.close(Closed { attempt, at_ms: 6, outcome: Outcome::Charged { nano: 1, tokens: 2 } });
     };
     call(0);

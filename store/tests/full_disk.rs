@@ -28,7 +28,8 @@ fn the_process_with_the_full_disk() {
             "open" => {
                 let entries = [Entry { kind: Kind::Budget, id: "b", start_ms: 5, length_ms: 0, amount: 100 }];
                 let attempt = attempt(number);
-                let opened = Opened { attempt, at_ms: 5, key: "", provider: "p", model: "m", entries: &entries };
+                let opened =
+                    Opened { attempt, call: 0, at_ms: 5, key: "", provider: "p", model: "m", entries: &entries };
                 journal.open(&opened).is_ok()
             }
             "close" => {

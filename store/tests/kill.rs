@@ -32,8 +32,15 @@ fn the_process_to_be_killed() {
                     let entry = |kind| Entry { kind, id: "b", start_ms: 1_000_000, length_ms: 0, amount: RESERVED };
                     let entries =
                         [entry(Kind::Budget), Entry { amount: 1, length_ms: 60_000, ..entry(Kind::Requests) }];
-                    let opened =
-                        Opened { attempt, at_ms: 1_000_000, key: "", provider: "p", model: "m", entries: &entries };
+                    let opened = Opened {
+                        attempt,
+                        call: 0,
+                        at_ms: 1_000_000,
+                        key: "",
+                        provider: "p",
+                        model: "m",
+                        entries: &entries,
+                    };
                     journal.open(&opened).unwrap();
                     say(&format!("open {number}"));
                     // Some stay open for a while, some for ever.

@@ -57,7 +57,8 @@ fn eventually(what: impl Fn() -> bool) {
 fn open(store: &Store, run: u64, number: u64) -> AttemptId {
     let attempt = AttemptId { run, number };
     let entries = [Entry { kind: Kind::Budget, id: "b", start_ms: 100, length_ms: 0, amount: 50 }];
-    let opened = Opened { attempt, at_ms: NOW, key: "vk-1", provider: "openai", model: "gpt-4o", entries: &entries };
+    let opened =
+        Opened { attempt, call: 0, at_ms: NOW, key: "vk-1", provider: "openai", model: "gpt-4o", entries: &entries };
     store.journal().open(&opened).unwrap();
     attempt
 }

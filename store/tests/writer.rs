@@ -22,7 +22,7 @@ fn eventually(what: impl Fn() -> bool) {
 fn open(journal: &FileJournal, state: &State, number: u64, id: &str) {
     let attempt = AttemptId { run: state.run, number };
     let entries = [Entry { kind: Kind::Budget, id, start_ms: 5, length_ms: 0, amount: 7 }];
-    let opened = Opened { attempt, at_ms: 5, key: "", provider: "p", model: "m", entries: &entries };
+    let opened = Opened { attempt, call: 0, at_ms: 5, key: "", provider: "p", model: "m", entries: &entries };
     journal.open(&opened).unwrap();
 }
 

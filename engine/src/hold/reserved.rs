@@ -62,6 +62,7 @@ impl Reserved {
         let Sending { caller, attempt, at_ms, .. } = sending;
         let opened = Opened {
             attempt: self.attempt,
+            call: sending.admission.map_or(0, |admission| admission.call_of(self.attempt)),
             at_ms: *at_ms,
             key: caller.key.as_ref().map_or("", |key| key.id.as_str()),
             provider: attempt.provider.name.as_str(),
@@ -75,6 +76,12 @@ impl Reserved {
                 if self.is_hard { Err(unwritten()) } else { Ok(false) }
             }
         }
+    }
+
+    /// What the journal calls its call, once it is written.
+    pub(super) fn call(&self, admission: Option<&Admission>) -> AttemptId {
+        let number = admission.map_or(0, |admission| admission.call_of(self.attempt));
+        AttemptId { number: if number == 0 { self.attempt.number } else { number }, ..self.attempt }
     }
 
     /// Nothing was sent.
@@ -139,6 +146,12 @@ impl Reserved {
 }
 
 impl Admission {
+    /// The number of the call that this attempt is of: that of its first attempt. 0: it is that.
+    pub(super) fn call_of(&self, attempt: AttemptId) -> u64 {
+        let first = self.call.compare_exchange(0, attempt.number, Ordering::Relaxed, Ordering::Relaxed);
+        first.err().filter(|call| *call != attempt.number).unwrap_or_default()
+    }
+
     /// What the journal keeps of a call.
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.counted.iter().filter_map(|counted| {

@@ -12,7 +12,8 @@ fn opened(number: u64, at_ms: u64) -> Line {
     Box::new(move |bytes| {
         let of = |kind, amount| Entry { kind, id: "x", start_ms: 10, length_ms: 5, amount };
         let entries = [of(Kind::Budget, 50), of(Kind::Requests, 1), of(Kind::Tokens, 9)];
-        let opened = Opened { attempt: id(number), at_ms, key: "k", provider: "p", model: "m", entries: &entries };
+        let opened =
+            Opened { attempt: id(number), call: 0, at_ms, key: "k", provider: "p", model: "m", entries: &entries };
         record::write_opened(bytes, &opened).unwrap();
     })
 }

@@ -1,4 +1,5 @@
-//! How records look in a file: the length and the checksum of a payload, then the payload. All numbers are little-endian.
+//! How records look in a file: the length and the checksum of a payload, then the payload. Numbers are little-endian; those of
+//! attempts and calls are in groups of seven bits, the lowest first, as most of them are small.
 //!
 //! The checksum is that of the payload, xor the number of the segment: what was written into one file is no record in another.
 
@@ -16,7 +17,8 @@ const HEADER: usize = 8;
 /// No record is longer; what claims to be is none.
 const MAX_PAYLOAD: usize = 1 << 20;
 
-const OPENED: u8 = 1;
+/// 1 was an attempt with numbers of fixed length.
+const OPENED: u8 = 3;
 const CLOSED: u8 = 2;
 
 /// Appends the record of an attempt that is about to be sent.
@@ -26,7 +28,9 @@ const CLOSED: u8 = 2;
 pub(crate) fn write_opened(buffer: &mut Vec<u8>, opened: &Opened<'_>) -> io::Result<()> {
     let begin = begin(buffer);
     buffer.push(OPENED);
-    put_attempt(buffer, opened.attempt, opened.at_ms);
+    for number in [opened.attempt.run, opened.attempt.number, opened.at_ms, opened.call] {
+        put_varint(buffer, number);
+    }
     for text in [opened.key, opened.provider, opened.model] {
         put_text(buffer, text)?;
     }
@@ -34,8 +38,9 @@ pub(crate) fn write_opened(buffer: &mut Vec<u8>, opened: &Opened<'_>) -> io::Res
     for entry in opened.entries {
         buffer.push(kind_number(entry.kind));
         put_text(buffer, entry.id)?;
-        for number in [entry.start_ms, entry.length_ms, entry.amount] {
-            put(buffer, number);
+        // Most windows began not long ago.
+        for number in [zigzag(opened.at_ms.wrapping_sub(entry.start_ms)), entry.length_ms, entry.amount] {
+            put_varint(buffer, number);
         }
     }
     finish(buffer, begin)
@@ -103,6 +108,21 @@ fn put(buffer: &mut Vec<u8>, number: u64) {
     buffer.extend_from_slice(&number.to_le_bytes());
 }
 
+fn put_varint(buffer: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        let [low, ..] = number.to_le_bytes();
+        buffer.push(low | 0x80);
+        number >>= 7;
+    }
+    let [low, ..] = number.to_le_bytes();
+    buffer.push(low);
+}
+
+/// A difference as a number of which the lowest bit is the sign.
+fn zigzag(difference: u64) -> u64 {
+    (difference << 1) ^ (difference >> 63).wrapping_neg()
+}
+
 fn put_attempt(buffer: &mut Vec<u8>, attempt: AttemptId, at_ms: u64) {
     put(buffer, attempt.run);
     put(buffer, attempt.number);
@@ -111,7 +131,7 @@ fn put_attempt(buffer: &mut Vec<u8>, attempt: AttemptId, at_ms: u64) {
 
 fn put_length(buffer: &mut Vec<u8>, length: usize) -> io::Result<()> {
     let length = u16::try_from(length).map_err(|_| too_long())?;
-    buffer.extend_from_slice(&length.to_le_bytes());
+    put_varint(buffer, length.into());
     Ok(())
 }
 

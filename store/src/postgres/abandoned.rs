@@ -140,6 +140,7 @@ async fn amounts(transaction: &Transaction<'_>, places: Vec<i64>) -> Result<Hash
 fn charge(row: &Row) -> Result<AbandonedCharge, Error> {
     let (run, count): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     let attempted = Attempted {
+        call: 0,
         attempt: AttemptId { run: run.cast_unsigned(), number: count.cast_unsigned() },
         at_ms: number(row.try_get(3)?),
         key: plain(row.try_get(5)?),

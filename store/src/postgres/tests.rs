@@ -159,6 +159,16 @@ fn a_statement_that_takes_too_long_is_not_tried_again() {
 }
 
 #[test]
+fn what_is_printed_for_looking_at_it_has_no_password() {
+    let database = TestDatabase::new();
+    let config = config(&database, SslMode::Disable);
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = Postgres::open(&config, &Folder::take(folder.path()).unwrap()).unwrap();
+    let printed = format!("{config:?} {postgres:?}");
+    assert!(printed.contains(&database.name) && !printed.contains(&database.password), "{printed}");
+}
+
+#[test]
 fn each_connection_has_its_bounds() {
     let database = TestDatabase::new();
     for (setting, expected) in [("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "1min")] {

@@ -291,6 +291,7 @@ fn nothing_is_written_once_nobody_would_fold_it() {
     let journal = std::sync::Arc::clone(world.bookkeeper.journal());
     drop(world);
     let opened = crate::Opened {
+        call: 0,
         attempt: crate::AttemptId { run: 1, number: 1 },
         at_ms: 0,
         key: "",
@@ -336,8 +337,15 @@ fn of_calls_that_end_while_the_store_is_closed_those_alone_are_abandoned_that_ha
                         length_ms: 0,
                         amount: 50,
                     }];
-                    let opening =
-                        crate::Opened { attempt, at_ms: 0, key: "", provider: "p", model: "m", entries: &entries };
+                    let opening = crate::Opened {
+                        attempt,
+                        call: 0,
+                        at_ms: 0,
+                        key: "",
+                        provider: "p",
+                        model: "m",
+                        entries: &entries,
+                    };
                     if journal.open(&opening).is_err() {
                         return number - 1;
                     }

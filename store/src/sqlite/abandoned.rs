@@ -84,6 +84,7 @@ fn amounts(transaction: &Transaction<'_>, place: i64) -> Result<Vec<Amount>, Sto
 fn charge(row: &Row<'_>) -> rusqlite::Result<AbandonedCharge> {
     let (run, count): (i64, i64) = (row.get(1)?, row.get(2)?);
     let attempted = Attempted {
+        call: 0,
         attempt: AttemptId { run: run.cast_unsigned(), number: count.cast_unsigned() },
         at_ms: number(row.get(3)?),
         key: row.get(5)?,

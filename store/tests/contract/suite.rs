@@ -86,7 +86,7 @@ fn open(store: &Store, attempt: AttemptId, entries: &[Entry<'_>]) {
 }
 
 fn open_at(store: &Store, attempt: AttemptId, at_ms: u64, entries: &[Entry<'_>]) {
-    let opened = Opened { attempt, at_ms, key: "vk-1", provider: "openai", model: "gpt-4o", entries };
+    let opened = Opened { attempt, call: 0, at_ms, key: "vk-1", provider: "openai", model: "gpt-4o", entries };
     store.journal().open(&opened).unwrap();
 }
 
@@ -394,8 +394,15 @@ pub(crate) fn nothing_can_be_opened_after_the_end(place: &impl Place) {
     let journal = store.journal();
     store.close().unwrap();
     let entries = [budget("b", 100, 50)];
-    let opened =
-        Opened { attempt: id(state.run, 1), at_ms: NOW, key: "", provider: "p", model: "m", entries: &entries };
+    let opened = Opened {
+        attempt: id(state.run, 1),
+        call: 0,
+        at_ms: NOW,
+        key: "",
+        provider: "p",
+        model: "m",
+        entries: &entries,
+    };
     let error = journal.open(&opened).unwrap_err().to_string();
     assert!(error.contains("the journal is being closed"), "{error}");
     journal.close(Closed { attempt: id(state.run, 1), at_ms: NOW, outcome: charged(1, 1) });
@@ -454,7 +461,7 @@ pub(crate) fn what_looks_like_a_statement_is_a_name(place: &impl Place) {
     for (number, name) in (1..).zip(names) {
         let entries = [budget(name, 100, number), requests(name, NOW), tokens(name, NOW, number)];
         let attempt = id(state.run, number);
-        let opened = Opened { attempt, at_ms: NOW, key: name, provider: name, model: name, entries: &entries };
+        let opened = Opened { attempt, call: 0, at_ms: NOW, key: name, provider: name, model: name, entries: &entries };
         store.journal().open(&opened).unwrap();
         store.flush().unwrap();
         close(&store, attempt, Outcome::Abandoned);

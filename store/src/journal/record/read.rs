@@ -17,6 +17,8 @@ pub(crate) enum Record<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded<'a> {
     pub(crate) attempt: AttemptId,
+    /// The number of the first attempt of its call; 0: it is that.
+    pub(crate) call: u64,
     /// When it was opened, in milliseconds since 1970.
     pub(crate) at_ms: u64,
     pub(crate) payload: &'a [u8],
@@ -34,7 +36,7 @@ impl<'a> Recorded<'a> {
     /// What it reserved.
     pub(crate) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
         let (mut fields, count) = Fields(self.payload).skip_to_entries().unwrap_or((Fields(&[]), 0));
-        (0..count).map_while(move |_| fields.entry())
+        (0..count).map_while(move |_| fields.entry(self.at_ms))
     }
 
     /// All of it, in a form of its own.
@@ -43,7 +45,7 @@ impl<'a> Recorded<'a> {
         let mut text = || fields.as_mut().and_then(Fields::text).unwrap_or_default().to_owned();
         let (key, provider, model) = (text(), text(), text());
         let amounts = self.entries().map(|entry| Amount::from(&entry)).collect();
-        Attempted { attempt: self.attempt, at_ms: self.at_ms, key, provider, model, amounts }
+        Attempted { attempt: self.attempt, call: self.call, at_ms: self.at_ms, key, provider, model, amounts }
     }
 }
 
@@ -89,12 +91,12 @@ fn read(payload: &[u8]) -> Option<Record<'_>> {
     let mut fields = Fields(payload);
     match fields.byte()? {
         OPENED => {
-            let (attempt, at_ms) = (fields.attempt()?, fields.number()?);
+            let (attempt, at_ms, call) = fields.name_of_attempt()?;
             let (mut fields, count) = Fields(payload).skip_to_entries()?;
             for _ in 0..count {
-                fields.entry()?;
+                fields.entry(at_ms)?;
             }
-            fields.0.is_empty().then_some(Record::Opened(Recorded { attempt, at_ms, payload }))
+            fields.0.is_empty().then_some(Record::Opened(Recorded { attempt, call, at_ms, payload }))
         }
         CLOSED => {
             let closed = fields.closed()?;
@@ -109,10 +111,17 @@ fn read(payload: &[u8]) -> Option<Record<'_>> {
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// What follows the kind of record, the attempt's name and the time.
-    fn behind_name(self) -> Option<Self> {
-        let (_, rest) = self.0.split_first_chunk::<{ 1 + 3 * 8 }>()?;
-        Some(Self(rest))
+    /// What follows the kind of record and the attempt's name.
+    fn behind_name(mut self) -> Option<Self> {
+        self.byte()?;
+        self.name_of_attempt()?;
+        Some(self)
+    }
+
+    /// The name of an attempt, the time, and the number of its call.
+    fn name_of_attempt(&mut self) -> Option<(AttemptId, u64, u64)> {
+        let attempt = AttemptId { run: self.varint()?, number: self.varint()? };
+        Some((attempt, self.varint()?, self.varint()?))
     }
 
     /// The entries of an attempt's payload, and how many these are.
@@ -121,11 +130,11 @@ impl<'a> Fields<'a> {
         for _ in ["key", "provider", "model"] {
             fields.text()?;
         }
-        let count = fields.length()?;
+        let count = usize::try_from(fields.varint()?).ok()?;
         Some((fields, count))
     }
 
-    fn entry(&mut self) -> Option<Entry<'a>> {
+    fn entry(&mut self, at_ms: u64) -> Option<Entry<'a>> {
         let kind = match self.byte()? {
             0 => Kind::Budget,
             1 => Kind::Requests,
@@ -133,7 +142,8 @@ impl<'a> Fields<'a> {
             _ => return None,
         };
         let id = self.text()?;
-        Some(Entry { kind, id, start_ms: self.number()?, length_ms: self.number()?, amount: self.number()? })
+        let start_ms = at_ms.wrapping_sub(unzigzag(self.varint()?));
+        Some(Entry { kind, id, start_ms, length_ms: self.varint()?, amount: self.varint()? })
     }
 
     fn closed(&mut self) -> Option<Closed> {
@@ -160,12 +170,24 @@ impl<'a> Fields<'a> {
         self.chunk().map(u64::from_le_bytes)
     }
 
-    fn length(&mut self) -> Option<usize> {
-        self.chunk().map(u16::from_le_bytes).map(usize::from)
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = u64::from(self.byte()?);
+            let part = byte & 0x7f;
+            if (part << shift) >> shift != part {
+                return None;
+            }
+            number |= part << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
     }
 
     fn text(&mut self) -> Option<&'a str> {
-        let length = self.length()?;
+        let length = usize::try_from(self.varint()?).ok()?;
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         std::str::from_utf8(text).ok()
@@ -176,4 +198,9 @@ impl<'a> Fields<'a> {
         self.0 = rest;
         Some(*chunk)
     }
+}
+
+/// Back from a number of which the lowest bit is the sign.
+fn unzigzag(number: u64) -> u64 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
 }

@@ -31,9 +31,9 @@ fn amounts() -> impl Strategy<Value = Amount> {
 
 fn records() -> impl Strategy<Value = Owned> {
     let texts = ["\\PC{0,5}", "\\PC{0,5}", "\\PC{0,5}"];
-    let opened = (ids(), any::<u64>(), texts, prop::collection::vec(amounts(), 0..6)).prop_map(
-        |(attempt, at_ms, [key, provider, model], amounts)| {
-            Owned::Opened(Attempted { attempt, at_ms, key, provider, model, amounts })
+    let opened = (ids(), any::<u64>(), any::<u64>(), texts, prop::collection::vec(amounts(), 0..6)).prop_map(
+        |(attempt, call, at_ms, [key, provider, model], amounts)| {
+            Owned::Opened(Attempted { attempt, call, at_ms, key, provider, model, amounts })
         },
     );
     let outcomes = prop_oneof![
@@ -158,7 +158,7 @@ fn a_record_of_a_newer_version_is_not_guessed_at() {
 fn what_is_too_long_for_a_record_is_refused() {
     let text = "x".repeat(70_000);
     fn of<'a>(key: &'a str, entries: &'a [Entry<'a>]) -> Opened<'a> {
-        Opened { attempt: AttemptId::default(), at_ms: 0, key, provider: "", model: "", entries }
+        Opened { attempt: AttemptId::default(), call: 0, at_ms: 0, key, provider: "", model: "", entries }
     }
     let entry = Entry { kind: Kind::Budget, id: &text[..60_000], start_ms: 0, length_ms: 0, amount: 0 };
     assert!(write_opened(&mut Vec::new(), &of(&text, &[])).is_err());

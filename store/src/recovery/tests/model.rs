@@ -244,7 +244,7 @@ impl Life {
         }
         let attempted = Attempted { attempt, at_ms: NOW, amounts, ..Attempted::default() };
         let entries: Vec<_> = attempted.amounts.iter().map(Amount::entry).collect();
-        let opened = Opened { attempt, at_ms: NOW, key: "", provider: "", model: "", entries: &entries };
+        let opened = Opened { attempt, call: 0, at_ms: NOW, key: "", provider: "", model: "", entries: &entries };
         self.world.bookkeeper.journal().open(&opened).unwrap();
         let mut bytes = Vec::new();
         record::write_opened(&mut bytes, &opened).unwrap();

@@ -58,7 +58,7 @@ impl World {
             .map(|(id, amount)| Entry { kind: Kind::Budget, id, start_ms: WINDOW, length_ms: 0, amount: *amount })
             .collect();
         let attempt = AttemptId { run: 1, number };
-        let opened = Opened { attempt, at_ms: NOW, key: "vk", provider: "p", model: "m", entries: &entries };
+        let opened = Opened { attempt, call: 0, at_ms: NOW, key: "vk", provider: "p", model: "m", entries: &entries };
         self.bookkeeper.journal().open(&opened)
     }
 
