@@ -59,7 +59,8 @@ impl Registry {
         Ok(Self(Arc::new(Inner { database, keys: RwLock::new(Arc::new(keys)), turn: RwLock::new(()) })))
     }
 
-    /// What seals secrets in documents now.
+    /// What seals secrets in documents now. If the encryption key is rotated before they are committed, the commit is refused
+    /// ([`Unfit::Seal`]), and they must be sealed anew.
     #[must_use]
     pub fn seal(&self) -> Seal {
         self.keys().seal.clone()
@@ -204,6 +205,7 @@ impl Registry {
     /// # Errors
     /// When they cannot be written; then none is kept.
     pub fn keep(&self, secrets: &[(String, Secret)]) -> Result<(), RegistryError> {
+        secrets.iter().try_for_each(|(name, _)| commit::check_texts("secret", name, [Some(name.as_str())]))?;
         let (_turn, keys) = self.turn()?;
         self.write(&keys, |change| secrets.iter().try_for_each(|(name, secret)| keys.keep(change, name, secret)))
     }

@@ -56,7 +56,8 @@ pub(super) fn check_entry(entry: &AuditEntry) -> Done {
     check_texts(kind, entity_id, texts)
 }
 
-fn check_texts<'a>(kind: &str, id: &str, texts: impl IntoIterator<Item = Option<&'a str>>) -> Done {
+/// Whether every database keeps the texts.
+pub(super) fn check_texts<'a>(kind: &str, id: &str, texts: impl IntoIterator<Item = Option<&'a str>>) -> Done {
     for text in texts.into_iter().flatten() {
         if text.len() > MOST_BYTES {
             return Err(RegistryError::unfit(kind, id, Unfit::TooLong));

@@ -343,6 +343,8 @@ pub(crate) fn what_no_database_keeps_is_refused(place: &impl Place) {
     assert_eq!(why(&puts([Entity { team_id: nul(), ..entity("a") }])), Unfit::Nul);
     assert_eq!(why(&puts([Entity { customer_id: nul(), ..entity("a") }])), Unfit::Nul);
     assert_eq!(why(&Write { removals: removal("\0", true).removals, ..Write::default() }), Unfit::Nul);
+    let unnamed = registry.keep(&[("a\0".to_owned(), Secret::new("x"))]);
+    assert!(matches!(unnamed, Err(RegistryError::Unfit { why: Unfit::Nul, .. })));
     let told = AuditEntry { actor: "\0".to_owned(), ..audit("login", "") };
     assert_eq!(why(&Write { audit: vec![told], ..Write::default() }), Unfit::Nul);
     for document in ["", "{", "{} {}", "{\"a\": 1,}"] {
