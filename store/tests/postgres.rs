@@ -1,9 +1,11 @@
 //! What only a server can do to a store: it refuses, it goes and comes back, and other nodes use it too.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/database.rs"]
 mod database;
+#[path = "postgres/killed.rs"]
+mod killed;
 #[path = "postgres/lost.rs"]
 mod lost;
 #[path = "postgres/nodes.rs"]
@@ -53,10 +55,11 @@ fn eventually(what: impl Fn() -> bool) {
     assert!(is_so);
 }
 
-/// Opens an attempt that reserves 50 on the budget `b` in the window that began at 100.
+/// Opens an attempt that reserves 50 on the budget `b` in the window that began at 100, and is a request on `r`.
 fn open(store: &Store, run: u64, number: u64) -> AttemptId {
     let attempt = AttemptId { run, number };
-    let entries = [Entry { kind: Kind::Budget, id: "b", start_ms: 100, length_ms: 0, amount: 50 }];
+    let budget = Entry { kind: Kind::Budget, id: "b", start_ms: 100, length_ms: 0, amount: 50 };
+    let entries = [budget, Entry { kind: Kind::Requests, id: "r", start_ms: NOW, length_ms: 60_000, amount: 1 }];
     let opened =
         Opened { attempt, call: 0, at_ms: NOW, key: "vk-1", provider: "openai", model: "gpt-4o", entries: &entries };
     store.journal().open(&opened).unwrap();
