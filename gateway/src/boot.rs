@@ -7,9 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use engine::clock::Clock;
+use engine::control::{self, Control};
 use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
+use parking_lot::Mutex;
 use pingora::apps::HttpServerOptions;
 use pingora::listeners::tls::TlsSettings;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
@@ -24,6 +26,7 @@ use policy::snapshot::Snapshot;
 use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
+use crate::kept;
 use crate::ledger::{self, Opened};
 use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
 use crate::listen::{Bound, OnBound};
@@ -66,18 +69,18 @@ fn compile_with(loaded: &Loaded, prices: &Started) -> std::result::Result<Snapsh
 }
 
 /// Runs the gateway until it is told to stop.
-pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
+pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(config = %loaded.name, "{warning}");
     }
     let bound = Bound::bind(&arguments.listen)
         .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
-    crate::keyring::complete(&mut loaded.file, &arguments.data)?;
     let started = start_prices(&loaded, Some(&arguments.data))?;
-    let snapshot = compile_with(&loaded, &started)?;
+    let clock = Clock::start();
+    let kept = kept::open(&loaded, &arguments.data, Arc::clone(&started.catalog), clock.now().wall_ms)?;
+    let kept::Opened { registry, snapshot, revision } = kept;
     announce(&snapshot);
     let file = &loaded.file;
-    let clock = Clock::start();
     let Opened { store, ledger } = ledger::open(&arguments.data, &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
     let mut edge = edge(file, snapshot, &parts, ledger, clock);
@@ -85,6 +88,19 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let Parts { life, telemetry, resolver } = parts;
     let ending = Arc::new(Ending::new(Arc::clone(&telemetry), store));
     let (live, metrics) = (Arc::clone(&edge.live), Arc::clone(&telemetry.metrics));
+    let control = Control::new(
+        control::Parts {
+            registry,
+            live: Arc::clone(&live),
+            ledger: Arc::clone(&edge.ledger),
+            health: Arc::clone(&edge.health),
+            books: Arc::clone(&ending) as _,
+            clock,
+            env: kept::environment,
+        },
+        revision,
+    );
+    let follower = kept::Follower::new(control, &arguments.config, &loaded);
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
@@ -93,6 +109,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let address = bound.address();
     server.add_service(OnBound::new(service, bound));
     server.add_service(background_service("names", Names(resolver)));
+    server.add_service(background_service("policy", kept::Following(Mutex::new(Some(follower)))));
     if let Some(prices) = prices {
         server.add_service(background_service("prices", prices));
     }

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use policy::declare::{self, File, Problem};
+use policy::provider::Secret;
 
 pub(crate) use error::ConfigError;
 
@@ -22,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Problem>,
     /// The file's name, for messages.
     pub(crate) name: String,
+    /// The file as it was written: secrets may stand in it.
+    pub(crate) text: Secret,
 }
 
 /// Reads a configuration file.
@@ -52,7 +55,7 @@ fn read(path: &Path) -> Result<String, String> {
 /// Reads a configuration from its text; `env` gives the value of an environment variable.
 pub(crate) fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     match declare::read(text, env, &engine::control::vocabulary()) {
-        Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned() }),
+        Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned(), text: Secret::new(text) }),
         Err(problems) => Err(ConfigError::new(name, problems)),
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens for virtual keys that the configuration gives none: made once, kept sealed in the registry; and the encryption key that
 //! seals them, from `encryption_key` or from a key file in the data folder.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -47,17 +48,32 @@ pub(crate) enum KeyringError {
 
 /// Gives a token to every virtual key that has none, the same as ever, and sees to the key file.
 pub(crate) fn complete(file: &mut File, data: &Path) -> Result<(), KeyringError> {
-    let encryption_key = encryption_key(file, data)?;
     if file.governance.virtual_keys.iter().all(|key| key.value.is_some()) {
-        return Ok(());
+        return encryption_key(file, data).map(drop);
     }
+    let registry = open(file, data)?;
+    complete_from(file, &registry)
+}
+
+/// Opens the registry in the data folder, into which tokens of an older version are taken over.
+pub(crate) fn open(file: &File, data: &Path) -> Result<Registry, KeyringError> {
+    let encryption_key = encryption_key(file, data)?;
     // Before a new registry is sealed with a key that is not the one of what is there.
     let older = older_tokens(&encryption_key, data)?;
     let registry = Registry::open(data, &encryption_key)?;
     if let Some(tokens) = older {
         take_over(&registry, &tokens, data)?;
     }
-    complete_from(file, &registry)
+    Ok(registry)
+}
+
+/// The tokens of the virtual keys that a file gives none, by id.
+pub(crate) fn tokens(file: &File, registry: &Registry) -> Result<HashMap<String, Secret>, KeyringError> {
+    let mut file = file.clone();
+    file.governance.virtual_keys.retain(|key| key.value.is_none());
+    complete_from(&mut file, registry)?;
+    let keys = file.governance.virtual_keys.into_iter();
+    Ok(keys.filter_map(|key| Some((key.id.to_string(), key.value?))).collect())
 }
 
 /// What seals: the configuration's, or else the key file's, which is made if need be.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::control::Bookkeeping;
 use parking_lot::Mutex;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
-use store::Store;
+use store::{AttemptId, Began, Store, StoreError, Voided};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -118,6 +119,16 @@ impl BackgroundService for Drainer {
     }
 }
 
+impl Bookkeeping for Ending {
+    fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
+        self.with_store(|store| store.adopt(budgets))
+    }
+
+    fn void(&self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
+        self.with_store(|store| store.void(attempt, at_ms))
+    }
+}
+
 /// What must be done before the process ends.
 #[derive(Debug)]
 pub(crate) struct Ending {
@@ -133,6 +144,11 @@ impl Ending {
     /// What went wrong with what is kept since this was last asked.
     fn trouble(&self) -> Vec<String> {
         self.store.lock().as_ref().map(Store::trouble).unwrap_or_default()
+    }
+
+    /// Has the store do something, unless it is closed.
+    fn with_store<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.store.lock().as_ref().map_or(Err(StoreError::Closed), work)
     }
 
     /// Ends the process; nothing that was logged or charged is lost.

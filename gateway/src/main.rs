@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod explain;
 mod first_bytes;
+mod kept;
 mod keyring;
 mod ledger;
 mod life;

@@ -73,6 +73,8 @@ pub struct File {
     pub server: ServerShape,
     /// `tls`; `None`: plain HTTP.
     pub tls: Option<TlsShape>,
+    /// `source_of_truth`: whether what the file does not declare is removed from the store.
+    pub is_only_source: bool,
 }
 
 /// What an absent `provider_configs` means.
@@ -139,6 +141,7 @@ impl Read for File {
                 framework: fields.section("framework"),
                 server: fields.section("server"),
                 tls: fields.optional("tls"),
+                is_only_source: fields.with("source_of_truth", sections::source_of_truth).unwrap_or(false),
             };
             fields.with("config_store", sections::config_store);
             fields.with("access_profiles", sections::access_profiles);

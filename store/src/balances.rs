@@ -7,6 +7,7 @@ use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Void
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
 use crate::lease::LeaseNow;
+use crate::logs::{Trim, Untold};
 
 /// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
 pub(crate) trait Balances: fmt::Debug + Send {
@@ -35,6 +36,16 @@ pub(crate) trait Balances: fmt::Debug + Send {
 
     /// Takes the charge of an abandoned attempt back, once.
     fn void(&mut self, attempt: AttemptId, at_ms: u64, meanwhile: Meanwhile<'_>) -> Result<Option<Voided>, StoreError>;
+
+    /// The calls whose attempts had ended, and that were not over, when the journal was folded last.
+    fn untold(&mut self) -> Result<Untold, StoreError> {
+        Ok(Untold::new())
+    }
+
+    /// Removes a few of the oldest rows of the request log, or of its sums, that are to go; and says how many. 0: there are no more.
+    fn trim_logs(&mut self, _trim: Trim) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 
     /// Whether this process may go by its own memory alone, as it is now and will be; `Elsewhere` before it began.
     fn lease(&self) -> LeaseNow;

@@ -11,6 +11,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder;
 use crate::journal::told::Told;
 use crate::journal::{AttemptId, FileJournal};
+use crate::logs::Trim;
 use crate::pen::{NAPS_TO_SYNC, Pen, Waiting};
 
 /// Writes, syncs and folds.
@@ -51,7 +52,7 @@ impl Bookkeeper {
 
     /// Writes what is queued, and folds all.
     pub(crate) fn flush(&mut self) -> Result<(), StoreError> {
-        self.pen.write_closes()?;
+        self.pen.write_ends()?;
         self.pen.rotate()?;
         self.fold_waiting()
     }
@@ -60,7 +61,7 @@ impl Bookkeeper {
     /// come while others are written are written too.
     pub(crate) fn close(&mut self) -> Result<(), StoreError> {
         self.journal().open_no_more();
-        let written = self.pen.write_last_closes();
+        let written = self.pen.write_last_ends();
         let ended = self.pen.end();
         // Another gateway may go by its own memory only when the database knows all that this one spent.
         let folded = self.fold_waiting().and_then(|()| self.balances.end_run());
@@ -83,6 +84,11 @@ impl Bookkeeper {
     pub(crate) fn void(&mut self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
         self.flush()?;
         self.balances.void(attempt, at_ms, &mut going_on(&mut self.pen))
+    }
+
+    /// Removes a few of the oldest rows of the request log that are to go.
+    pub(crate) fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
+        self.balances.trim_logs(trim)
     }
 
     fn fold_waiting(&mut self) -> Result<(), StoreError> {

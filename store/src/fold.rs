@@ -9,6 +9,7 @@ use crate::balance::plus;
 use crate::journal::record::{Record, Recorded};
 use crate::journal::told::Told;
 use crate::journal::{AttemptId, Closed, Entry, Kind, Outcome};
+use crate::logs::{Calls, Untold};
 use crate::{Abandoned, Attempted};
 
 /// What is known of attempts between two folds.
@@ -18,6 +19,8 @@ pub(crate) struct Attempts {
     open: HashMap<AttemptId, Box<[u8]>>,
     /// Those that ended in the last fold: should one be opened again, it is known.
     ended: HashSet<AttemptId>,
+    /// The calls whose attempts ended, and that are not over.
+    untold: Untold,
 }
 
 /// What a stretch of the journal changes.
@@ -39,6 +42,8 @@ pub(crate) struct Change<'a> {
     pub(crate) ended: HashSet<AttemptId>,
     /// The attempts that are charged in full, and when they were found to be abandoned.
     pub(crate) abandoned: Vec<(Recorded<'a>, u64)>,
+    /// What it tells of calls.
+    pub(crate) calls: Calls<'a>,
     /// Attempts that were both opened and ended here.
     passed: HashSet<AttemptId>,
     /// Records that changed nothing.
@@ -67,6 +72,8 @@ pub(crate) struct CarriedOver {
     opened: Vec<(AttemptId, Box<[u8]>)>,
     ended: HashSet<AttemptId>,
     passed: HashSet<AttemptId>,
+    untold: Untold,
+    covered: HashSet<AttemptId>,
 }
 
 impl<'a> Change<'a> {
@@ -86,6 +93,7 @@ impl<'a> Change<'a> {
         match record {
             Record::Opened(recorded) => self.add_opened(before, recorded),
             Record::Closed(closed) => self.add_closed(before, closed),
+            Record::Called(called) => self.calls.tell(&before.untold, *called),
         }
     }
 
@@ -99,15 +107,18 @@ impl<'a> Change<'a> {
         for recorded in left {
             total.attempts += 1;
             total.nano = total.nano.saturating_add(Attempted::nano_of(recorded.entries()));
-            self.abandon(recorded, now_ms);
+            let closed = Closed { attempt: recorded.attempt, at_ms: now_ms, outcome: Outcome::Abandoned };
+            self.settle(before, recorded, closed);
         }
+        self.calls.give_up(&before.untold);
         total
     }
 
     /// What is to be known once it is kept.
     pub(crate) fn carried_over(self) -> CarriedOver {
         let opened = self.opened.into_iter().map(|(name, recorded)| (name, recorded.payload.into())).collect();
-        CarriedOver { opened, ended: self.ended, passed: self.passed }
+        let (untold, covered) = self.calls.carried_over();
+        CarriedOver { opened, ended: self.ended, passed: self.passed, untold, covered }
     }
 
     fn add_opened(&mut self, before: &Attempts, recorded: Recorded<'a>) {
@@ -128,16 +139,17 @@ impl<'a> Change<'a> {
         self.newest_ms = self.newest_ms.max(closed.at_ms);
         if let Some(recorded) = self.opened.remove(&closed.attempt) {
             self.passed.insert(closed.attempt);
-            self.settle(recorded, closed);
+            self.settle(before, recorded, closed);
             return;
         }
         match before.find(&closed.attempt) {
-            Some(recorded) if self.ended.insert(closed.attempt) => self.settle(recorded, closed),
+            Some(recorded) if self.ended.insert(closed.attempt) => self.settle(before, recorded, closed),
             _ => self.strays += 1,
         }
     }
 
-    fn settle(&mut self, recorded: Recorded<'a>, closed: Closed) {
+    fn settle(&mut self, before: &Attempts, recorded: Recorded<'a>, closed: Closed) {
+        self.calls.end(&before.untold, recorded, closed);
         match closed.outcome {
             Outcome::Charged { nano, tokens } => {
                 recorded.entries().for_each(|entry| self.charge(&entry, nano, tokens));
@@ -196,7 +208,12 @@ impl Counted {
 impl Attempts {
     /// Those whose payloads a database has kept.
     pub(crate) fn of(open: Vec<(AttemptId, Box<[u8]>)>) -> Self {
-        Self { open: open.into_iter().collect(), ended: HashSet::new() }
+        Self { open: open.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same, with calls that a database has kept.
+    pub(crate) fn with_untold(self, untold: Untold) -> Self {
+        Self { untold, ..self }
     }
 
     /// Those that are still open.
@@ -210,6 +227,8 @@ impl Attempts {
         self.open.extend(change.opened);
         self.ended = change.ended;
         self.ended.extend(change.passed);
+        change.covered.iter().for_each(|name| drop(self.untold.remove(name)));
+        self.untold.extend(change.untold);
     }
 
     /// Those that reserved something on one of these budgets, as they are when the windows of these follow each other

@@ -1,11 +1,13 @@
 //! The journal: what each attempt reserved, written before it is sent, and what it came to. Balances are folded from it.
 
 pub(crate) mod bell;
+mod called;
 mod file;
 pub(crate) mod record;
 pub(crate) mod segment;
 pub(crate) mod told;
 
+pub use called::{CallStatus, Called, TokenCounts, UnknownStatus};
 pub use file::{FileJournal, Statistics};
 
 use std::fmt;
@@ -109,6 +111,9 @@ pub trait Journal: fmt::Debug + Send + Sync {
 
     /// Takes note of the end of an attempt that was opened. Never waits; it is written soon.
     fn close(&self, closed: Closed);
+
+    /// Takes note of a call that is over, once all its attempts are closed. Never waits; it is written soon.
+    fn called(&self, called: &Called<'_>);
 }
 
 /// One text, as logs and people see it: `18f3c2a1b-42`.

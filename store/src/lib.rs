@@ -10,6 +10,7 @@ mod fold;
 mod folder;
 pub mod journal;
 mod lease;
+mod logs;
 mod migrations;
 mod number;
 mod pen;
@@ -26,8 +27,15 @@ pub use amount::{Amount, Attempted};
 pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
 pub use config::{Config, Database, Postgres, SslMode, UnknownSslMode};
 pub use error::StoreError;
-pub use journal::{AttemptId, Closed, Entry, FileJournal, Journal, JournalError, Kind, Opened, Outcome, Statistics};
+pub use journal::{
+    AttemptId, CallStatus, Called, Closed, Entry, FileJournal, Journal, JournalError, Kind, Opened, Outcome,
+    Statistics, TokenCounts, UnknownStatus,
+};
 pub use lease::Lease;
+pub use logs::{
+    Bar, Dimension, FilterData, Histogram, LogFilter, LogId, LogPage, LogRow, Logs, Order, Retention, SortBy, Stats,
+    Trimmed, Within,
+};
 pub use reading::{Reading, read, read_abandoned};
 pub use registry::{Registry, RegistryError};
 pub use store::{Abandoned, State, Store};

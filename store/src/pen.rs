@@ -14,6 +14,8 @@ use crate::journal::{Closed, FileJournal, record};
 const MAX_SEGMENT: u64 = 8 << 20;
 /// So many ends are written at a time: whoever opens an attempt waits for them.
 const BATCH: usize = 256;
+/// And so many bytes of calls.
+const CALL_BYTES: usize = 32 << 10;
 /// What is written becomes durable after so many naps of 5 ms: less than 200 ms, with what they take longer.
 pub(crate) const NAPS_TO_SYNC: u64 = 36;
 
@@ -24,6 +26,8 @@ pub(crate) struct Pen {
     journal: Arc<FileJournal>,
     /// Ends that are not written yet.
     batch: Vec<Closed>,
+    /// Calls that are not written yet.
+    calls: Vec<u8>,
     /// Segments that nobody appends to any more.
     waiting: VecDeque<Waiting>,
     /// The segment, and up to where it is durable.
@@ -44,7 +48,15 @@ impl Pen {
     pub(crate) fn new(folder: Folder, segment: Segment) -> Self {
         let synced = (segment.number(), 0);
         let journal = Arc::new(FileJournal::new(segment));
-        Self { folder, journal, batch: Vec::new(), waiting: VecDeque::new(), synced, has_new_name: true }
+        Self {
+            folder,
+            journal,
+            batch: Vec::new(),
+            calls: Vec::new(),
+            waiting: VecDeque::new(),
+            synced,
+            has_new_name: true,
+        }
     }
 
     pub(crate) fn folder(&self) -> &Folder {
@@ -57,7 +69,12 @@ impl Pen {
 
     /// Whether there is nothing to do until something is opened.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.journal.is_quiet() && self.journal.segment().bytes() == 0
+        self.waiting.is_empty() && self.journal.is_quiet() && self.has_no_ends() && self.journal.segment().bytes() == 0
+    }
+
+    /// Whether every end that anybody told of is written.
+    fn has_no_ends(&self) -> bool {
+        self.calls.is_empty() && self.journal.has_no_ends()
     }
 
     /// Whether the segment is as large as it should become.
@@ -67,7 +84,7 @@ impl Pen {
 
     /// Does what cannot wait for a database. What goes wrong is noted.
     pub(crate) fn go_on(&mut self, is_time_to_sync: bool) {
-        let done = self.mend().and(self.write_closes());
+        let done = self.mend().and(self.write_ends());
         self.note(done);
         if is_time_to_sync && let Err(error) = self.sync() {
             self.journal.counts.sync_failures.fetch_add(1, Ordering::Relaxed);
@@ -82,31 +99,61 @@ impl Pen {
         }
     }
 
-    /// Writes the ends that are queued. Those that cannot be written stay queued.
-    pub(crate) fn write_closes(&mut self) -> Result<(), StoreError> {
+    /// Writes the ends that are queued, of attempts and then of calls. Those that cannot be written stay queued.
+    pub(crate) fn write_ends(&mut self) -> Result<(), StoreError> {
+        // The calls first: then all their attempts are among the ends that are taken.
+        self.journal.take_calls(&mut self.calls);
         self.journal.take_closes(&mut self.batch);
         let mut buffer = Vec::new();
+        self.write_closes(&mut buffer)?;
+        self.write_calls(&mut buffer)
+    }
+
+    fn write_closes(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         while !self.batch.is_empty() {
             let count = self.batch.len().min(BATCH);
             buffer.clear();
-            let written =
-                self.batch.iter().take(count).try_for_each(|closed| record::write_closed(&mut buffer, closed));
-            let mut segment = self.journal.segment();
-            let written = written.and_then(|()| segment.append(&mut buffer));
-            let path = folder::segment(self.folder.path(), segment.number());
-            drop(segment);
-            written.map_err(StoreError::file("written", &path))?;
+            let written = self.batch.iter().take(count).try_for_each(|closed| record::write_closed(buffer, closed));
+            written.map_err(StoreError::file("written", self.folder.path()))?;
+            self.append(buffer)?;
             self.batch.drain(..count);
             self.journal.counts.closes_written.fetch_add(count as u64, Ordering::SeqCst);
         }
         Ok(())
     }
 
-    /// Does the same until there are none.
-    pub(crate) fn write_last_closes(&mut self) -> Result<(), StoreError> {
+    fn write_calls(&mut self, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let mut written = 0;
+        let done = loop {
+            let rest = self.calls.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                break Ok(());
+            }
+            let length = record::whole(rest, CALL_BYTES);
+            buffer.clear();
+            buffer.extend_from_slice(rest.get(..length).unwrap_or_default());
+            if let Err(error) = self.append(buffer) {
+                break Err(error);
+            }
+            written += length;
+        };
+        self.calls.drain(..written);
+        done
+    }
+
+    fn append(&self, records: &mut [u8]) -> Result<(), StoreError> {
+        let mut segment = self.journal.segment();
+        let written = segment.append(records);
+        let path = folder::segment(self.folder.path(), segment.number());
+        drop(segment);
+        written.map_err(StoreError::file("written", &path))
+    }
+
+    /// Writes ends until none is queued any more.
+    pub(crate) fn write_last_ends(&mut self) -> Result<(), StoreError> {
         loop {
-            self.write_closes()?;
-            if self.journal.has_no_closes() {
+            self.write_ends()?;
+            if self.journal.has_no_ends() {
                 return Ok(());
             }
         }

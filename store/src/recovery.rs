@@ -22,7 +22,7 @@ pub(crate) fn recover(
     // A number that no segment ever had: this can be done once.
     let last = folder::highest_number(path)?.max(progress.folded_to) + 1;
     let segments = folder::segments(path)?;
-    let attempts = Attempts::of(progress.open);
+    let attempts = Attempts::of(progress.open).with_untold(balances.untold()?);
     let told = unfolded(path, &segments, progress.folded_to)?;
     let mut trouble = Vec::new();
     let mut change = Change::up_to(last);

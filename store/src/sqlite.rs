@@ -5,6 +5,7 @@ mod attempts;
 mod audit;
 mod budgets;
 mod entities;
+mod logs;
 mod notes;
 mod pages;
 mod registry;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub(crate) use self::logs::SqliteLogs;
 pub(crate) use self::registry::SqliteRegistry;
 use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
@@ -23,6 +25,7 @@ use crate::balances::{Balances, Meanwhile, Open, Progress, Standing};
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
 use crate::lease::{Lease, LeaseNow};
+use crate::logs::{Trim, Untold};
 use crate::number;
 
 /// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
@@ -105,6 +108,7 @@ impl Balances for Sqlite {
             slices::count(transaction, &change.slices)?;
             slices::forget(transaction, change.newest_slice_ms)?;
             attempts::change(transaction, change)?;
+            logs::keep(transaction, change)?;
             let abandoned = change.abandoned.iter().map(|(recorded, at_ms)| (recorded.attempted(), *at_ms));
             abandoned.into_iter().try_for_each(|(attempted, at_ms)| abandoned::add(transaction, &attempted, at_ms))
         })
@@ -125,6 +129,14 @@ impl Balances for Sqlite {
 
     fn void(&mut self, attempt: AttemptId, at_ms: u64, _: Meanwhile<'_>) -> Result<Option<Voided>, StoreError> {
         self.transact(|transaction| abandoned::void(transaction, attempt, at_ms))
+    }
+
+    fn untold(&mut self) -> Result<Untold, StoreError> {
+        self.transact(logs::untold)
+    }
+
+    fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
+        self.transact(|transaction| logs::trim(transaction, trim))
     }
 
     /// The file is used by one process: its data folder is locked.

@@ -147,7 +147,7 @@ impl Store {
     }
 
     /// Has the writer do something, and waits for what comes of it.
-    fn ask<T: Send + 'static>(
+    pub(crate) fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Bookkeeper) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -6,6 +6,7 @@ use engine::hold::Sent;
 use pingora::proxy::Session;
 use policy::route::Failure;
 use policy::usage::Metered;
+use store::Journal;
 
 use self::used::{answered, unanswered};
 use super::Edge;
@@ -43,6 +44,7 @@ impl Edge {
     /// Charges an attempt what it used, or nothing.
     fn charge(&self, ctx: &mut RequestCtx, call: &Call, sent: Sent, metered: Option<Metered>, outcome: &'static str) {
         let Some(attempt) = call.attempt() else { return };
+        ctx.record.call = ctx.record.call.or(sent.call());
         let (at_ms, price) = (self.clock.now().wall_ms, attempt.price());
         let charge = match metered.filter(|_| ctx.record.costs()) {
             Some(metered) => {
@@ -109,5 +111,10 @@ impl Edge {
         }
         ctx.record.total_us = self.clock.micros().saturating_sub(ctx.record.started_us);
         self.telemetry.record(&ctx.record, &ctx.request_id);
+        if let Some(journal) = &self.journal
+            && let Some(called) = ctx.record.called(&ctx.request_id)
+        {
+            journal.called(&called);
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! What became of one request: the source of its log line and of its metrics. Never a secret, never content.
+//! What became of one request: the source of its log line, of its metrics and of its row in the request log. Never a secret, never content.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use policy::money::NanoUsd;
 use policy::request::{Dialect, Operation};
 use policy::route::{Attempt, Caller};
 use policy::snapshot::Snapshot;
-use policy::usage::Metered;
+use policy::usage::{Metered, Usage};
+use store::{AttemptId, CallStatus, Called, TokenCounts};
 
 /// What became of one request. Times are microseconds.
 #[derive(Debug, Default)]
@@ -49,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) reason_text: Option<String>,
     /// Whether the client left before it had its answer.
     pub(crate) client_left: bool,
+    /// What the journal calls it; `None`: it knows nothing of it yet.
+    pub(crate) call: Option<AttemptId>,
     /// The last attempt that was charged.
     pub(crate) charged: Option<Charged>,
     /// Those before it.
@@ -196,6 +200,91 @@ impl Record {
     pub(crate) fn refused_in_stream(&mut self, refusal: &Refusal) {
         self.reason = Some(refusal.reason.as_str());
         self.reason_text = Some(refusal.message.clone());
+    }
+}
+
+impl Record {
+    /// What the request log keeps of it; `None`: it was no call of a model.
+    pub(crate) fn called<'a>(&'a self, request_id: &'a str) -> Option<Called<'a>> {
+        let (dialect, operation) = self.asked.filter(|(_, operation)| *operation != Operation::ListModels)?;
+        let metered = || self.charged_before.iter().chain(&self.charged).map(|charged| &charged.metered);
+        let tokens = metered().fold(TokenCounts::default(), |sum, metered| plus(sum, &metered.usage));
+        let source = metered().map(|metered| metered.source).max();
+        let served = self.served.as_ref();
+        Some(Called {
+            call: self.call,
+            at_ms: self.started_wall_ms,
+            request_id: request_id.into(),
+            key: text(self.key.as_ref().map(|key| key.as_str())),
+            team: text(self.team.as_ref().map(|team| team.as_str())),
+            customer: text(self.customer.as_ref().map(|customer| customer.as_str())),
+            provider: text(served.map(|served| served.provider.as_str())),
+            credential: text(served.map(|served| served.credential.as_str())),
+            model: text(served.map(|served| served.model.as_str())),
+            model_asked: text(self.model_asked.as_deref()),
+            operation: operation.as_str().into(),
+            dialect: dialect.as_str().into(),
+            status: self.call_status(),
+            http_status: self.status,
+            vendor_status: self.vendor_status.unwrap_or_default(),
+            reason: text(self.reason),
+            reason_text: text(self.reason_text.as_deref()),
+            is_stream: self.stream,
+            is_priced: self.is_priced,
+            first_content_us: self.first_content_us,
+            total_us: self.total_us,
+            paused_us: self.paused_us,
+            tokens,
+            total_tokens: tokens.input_total().saturating_add(tokens.output_total()),
+            source: text(source.map(|source| source.as_str())),
+            cost_nano: self.cost.0,
+            vendor_cost_nano: self.vendor_cost.map(|cost| cost.0),
+            attempts: self.attempts,
+            retries: u32::try_from(self.retried.len()).unwrap_or(u32::MAX),
+            trail: self.trail().into(),
+            rules: self.rule_ids(),
+            price_override: text(served.and_then(|served| Some(served.price_set_by.as_ref()?.as_str()))),
+            bytes_in: self.body_bytes,
+            bytes_out: self.answer_bytes,
+        })
+    }
+
+    fn call_status(&self) -> CallStatus {
+        let is_refused = self.attempts == 0 && self.reason.is_some();
+        match (self.client_left, self.reason, self.status) {
+            _ if is_refused => CallStatus::Refused,
+            (true, ..) => CallStatus::ClientLeft,
+            (false, None, 200..300) => CallStatus::Success,
+            _ => CallStatus::Error,
+        }
+    }
+
+    fn rule_ids(&self) -> Cow<'_, str> {
+        match &*self.rules {
+            [] => Cow::Borrowed(""),
+            [rule] => Cow::Borrowed(rule.as_str()),
+            rules => Cow::Owned(rules.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(",")),
+        }
+    }
+}
+
+fn text(text: Option<&str>) -> Cow<'_, str> {
+    Cow::Borrowed(text.unwrap_or_default())
+}
+
+fn plus(sum: TokenCounts, usage: &Usage) -> TokenCounts {
+    TokenCounts {
+        input: sum.input.saturating_add(usage.input),
+        input_audio: sum.input_audio.saturating_add(usage.input_audio),
+        input_image: sum.input_image.saturating_add(usage.input_image),
+        cache_read: sum.cache_read.saturating_add(usage.cache_read),
+        cache_write: sum.cache_write.saturating_add(usage.cache_write),
+        cache_write_1h: sum.cache_write_1h.saturating_add(usage.cache_write_1h),
+        output: sum.output.saturating_add(usage.output),
+        reasoning: sum.reasoning.saturating_add(usage.reasoning),
+        output_audio: sum.output_audio.saturating_add(usage.output_audio),
+        output_image: sum.output_image.saturating_add(usage.output_image),
+        searches: sum.searches.saturating_add(usage.searches),
     }
 }
 

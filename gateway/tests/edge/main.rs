@@ -35,6 +35,7 @@ mod hostile_vendors;
 mod keys;
 mod leaving;
 mod life;
+mod live_config;
 mod metering;
 mod outage;
 mod outside;

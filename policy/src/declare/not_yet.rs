@@ -66,7 +66,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("guardrails_config", "guardrails", Filled),
     row("logs_store", "a store for logs", NotDisabled),
     row("mcp", "MCP", Filled),
-    row("source_of_truth", "a choice between file and store", Filled),
     row("vault", "vaults", Filled),
     row("vector_store", "vector stores", NotDisabled),
     row("websocket", "WebSockets", Filled),

@@ -81,6 +81,11 @@ fn postgres(node: Node<'_>) {
     });
 }
 
+/// Reads `source_of_truth`: whether the file is the only one. Absent, it is the file and the API.
+pub(super) fn source_of_truth(node: Node<'_>) -> bool {
+    one_of(node, &[("config.json", true)]).unwrap_or(false)
+}
+
 /// Checks `access_profiles`, of which nothing is built yet.
 pub(super) fn access_profiles(node: Node<'_>) {
     node.list(|node| {

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::bell::Bell;
 use super::record;
 use super::segment::Segment;
-use super::{Closed, Journal, JournalError, Opened};
+use super::{Called, Closed, Journal, JournalError, Opened};
 
 thread_local! {
     /// A record is put together here, outside of any lock; nothing is allocated for it once the thread has written its longest.
@@ -19,6 +19,11 @@ thread_local! {
 /// More lines than this are not kept of what went wrong.
 const MAX_TROUBLE: usize = 100;
 
+/// The most bytes of calls that wait to be written: a hundred thousand or so. Beyond that a call that sent nothing is not kept.
+const MOST_CALLS: usize = 32 << 20;
+/// Room that is kept for calls.
+const USUAL_CALLS: usize = 1 << 20;
+
 /// The journal in the files of a data folder.
 #[derive(Debug)]
 pub struct FileJournal {
@@ -26,6 +31,8 @@ pub struct FileJournal {
     /// Nothing more is opened. Written and read while the segment is held.
     is_ending: AtomicBool,
     closes: Mutex<Vec<Closed>>,
+    /// Records of calls that are over.
+    calls: Mutex<Vec<u8>>,
     trouble: Mutex<Vec<String>>,
     pub(crate) bell: Bell,
     pub(crate) counts: Counts,
@@ -40,6 +47,8 @@ pub struct Statistics {
     pub failures: u64,
     /// Ends of attempts that wait to be written.
     pub closes_waiting: u64,
+    /// Calls that sent nothing and are not kept, because too many wait to be written.
+    pub calls_dropped: u64,
     /// Records that name an attempt which was not, or no longer, open; or which was open already. They change nothing.
     pub strays: u64,
     /// The size of the file under way.
@@ -63,6 +72,7 @@ pub(crate) struct Counts {
     opens: AtomicU64,
     failures: AtomicU64,
     closes: AtomicU64,
+    calls_dropped: AtomicU64,
     /// By the writer alone, as all that follow.
     pub(crate) closes_written: AtomicU64,
     pub(crate) strays: AtomicU64,
@@ -80,6 +90,7 @@ impl FileJournal {
             segment: Mutex::new(segment),
             is_ending: AtomicBool::default(),
             closes: Mutex::default(),
+            calls: Mutex::default(),
             trouble: Mutex::default(),
             bell: Bell::default(),
             counts: Counts::default(),
@@ -95,6 +106,7 @@ impl FileJournal {
             opens: read(&counts.opens),
             failures: read(&counts.failures),
             closes_waiting: read(&counts.closes).saturating_sub(read(&counts.closes_written)),
+            calls_dropped: read(&counts.calls_dropped),
             strays: read(&counts.strays),
             segment_bytes: self.segment().bytes(),
             segments_waiting: read(&counts.segments_waiting),
@@ -117,9 +129,20 @@ impl FileJournal {
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Whether no end waits to be taken.
-    pub(crate) fn has_no_closes(&self) -> bool {
-        self.closes.lock().is_empty()
+    /// Whether no end, of an attempt or a call, waits to be taken.
+    pub(crate) fn has_no_ends(&self) -> bool {
+        self.closes.lock().is_empty() && self.calls.lock().is_empty()
+    }
+
+    /// Moves the calls that are not written yet behind those that are there.
+    pub(crate) fn take_calls(&self, batch: &mut Vec<u8>) {
+        let mut calls = self.calls.lock();
+        if batch.is_empty() {
+            std::mem::swap(&mut *calls, batch);
+            calls.shrink_to(USUAL_CALLS);
+        } else {
+            batch.append(&mut calls);
+        }
     }
 
     /// Moves the ends that are not written yet behind those that are there.
@@ -170,5 +193,23 @@ impl Journal for FileJournal {
     fn close(&self, closed: Closed) {
         self.closes.lock().push(closed);
         self.counts.closes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn called(&self, called: &Called<'_>) {
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            // It cannot be too long: its texts are cut off.
+            if record::write_called(buffer, called).is_err() {
+                return;
+            }
+            let mut calls = self.calls.lock();
+            let sent_something = called.call.is_some() || called.cost_nano > 0;
+            if sent_something || calls.len() + buffer.len() <= MOST_CALLS {
+                calls.extend_from_slice(buffer);
+            } else {
+                self.counts.calls_dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        self.bell.ring_if_asleep();
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! The checksum is that of the payload, xor the number of the segment: what was written into one file is no record in another.
 
+mod call;
 mod read;
 
-pub(crate) use read::{Record, Recorded, Records};
+pub(crate) use call::{whole, write_called};
+pub(crate) use read::{Record, Recorded, Records, called_of};
 
 use std::io;
 
-use super::{AttemptId, Closed, Kind, Opened, Outcome};
+use super::{AttemptId, Called, Closed, Kind, Opened, Outcome};
 use crate::{Amount, Attempted};
 
 /// Length and checksum.
@@ -20,6 +22,7 @@ const MAX_PAYLOAD: usize = 1 << 20;
 /// 1 was an attempt with numbers of fixed length.
 const OPENED: u8 = 3;
 const CLOSED: u8 = 2;
+const CALLED: u8 = 4;
 
 /// Appends the record of an attempt that is about to be sent.
 ///
@@ -84,6 +87,16 @@ pub(crate) fn payload_of(attempted: &Attempted) -> io::Result<Vec<u8>> {
     let mut buffer = Vec::new();
     let entries: Vec<_> = attempted.amounts.iter().map(Amount::entry).collect();
     write_opened(&mut buffer, &attempted.opened(&entries))?;
+    Ok(buffer.split_off(HEADER))
+}
+
+/// The payload of a call, as databases keep it.
+///
+/// # Errors
+/// None that could happen: it is short.
+pub(crate) fn payload_of_call(called: &Called<'_>) -> io::Result<Vec<u8>> {
+    let mut buffer = Vec::new();
+    write_called(&mut buffer, called)?;
     Ok(buffer.split_off(HEADER))
 }
 

@@ -21,7 +21,7 @@ fn a_crash_between_the_commit_and_the_end_of_the_segment_counts_nothing_twice() 
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
     world.open_attempt(2, &[("b", 50)]);
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     let files = world.segments();
     world.bookkeeper.fold().unwrap();
     for (path, bytes) in files {
@@ -40,7 +40,7 @@ fn a_segment_that_is_folded_and_not_deleted_yet_is_not_read_twice() {
     let mut world = World::open(folder.path());
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     let files = world.segments();
     world.bookkeeper.fold().unwrap();
     files.into_iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
@@ -55,7 +55,7 @@ fn an_end_in_a_later_segment_is_read_after_its_beginning() {
     let _lock = world.lock_database();
     assert!(world.bookkeeper.fold().is_err());
     world.close_attempt(1, charged(20));
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     assert_eq!(world.segments().len(), 2);
     let reading = crate::read(folder.path()).unwrap();
     assert_eq!((spent(&reading.state, "b"), reading.held), (20, vec![]));
@@ -67,7 +67,7 @@ fn a_crash_before_the_commit_loses_nothing() {
     let mut world = World::open(folder.path());
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     let lock = world.lock_database();
     assert!(world.bookkeeper.fold().is_err(), "the segment was ended, but could not be folded");
     drop(lock);
@@ -84,7 +84,7 @@ fn what_had_ended_as_abandoned_was_not_in_flight() {
     world.open_attempt(1, &[("b", 50)]);
     world.close_attempt(1, Outcome::Abandoned);
     world.open_attempt(2, &[("b", 7)]);
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     let (_, state) = world.crash();
     assert_eq!((spent(&state, "b"), state.abandoned), (57, Abandoned { attempts: 1, nano: 7 }));
 }
@@ -99,7 +99,7 @@ fn a_fold_that_failed_is_made_up_for() {
     assert!(world.bookkeeper.fold().is_err());
     world.open_attempt(2, &[("b", 50)]);
     world.close_attempt(1, charged(20));
-    world.bookkeeper.pen().write_closes().unwrap();
+    world.bookkeeper.pen().write_ends().unwrap();
     assert_eq!(world.segments().len(), 2, "while one waits, the next goes on");
     drop(lock);
     world.bookkeeper.flush().unwrap();
@@ -274,7 +274,7 @@ fn ends_that_cannot_be_written_wait_and_count_once() {
         world.close_attempt(number, charged(1));
     }
     world.tear_segment();
-    assert!(world.bookkeeper.pen().write_closes().is_err());
+    assert!(world.bookkeeper.pen().write_ends().is_err());
     world.close_attempt(999, Outcome::Unsent);
     assert_eq!(world.bookkeeper.journal().statistics().closes_waiting, 1001);
     world.bookkeeper.pen().mend().unwrap();

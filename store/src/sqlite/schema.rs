@@ -5,9 +5,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use crate::StoreError;
 use crate::migrations::{self, Applied, Pending};
 
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_registry.sql"),
+    include_str!("../../../migrations/sqlite/0003_logs.sql"),
 ];
 
 /// Runs what has not been run yet, each migration in a transaction of its own, and one process at a time.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use store::{AttemptId, Closed, Journal, JournalError, Kind, Opened, Outcome};
+use store::{AttemptId, Called, Closed, Journal, JournalError, Kind, Opened, Outcome};
 
 /// What was written, in order.
 #[derive(Debug, Default)]
@@ -48,4 +48,6 @@ impl Journal for Notebook {
         let Closed { attempt, outcome, .. } = closed;
         self.notes.lock().push(Note::Closed { attempt, outcome });
     }
+
+    fn called(&self, _: &Called<'_>) {}
 }

@@ -38,8 +38,8 @@ pub enum Kind {
 }
 
 /// What of a file is read when the process starts, and at no other time: no entity.
-pub const AT_START: [&str; 7] =
-    ["$schema", "version", "encryption_key", "server", "tls", "config_store", "access_profiles"];
+pub const AT_START: [&str; 8] =
+    ["$schema", "version", "encryption_key", "server", "tls", "config_store", "access_profiles", "source_of_truth"];
 
 impl Kind {
     /// All kinds, in their order.

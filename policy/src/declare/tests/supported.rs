@@ -169,7 +169,6 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"guardrails_config": {"a": 1}}"#, "guardrails_config"),
     (r#"{"logs_store": {"enabled": true, "type": "sqlite"}}"#, "logs_store"),
     (r#"{"mcp": {"client_configs": []}}"#, "mcp"),
-    (r#"{"source_of_truth": "config.json"}"#, "source_of_truth"),
     (r#"{"vault": {"type": "hashicorp"}}"#, "vault"),
     (r#"{"vector_store": {"type": "redis"}}"#, "vector_store"),
     (r#"{"websocket": {"a": 1}}"#, "websocket"),

@@ -1,16 +1,18 @@
 //! Records, read back. Nothing is copied: what an attempt reserved is read out of the segment where it is needed.
 
-use super::{CLOSED, HEADER, MAX_PAYLOAD, OPENED};
-use crate::journal::{AttemptId, Closed, Entry, Kind, Outcome};
+use super::{CALLED, CLOSED, HEADER, MAX_PAYLOAD, OPENED};
+use crate::journal::{AttemptId, Called, Closed, Entry, Kind, Outcome};
 use crate::{Amount, Attempted};
 
 /// What a segment tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record<'a> {
     /// An attempt is about to be sent.
     Opened(Recorded<'a>),
     /// One is over.
     Closed(Closed),
+    /// A call is over.
+    Called(Box<Called<'a>>),
 }
 
 /// An attempt as its record has it, which is known to be whole.
@@ -24,12 +26,20 @@ pub(crate) struct Recorded<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+/// The call that a payload of a record is of.
+pub(crate) fn called_of(payload: &[u8]) -> Option<Called<'_>> {
+    match read(payload)? {
+        Record::Called(called) => Some(*called),
+        Record::Opened(_) | Record::Closed(_) => None,
+    }
+}
+
 impl<'a> Recorded<'a> {
     /// Out of the payload of a record. `None`: it is not one of an attempt.
     pub(crate) fn of(payload: &'a [u8]) -> Option<Self> {
         match read(payload)? {
             Record::Opened(recorded) => Some(recorded),
-            Record::Closed(_) => None,
+            Record::Closed(_) | Record::Called(_) => None,
         }
     }
 
@@ -39,11 +49,20 @@ impl<'a> Recorded<'a> {
         (0..count).map_while(move |_| fields.entry(self.at_ms))
     }
 
+    /// The virtual key, the provider and the model.
+    pub(crate) fn names(self) -> [&'a str; 3] {
+        let mut fields = Fields(self.payload).behind_name();
+        ["key", "provider", "model"].map(|_| fields.as_mut().and_then(Fields::text).unwrap_or_default())
+    }
+
+    /// What the journal calls its call.
+    pub(crate) fn call(self) -> AttemptId {
+        AttemptId { number: if self.call == 0 { self.attempt.number } else { self.call }, ..self.attempt }
+    }
+
     /// All of it, in a form of its own.
     pub(crate) fn attempted(self) -> Attempted {
-        let mut fields = Fields(self.payload).behind_name();
-        let mut text = || fields.as_mut().and_then(Fields::text).unwrap_or_default().to_owned();
-        let (key, provider, model) = (text(), text(), text());
+        let [key, provider, model] = self.names().map(str::to_owned);
         let amounts = self.entries().map(|entry| Amount::from(&entry)).collect();
         Attempted { attempt: self.attempt, call: self.call, at_ms: self.at_ms, key, provider, model, amounts }
     }
@@ -102,13 +121,17 @@ fn read(payload: &[u8]) -> Option<Record<'_>> {
             let closed = fields.closed()?;
             fields.0.is_empty().then_some(Record::Closed(closed))
         }
+        CALLED => {
+            let called = fields.called()?;
+            fields.0.is_empty().then(|| Record::Called(Box::new(called)))
+        }
         _ => None,
     }
 }
 
 /// What is left of a payload.
 #[derive(Debug)]
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     /// What follows the kind of record and the attempt's name.
@@ -162,7 +185,7 @@ impl<'a> Fields<'a> {
         Some(AttemptId { run: self.number()?, number: self.number()? })
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         self.chunk::<1>().map(|[byte]| byte)
     }
 
@@ -170,7 +193,7 @@ impl<'a> Fields<'a> {
         self.chunk().map(u64::from_le_bytes)
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    pub(super) fn varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = u64::from(self.byte()?);
@@ -186,7 +209,7 @@ impl<'a> Fields<'a> {
         None
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn text(&mut self) -> Option<&'a str> {
         let length = usize::try_from(self.varint()?).ok()?;
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

@@ -1,13 +1,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::Entry;
+use crate::journal::{CallStatus, Entry, TokenCounts};
 
 /// A record in a form of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     Opened(Attempted),
     Closed(Closed),
+    Called(Box<Called<'static>>),
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -43,7 +44,56 @@ fn records() -> impl Strategy<Value = Owned> {
     ];
     let closed = (ids(), any::<u64>(), outcomes)
         .prop_map(|(attempt, at_ms, outcome)| Owned::Closed(Closed { attempt, at_ms, outcome }));
-    prop_oneof![opened, closed]
+    prop_oneof![opened, closed, calls().prop_map(|called| Owned::Called(Box::new(called)))]
+}
+
+fn calls() -> impl Strategy<Value = Called<'static>> {
+    let numbers = (any::<[u64; 7]>(), any::<[u64; 11]>(), any::<[u16; 2]>(), any::<[u32; 2]>());
+    let perhaps = (prop::option::of(ids()), any::<[Option<u64>; 2]>(), any::<[bool; 2]>());
+    let texts = prop::collection::vec("\\PC{0,5}", 16);
+    (numbers, perhaps, texts, 0..CallStatus::ALL.len()).prop_map(|(numbers, perhaps, texts, status)| {
+        let ([at_ms, total_us, paused_us, total_tokens, cost_nano, bytes_in, bytes_out], tokens, statuses, counts) =
+            numbers;
+        let (call, [first_content_us, vendor_cost_nano], [is_stream, is_priced]) = perhaps;
+        let mut texts = texts.into_iter().map(std::borrow::Cow::Owned);
+        let mut text = || texts.next().unwrap();
+        Called {
+            call,
+            at_ms,
+            request_id: text(),
+            key: text(),
+            team: text(),
+            customer: text(),
+            provider: text(),
+            credential: text(),
+            model: text(),
+            model_asked: text(),
+            operation: text(),
+            dialect: text(),
+            status: CallStatus::ALL[status],
+            http_status: statuses[0],
+            vendor_status: statuses[1],
+            reason: text(),
+            reason_text: text(),
+            is_stream,
+            is_priced,
+            first_content_us,
+            total_us,
+            paused_us,
+            tokens: TokenCounts::of(tokens),
+            total_tokens,
+            source: text(),
+            cost_nano,
+            vendor_cost_nano,
+            attempts: counts[0],
+            retries: counts[1],
+            trail: text(),
+            rules: text(),
+            price_override: text(),
+            bytes_in,
+            bytes_out,
+        }
+    })
 }
 
 /// The bytes of a segment, and where each record ends.
@@ -56,6 +106,7 @@ fn written(records: &[Owned], segment: u64) -> (Vec<u8>, Vec<usize>) {
                 write_opened(&mut bytes, &attempted.opened(&entries)).unwrap();
             }
             Owned::Closed(closed) => write_closed(&mut bytes, closed).unwrap(),
+            Owned::Called(called) => write_called(&mut bytes, called).unwrap(),
         }
         ends.push(bytes.len());
     }
@@ -68,17 +119,20 @@ fn read_back(bytes: &[u8], segment: u64) -> (Vec<Owned>, usize) {
     let own = |record| match record {
         Record::Opened(recorded) => Owned::Opened(recorded.attempted()),
         Record::Closed(closed) => Owned::Closed(closed),
+        Record::Called(called) => Owned::Called(Box::new(called.into_owned())),
     };
     (reader.by_ref().map(own).collect(), reader.rest().len())
 }
 
-/// Three records, as they are most often.
+/// A few records, as they are most often.
 fn usual() -> Vec<Owned> {
     let attempt = AttemptId { run: 7, number: 9 };
     let amount = Amount { kind: Kind::Budget, id: "team-budget".into(), start_ms: 5, length_ms: 0, amount: 12 };
     let attempted = Attempted { attempt, at_ms: 3, key: "vk".into(), amounts: vec![amount; 2], ..Attempted::default() };
     let closed = Closed { attempt, at_ms: 4, outcome: Outcome::Charged { nano: 11, tokens: 2 } };
-    vec![Owned::Opened(attempted.clone()), Owned::Closed(closed), Owned::Opened(attempted)]
+    let called = Called { call: Some(attempt), request_id: "r".into(), cost_nano: 11, ..Called::default() };
+    let called = Owned::Called(Box::new(called));
+    vec![Owned::Opened(attempted.clone()), Owned::Closed(closed), called, Owned::Opened(attempted)]
 }
 
 proptest! {
@@ -165,4 +219,29 @@ fn what_is_too_long_for_a_record_is_refused() {
     assert!(write_opened(&mut Vec::new(), &of("", &[Entry { id: &text, ..entry }])).is_err());
     assert!(write_opened(&mut Vec::new(), &of("", &[entry; 18])).is_err(), "more than a megabyte");
     assert!(write_opened(&mut Vec::new(), &of("", &[entry; 17])).is_ok());
+}
+
+#[test]
+fn long_texts_of_a_call_are_cut_off() {
+    let called = Called { key: "ä".repeat(600).into(), trail: "é€".repeat(1_000).into(), ..Called::default() };
+    let payload = payload_of_call(&called).unwrap();
+    let read = called_of(&payload).unwrap();
+    assert_eq!(read.key.len(), 1_024);
+    assert!(called.trail.starts_with(&*read.trail) && (596..=600).contains(&read.trail.len()));
+}
+
+#[test]
+fn calls_are_taken_apart_between_records() {
+    let mut bytes = Vec::new();
+    let ends: Vec<_> = (0..9)
+        .map(|number| {
+            write_called(&mut bytes, &Called { at_ms: 1 << (7 * number), ..Called::default() }).unwrap();
+            bytes.len()
+        })
+        .collect();
+    for most in 0..=bytes.len() {
+        let expected = ends.iter().rfind(|end| **end <= most).unwrap_or(&ends[0]);
+        assert_eq!(whole(&bytes, most), *expected, "{most}");
+    }
+    assert_eq!(whole(&[], 10), 0);
 }

@@ -257,7 +257,7 @@ impl Life {
     }
 
     fn write(&mut self) {
-        self.world.bookkeeper.pen().write_closes().unwrap();
+        self.world.bookkeeper.pen().write_ends().unwrap();
         for closed in self.queue.drain(..) {
             let mut bytes = Vec::new();
             record::write_closed(&mut bytes, &closed).unwrap();

@@ -1,0 +1,162 @@
+//! The policy as it is kept: put in force at start, and followed while the gateway runs: edits of the configuration file, and what
+//! other processes change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use engine::control::{self, Control, ControlError, FilePolicy, Reconciled};
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use policy::catalog::Catalog;
+use policy::declare::Problem;
+use policy::declare::entity::{AT_START, split};
+use policy::snapshot::Snapshot;
+use store::Registry;
+
+use crate::config::{self, ConfigError, Loaded};
+use crate::keyring;
+
+/// How often it is looked whether something has changed.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The policy in force at start.
+pub(crate) struct Opened {
+    pub(crate) registry: Registry,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) revision: u64,
+}
+
+/// Opens what is kept, and takes over what has changed in the file since.
+pub(crate) fn open(loaded: &Loaded, data: &Path, catalog: Arc<Catalog>, at_ms: u64) -> Result<Opened> {
+    let registry = keyring::open(&loaded.file, data)?;
+    let kept = control::load(&registry, catalog, environment)?;
+    let file = file_policy(loaded, &registry)?;
+    let taken = control::reconcile(&registry, environment, kept, &file, at_ms);
+    let (snapshot, revision, done) = taken.map_err(|error| in_file(loaded, error))?;
+    if done != Reconciled::default() {
+        tracing::info!(config = %loaded.name, put = done.put, removed = done.removed, "the configuration file was taken over");
+    }
+    Ok(Opened { registry, snapshot, revision })
+}
+
+/// The value of an environment variable.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn file_policy(loaded: &Loaded, registry: &Registry) -> Result<FilePolicy> {
+    let read = split(loaded.text.reveal(), environment, &control::vocabulary());
+    let (entities, _) = read.map_err(|problems| ConfigError::new(&loaded.name, problems))?;
+    let tokens = keyring::tokens(&loaded.file, registry)?;
+    let is_only_source = loaded.file.is_only_source;
+    Ok(FilePolicy { name: loaded.name.clone(), entities, tokens, is_only_source })
+}
+
+fn in_file(loaded: &Loaded, error: ControlError) -> anyhow::Error {
+    match error {
+        ControlError::Invalid(problems) => ConfigError::new(&loaded.name, problems).into(),
+        other => ConfigError::other(&loaded.name, &other.to_string()).into(),
+    }
+}
+
+/// Follows the configuration file and the store.
+pub(crate) struct Follower {
+    control: Control,
+    path: PathBuf,
+    /// The file as it was last taken over or found wrong.
+    seen: Option<Stamp>,
+    /// What it said at start of what is read then alone.
+    at_start: serde_json::Value,
+}
+
+/// Tells whether a file was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self { modified: found.modified().ok()?, bytes: found.len(), inode: found.ino() })
+    }
+}
+
+impl Follower {
+    pub(crate) fn new(control: Control, path: &Path, loaded: &Loaded) -> Self {
+        let at_start = serde_json::from_str(loaded.text.reveal()).unwrap_or_default();
+        Self { control, path: path.to_owned(), seen: Stamp::of(path), at_start }
+    }
+
+    /// Takes over what was changed since. What is wrong is kept out and told, once.
+    fn look(&mut self, last: &mut Option<Stamp>) {
+        if let Err(error) = self.control.follow() {
+            tracing::error!("what others have changed cannot be put in force; the policy stays as it is: {error}");
+        }
+        let now = Stamp::of(&self.path);
+        // A file that is being written is left alone until it rests.
+        let rests = std::mem::replace(last, now) == now;
+        if now.is_none() || !rests || now == self.seen {
+            return;
+        }
+        self.seen = now;
+        match self.take_over() {
+            Ok(done) => tracing::info!(
+                put = done.put,
+                removed = done.removed,
+                "the configuration file has changed and is in force"
+            ),
+            Err(error) => {
+                tracing::error!(
+                    "the configuration file has changed and cannot be used; the policy stays as it is: {error:#}"
+                );
+            }
+        }
+    }
+
+    fn take_over(&self) -> Result<Reconciled> {
+        let loaded = config::load(&self.path)?;
+        let warn = |warning: &Problem| tracing::warn!(config = %loaded.name, "{warning}");
+        loaded.warnings.iter().for_each(warn);
+        let now: serde_json::Value = serde_json::from_str(loaded.text.reveal()).context("not JSON")?;
+        for section in AT_START.iter().filter(|section| now.get(section) != self.at_start.get(section)) {
+            tracing::warn!("`{section}` has changed: that is read when the gateway starts");
+        }
+        let file = file_policy(&loaded, self.control.registry())?;
+        self.control.reconcile(&file).map_err(|error| in_file(&loaded, error))
+    }
+}
+
+/// The service that does it.
+pub(crate) struct Following(pub(crate) parking_lot::Mutex<Option<Follower>>);
+
+#[async_trait]
+impl BackgroundService for Following {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let Some(mut follower) = self.0.lock().take() else { return };
+        let mut last = follower.seen;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = shutdown.changed() => return,
+            }
+            let looked = tokio::task::spawn_blocking(move || {
+                follower.look(&mut last);
+                (follower, last)
+            });
+            match looked.await {
+                Ok(back) => (follower, last) = back,
+                Err(_) => {
+                    tracing::error!("changes of the configuration are not followed any more: a look at it panicked");
+                    return;
+                }
+            }
+        }
+    }
+}
