@@ -6,6 +6,7 @@ mod attempts;
 mod budgets;
 mod failure;
 mod lease;
+mod registry;
 mod schema;
 mod server;
 mod slices;
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::failure::Failure;
+pub(crate) use self::registry::PostgresRegistry;
 use self::server::Server;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
 use crate::balances::{Balances, Meanwhile, Open, Progress, Standing};

@@ -3,6 +3,7 @@
 //! It is used beside the path of requests: each call waits for the database, and not for long.
 
 mod audit;
+mod changes;
 mod commit;
 pub(crate) mod database;
 mod error;
@@ -12,7 +13,6 @@ mod row;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +22,17 @@ use policy::provider::Secret;
 use self::audit::Walk;
 pub use self::audit::{AuditEntry, AuditFilter, AuditRow, Defect, Tampered, Verified};
 pub(crate) use self::audit::{Head, Numbered};
+pub use self::changes::Changes;
+pub(crate) use self::changes::Signal;
 use self::database::{Change, Database, Look};
 pub use self::error::{RegistryError, Unfit};
 use self::keys::Keys;
 pub use self::rotate::Rotated;
 pub use self::row::{Committed, Entity, Expected, Feed, Filter, Origin, Put, Removal, Row, Sort, TokenHash, Write};
+use crate::postgres::PostgresRegistry;
 use crate::seal::Seal;
 use crate::sqlite::SqliteRegistry;
-use crate::{StoreError, folder};
+use crate::{Config, Database as Place, StoreError};
 
 /// How long a call waits for others that write.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -46,15 +49,21 @@ struct Inner {
 }
 
 impl Registry {
-    /// Opens what is kept in a folder, which is made if need be, beside a [`Store`](crate::Store) or another registry on it. The
-    /// first one decides what the encryption key is.
+    /// Opens what is kept, beside a [`Store`](crate::Store) or another registry on it; a folder alone says that it is there. The folder
+    /// is made if need be. The first one decides what the encryption key is. A server is waited for: neither this nor what is asked of
+    /// a registry is to be called where asynchronous tasks are driven.
     ///
     /// # Errors
     /// When it was sealed with another key ([`SealError::OtherKey`](crate::seal::SealError::OtherKey)), was made by a newer version,
-    /// or cannot be read or written.
-    pub fn open(folder: &Path, encryption_key: &Secret) -> Result<Self, RegistryError> {
-        std::fs::create_dir_all(folder).map_err(StoreError::file("made", folder))?;
-        let database: Box<dyn Database> = Box::new(SqliteRegistry::open(&folder::database(folder))?);
+    /// or cannot be reached, read or written.
+    pub fn open(config: impl Into<Config>, encryption_key: &Secret) -> Result<Self, RegistryError> {
+        let database: Box<dyn Database> = match config.into() {
+            Config { folder, database: Place::Sqlite { path } } => {
+                std::fs::create_dir_all(&folder).map_err(StoreError::file("made", &folder))?;
+                Box::new(SqliteRegistry::open(&path)?)
+            }
+            Config { database: Place::Postgres(server), .. } => Box::new(PostgresRegistry::open(&server)?),
+        };
         let keys = keys::unlock(&*database, encryption_key)?;
         Ok(Self(Arc::new(Inner { database, keys: RwLock::new(Arc::new(keys)), turn: RwLock::new(()) })))
     }
@@ -120,6 +129,12 @@ impl Registry {
             })?;
             Ok(Feed { revision: look.revision()?, rows })
         })
+    }
+
+    /// What waits for changes, those of other processes among them.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::of(self)
     }
 
     /// A part of the rows that a filter lets through, and how many it lets through in all.

@@ -3,23 +3,31 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/database.rs"]
+mod database;
 #[path = "registry/feed.rs"]
 mod feed;
 #[path = "registry/kill.rs"]
 mod kill;
+#[path = "registry/server.rs"]
+mod server;
 #[path = "registry/suite.rs"]
 mod suite;
 #[path = "registry/tampering.rs"]
 mod tampering;
 #[path = "registry/trouble.rs"]
 mod trouble;
+#[path = "support/wire.rs"]
+mod wire;
 
 use std::path::Path;
 
 use policy::provider::Secret;
 use store::registry::{AuditEntry, Entity, Expected, Origin, Put, Removal, Row, Write};
-use store::{Registry, RegistryError};
+use store::{Config, Database, Postgres, Registry, RegistryError, SslMode};
 use tempfile::TempDir;
+
+use self::database::TestDatabase;
 
 /// A database that a registry can be opened on again and again, by several at a time.
 trait Place {
@@ -52,7 +60,42 @@ impl Place for Sqlite {
     }
 }
 
+struct OnServer(TestDatabase);
+
+impl OnServer {
+    fn server(&self) -> Postgres {
+        let TestDatabase { host, port, user, password, name, .. } = &self.0;
+        Postgres {
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            password: Secret::new(password),
+            db_name: name.clone(),
+            ssl_mode: SslMode::Disable,
+            ssl_root_cert: None,
+            max_open_conns: 8,
+            max_idle_conns: 2,
+        }
+    }
+}
+
+impl Place for OnServer {
+    fn new() -> Self {
+        Self(TestDatabase::new())
+    }
+
+    fn try_open(&self, key: &str) -> Result<Registry, RegistryError> {
+        open_on(self.server(), key)
+    }
+}
+
+/// The folder has no part in it.
+fn open_on(server: Postgres, key: &str) -> Result<Registry, RegistryError> {
+    Registry::open(Config { folder: "/nowhere".into(), database: Database::Postgres(server) }, &Secret::new(key))
+}
+
 suite::run_against!(sqlite, Sqlite);
+suite::run_against!(postgres, OnServer);
 
 /// A virtual key without a token, as the API would make it.
 fn entity(id: &str) -> Entity {

@@ -6,7 +6,7 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::StoreError;
+use crate::{RegistryError, StoreError};
 
 /// Why a transaction was not done.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Told(String),
     /// It took too long.
     Slow,
+    /// The database holds what this program did not write.
+    Damaged(&'static str),
     /// Something else than the server.
     Store(StoreError),
 }
@@ -54,9 +56,27 @@ impl Failure {
             Self::Driver(error) => told(&error),
             Self::Told(what) => what,
             Self::Slow => "it does not answer in time".to_owned(),
+            Self::Damaged(what) => what.to_owned(),
         };
         StoreError::Server { place: place.to_owned(), what }
     }
+}
+
+/// As those see it who ask for what is configured.
+pub(super) fn refused(failure: Failure, place: &str) -> RegistryError {
+    match &failure {
+        Failure::Damaged(what) => return RegistryError::Damaged(what),
+        Failure::Driver(error) => match error.code() {
+            Some(
+                &(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED),
+            ) => return RegistryError::Busy,
+            Some(&SqlState::DISK_FULL) => return RegistryError::DiskFull,
+            Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => return RegistryError::ReadOnly,
+            _ => {}
+        },
+        _ => {}
+    }
+    failure.at(place).into()
 }
 
 fn remedy_of(code: &SqlState) -> Remedy {

@@ -12,7 +12,10 @@ use super::server::Server;
 use crate::StoreError;
 use crate::migrations::{self, Applied, Pending};
 
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_ledger.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/postgres/0001_ledger.sql"),
+    include_str!("../../../migrations/postgres/0002_registry.sql"),
+];
 
 /// Another node that is at it is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -48,9 +51,7 @@ async fn fit(server: &Server) -> Result<(), Failure> {
     let client = server.pool().get().await?;
     let version: String = client.query_one("SELECT version()", &[]).await?.try_get(0)?;
     let number = client.query_one("SHOW server_version_num", &[]).await?.try_get::<_, String>(0)?;
-    // CockroachDB and YugabyteDB speak of PostgreSQL's versions too, and mean the language only.
-    let is_postgres = version.starts_with("PostgreSQL") && !version.contains("-YB-");
-    if is_postgres && number.parse::<u32>().is_ok_and(|number| number < 150_000) {
+    if is_postgres(&version) && number.parse::<u32>().is_ok_and(|number| number < 150_000) {
         return Err(Failure::Told(format!("it is {version}; version 15 or a later one is needed")));
     }
     let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.try_get(0)?;
@@ -58,6 +59,11 @@ async fn fit(server: &Server) -> Result<(), Failure> {
         return Err(Failure::Told(format!("the database is encoded in {encoding}; it must be UTF8")));
     }
     Ok(())
+}
+
+/// Whether it is PostgreSQL itself. CockroachDB and YugabyteDB speak of its versions too, and mean the language only.
+pub(super) fn is_postgres(version: &str) -> bool {
+    version.starts_with("PostgreSQL") && !version.contains("-YB-")
 }
 
 /// Does something again if another node was in the way.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction};
-use tokio::runtime;
+use tokio::runtime::{self, Handle};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{self as driver, IsolationLevel};
 
@@ -35,9 +35,21 @@ const NAP: Duration = Duration::from_millis(5);
 pub(super) struct Server {
     pool: Pool,
     /// Drives connections and renews the lease, also while the ledger's thread does other things.
-    runtime: runtime::Runtime,
+    runtime: Background,
     place: String,
     max_idle: usize,
+}
+
+/// A runtime that may be dropped anywhere, also where asynchronous tasks are driven: it is not waited for.
+#[derive(Debug)]
+struct Background(Handle, Option<runtime::Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.1.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What a transaction must know of the tries before it.
@@ -53,6 +65,7 @@ impl Server {
         let mut builder = runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("postgres").enable_all().build();
         let runtime = runtime.map_err(StoreError::Thread)?;
+        let runtime = Background(runtime.handle().clone(), Some(runtime));
         Ok(Self { pool: pool(config)?, runtime, place: place(config), max_idle: config.max_idle_conns })
     }
 
@@ -60,8 +73,13 @@ impl Server {
         &self.pool
     }
 
-    pub(super) fn runtime(&self) -> &runtime::Runtime {
-        &self.runtime
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime.0
+    }
+
+    /// Which server it is, which database and which user.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Waits for something of the server, and does something else meanwhile, again and again.
@@ -70,7 +88,7 @@ impl Server {
         work: impl Future<Output = Result<T, Failure>>,
         meanwhile: Meanwhile<'_>,
     ) -> Result<T, StoreError> {
-        let done = self.runtime.block_on(async {
+        let done = self.runtime().block_on(async {
             let mut work = pin!(work);
             loop {
                 match timeout(NAP, &mut work).await {
@@ -94,7 +112,7 @@ impl Server {
     }
 
     /// Closes connections that nobody needs, but for as many as are to be kept.
-    fn close_idle(&self) {
+    pub(super) fn close_idle(&self) {
         let mut left = self.max_idle;
         if self.pool.status().available > left {
             self.pool.retain(|_, _| left.checked_sub(1).inspect(|fewer| left = *fewer).is_some());
@@ -175,7 +193,7 @@ fn pool(config: &Postgres) -> Result<Pool, StoreError> {
     pool.build().map_err(|error| StoreError::Database(Box::new(error)))
 }
 
-fn driver_config(config: &Postgres) -> driver::Config {
+pub(super) fn driver_config(config: &Postgres) -> driver::Config {
     let Postgres { host, port, user, password, db_name, ssl_mode, .. } = config;
     let mut driver = driver::Config::new();
     driver.host(host).port(*port).user(user).dbname(db_name).application_name("tollgate");

@@ -14,6 +14,8 @@ use crate::seal::text::{PREFIX, replace_all};
 type Done<T = ()> = Result<T, RegistryError>;
 
 const MOST_BYTES: usize = 16 << 20;
+/// Indexes have it as it is.
+const MOST_KIND_BYTES: usize = 200;
 
 /// Whether the changes can be kept at all.
 pub(super) fn check(write: &Write, seal: &Seal) -> Done {
@@ -24,6 +26,9 @@ pub(super) fn check(write: &Write, seal: &Seal) -> Done {
         check_texts(kind, id, [Some(kind), Some(id)])?;
         if kind.is_empty() || id.is_empty() {
             return Err(RegistryError::unfit(kind, id, Unfit::Nameless));
+        }
+        if kind.len() > MOST_KIND_BYTES {
+            return Err(RegistryError::unfit(kind, id, Unfit::TooLong));
         }
         if !named.insert((kind, id)) {
             return Err(RegistryError::unfit(kind, id, Unfit::Twice));

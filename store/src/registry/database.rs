@@ -3,9 +3,10 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::audit::{AuditFilter, AuditRow, Head, Numbered};
-use super::{Filter, RegistryError, Row, TokenHash};
+use super::{Filter, RegistryError, Row, Signal, TokenHash};
 
 type Done<T = ()> = Result<T, RegistryError>;
 
@@ -20,11 +21,16 @@ pub(crate) struct Document {
 /// Where rows are kept. No call waits for long for others.
 pub(crate) trait Database: fmt::Debug + Send + Sync {
     /// Does something in one transaction, beside which there is no other that writes. It is durable when this returns, or nothing of
-    /// it was done. An error of `work` undoes it.
+    /// it was done. An error of `work` undoes it. `work` is done anew if the transaction has to be.
     fn write(&self, work: &mut dyn FnMut(&dyn Change) -> Done) -> Done;
 
     /// Looks at everything as it is at one moment.
     fn read(&self, work: &mut dyn FnMut(&dyn Look) -> Done) -> Done;
+
+    /// Rings when others may have changed something. Not every database tells.
+    fn signal(&self) -> Arc<Signal> {
+        Arc::default()
+    }
 }
 
 /// What is asked of the tables.
@@ -53,7 +59,7 @@ pub(crate) trait Look {
     /// Kind and id of the row that has a token.
     fn token_owner(&self, hash: &TokenHash) -> Done<Option<(String, String)>>;
 
-    /// Documents with this text in them, by kind and id, and from the one after `after` on.
+    /// Documents with this text in them, from the one after `after` on, in an order of the database's own.
     fn documents(&self, text: &str, after: &(String, String), most: u32) -> Done<Vec<Document>>;
 
     /// A text that is kept under a name.

@@ -8,7 +8,7 @@ use super::audit::Tampered;
 use crate::StoreError;
 use crate::seal::SealError;
 
-/// Why rows could not be changed or read. Nothing was changed then.
+/// Why rows could not be changed or read. Nothing was changed then, but for [`Uncertain`](Self::Uncertain).
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// Another row of the kind has the name.
@@ -78,6 +78,9 @@ pub enum RegistryError {
     /// Another process, or another call, did not let go of the database in time.
     #[error("the database is locked by somebody else: try again")]
     Busy,
+    /// The connection broke while a change was committed, and what came of it cannot be asked: look before it is made again.
+    #[error("the database did not say whether the change was made: look before making it again")]
+    Uncertain,
     /// There is no room.
     #[error("the disk of the database is full")]
     DiskFull,
@@ -105,7 +108,7 @@ pub enum Unfit {
     #[error("a text in it holds the character U+0000")]
     Nul,
     /// It is too long.
-    #[error("it is longer than 16 MiB")]
+    #[error("it is too long: a text may have 16 MiB, a kind 200 bytes")]
     TooLong,
     /// What is no document.
     #[error("its document is not JSON")]
@@ -122,7 +125,10 @@ impl RegistryError {
     /// Whether it may go well later without anything else being done: the database is out of reach, not the change wrong.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Busy | Self::DiskFull | Self::ReadOnly | Self::Database(_) | Self::Store(_))
+        matches!(
+            self,
+            Self::Busy | Self::Uncertain | Self::DiskFull | Self::ReadOnly | Self::Database(_) | Self::Store(_)
+        )
     }
 
     pub(crate) fn unfit(kind: &str, id: &str, why: Unfit) -> Self {

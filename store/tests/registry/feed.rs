@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use store::registry::{Entity, Expected, Put, Removal, Row, Write};
 use store::{Registry, RegistryError};
 
-use super::{NOW, Place, Sqlite, all, audit, entity};
+use super::{NOW, OnServer, Place, Sqlite, all, audit, entity};
 
 type Id = (String, String);
 type State = BTreeMap<Id, Row>;
@@ -168,6 +168,15 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_changes_on_a_server_come_to_what_a_model_says(writes in vec(vec(step(), 1..4), 1..20)) {
+        compare(&OnServer::new(), &writes)?;
+    }
+}
+
 /// Makes changes in a new place and in the model, and follows them from every revision on.
 fn compare(place: &impl Place, writes: &[Vec<Step>]) -> Result<(), TestCaseError> {
     let registry = place.open();
@@ -197,7 +206,11 @@ fn compare(place: &impl Place, writes: &[Vec<Step>]) -> Result<(), TestCaseError
 
 #[test]
 fn a_load_is_of_one_moment() {
-    let place = Sqlite::new();
+    load_at_one_moment(&Sqlite::new());
+    load_at_one_moment(&OnServer::new());
+}
+
+fn load_at_one_moment(place: &impl Place) {
     let (registry, other) = (place.open(), place.open());
     let one = |number: u32| super::puts([Entity { document: number.to_string(), ..entity(&number.to_string()) }]);
     for number in 0..10 {

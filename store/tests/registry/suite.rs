@@ -53,6 +53,9 @@ macro_rules! run_against {
                 who_was_not_told_of_a_rotation_cannot_write
                 a_secret_that_is_kept_stays
                 the_mac_of_a_file_entry_tells_entries_apart
+                a_long_text_is_kept_and_found
+                what_holds_nul_is_not_found
+                who_follows_is_told_of_changes_of_others
             }
         }
     };
@@ -666,4 +669,66 @@ pub(crate) fn the_mac_of_a_file_entry_tells_entries_apart(place: &impl Place) {
     let macs: BTreeSet<_> = macs.iter().map(|(kind, id, text)| registry.file_mac(kind, id, text.as_bytes())).collect();
     assert_eq!(macs.len(), 6);
     assert_eq!(place.open().file_mac("k", "i", b"c"), registry.file_mac("k", "i", b"c"));
+}
+
+/// Longer than an index takes.
+pub(crate) fn a_long_text_is_kept_and_found(place: &impl Place) {
+    let registry = place.open();
+    let long = |last: &str| format!("{}{last}", "Ü-".repeat(5_000));
+    let with = |last: &str| Entity {
+        team_id: Some(long(last)),
+        customer_id: Some(long(last)),
+        document: serde_json::to_string(&long(last)).unwrap(),
+        ..named(&long(last), &long(last))
+    };
+    let told = AuditEntry { entity_id: long("a"), actor: long("a"), ..audit("create", "") };
+    let write = Write { audit: vec![told], ..puts([with("b"), with("a")]) };
+    registry.commit(&write).unwrap();
+    let taken = registry.commit(&puts([Entity { id: "other".to_owned(), ..with("a") }]));
+    assert!(matches!(taken, Err(RegistryError::Taken { by, .. }) if by == long("a")));
+    assert_eq!(ids(&registry, &filter()), [long("a"), long("b")]);
+    assert_eq!(ids(&registry, &Filter { team_id: Some(long("b")), ..filter() }), [long("b")]);
+    assert_eq!(ids(&registry, &Filter { customer_id: Some(long("c")), ..filter() }), Vec::<String>::new());
+    let of_actor = |last: &str| AuditFilter { actor: Some(long(last)), limit: 9, ..AuditFilter::default() };
+    assert_eq!(registry.audit_page(&of_actor("a")).unwrap().len(), 1);
+    assert_eq!(registry.audit_page(&of_actor("b")).unwrap().len(), 0);
+    let kind = Entity { kind: "k".repeat(201), ..entity("a") };
+    assert!(matches!(registry.commit(&puts([kind])), Err(RegistryError::Unfit { why: Unfit::TooLong, .. })));
+}
+
+pub(crate) fn what_holds_nul_is_not_found(place: &impl Place) {
+    let registry = place.open();
+    registry.commit(&Write { audit: vec![audit("create", "a")], ..puts([entity("a")]) }).unwrap();
+    let nul = || Some("\0".to_owned());
+    assert_eq!(registry.get("\0", "a").unwrap(), None);
+    assert_eq!(registry.get("virtual_key", "a\0").unwrap(), None);
+    assert_eq!(registry.kept(&["\0".to_owned()]).unwrap(), [None]);
+    for filter in [
+        Filter { kind: "\0".to_owned(), ..filter() },
+        Filter { search: nul(), ..filter() },
+        Filter { team_id: nul(), ..filter() },
+        Filter { customer_id: nul(), ..filter() },
+    ] {
+        assert_eq!(registry.page(&filter).unwrap(), (Vec::new(), 0), "{filter:?}");
+    }
+    let none = || AuditFilter { limit: 9, ..AuditFilter::default() };
+    for filter in [AuditFilter { actor: nul(), ..none() }, AuditFilter { entity_id: nul(), ..none() }] {
+        assert_eq!(registry.audit_page(&filter).unwrap(), []);
+    }
+}
+
+pub(crate) fn who_follows_is_told_of_changes_of_others(place: &impl Place) {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+    let (registry, other) = (place.open(), place.open());
+    let mut changes = registry.changes();
+    assert!(changes.wait(LONG), "what was before is not known");
+    assert!(!changes.wait(std::time::Duration::ZERO));
+    for number in 1..=3 {
+        other.commit(&puts([entity(&number.to_string())])).unwrap();
+        assert!(changes.wait(LONG));
+        assert!(!changes.wait(std::time::Duration::ZERO));
+        assert_eq!(registry.revision().unwrap(), number);
+    }
+    other.commit(&Write { audit: vec![audit("login", "")], ..Write::default() }).unwrap();
+    assert!(!changes.wait(std::time::Duration::ZERO), "no row was changed");
 }

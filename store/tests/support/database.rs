@@ -53,6 +53,14 @@ impl TestDatabase {
         run(&self.own(), async |client| client.query_one(&query, &[]).await.unwrap().get(0))
     }
 
+    /// The first column of all rows, a line each.
+    pub(crate) fn ask_all(&self, query: &str) -> String {
+        run(&self.own(), async |client| {
+            let rows = client.query(query, &[]).await.unwrap();
+            rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect()
+        })
+    }
+
     /// Runs a statement in a transaction that is left open until what this gives is dropped.
     pub(crate) fn lock(&self, statement: &str) -> impl Drop + use<> {
         struct Lock(Option<(runtime::Runtime, Client)>);

@@ -1,5 +1,7 @@
 //! The wire between a store and its server, which can be cut.
 
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
