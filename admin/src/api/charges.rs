@@ -33,6 +33,32 @@ pub(crate) struct VoidedEntry {
     amount: u64,
 }
 
+/// A budget that was reset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reset {
+    /// What was done.
+    message: &'static str,
+    /// The budget.
+    budget_id: String,
+    /// What no longer counts as spent, in nano-dollars.
+    forgiven_nano_usd: u64,
+}
+
+/// Counts what was spent of a budget in its window as not spent. What calls in flight have reserved stays reserved.
+#[utoipa::path(post, path = "/api/governance/budgets/{id}/reset", tag = "budgets", operation_id = "reset_budget",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "Nothing is spent of it.", body = Reset), Failures))]
+pub(crate) async fn reset(
+    Shared(state): Shared<State>,
+    Named(id): Named<String>,
+    who: Who,
+) -> Result<Json<Reset>, ApiError> {
+    let budget_id = id.clone();
+    let forgiven_nano_usd =
+        state.blocking(move |state| Ok(state.control.reset_budget(&budget_id, &who.actor())?)).await?;
+    Ok(Json(Reset { message: "budget reset", budget_id: id, forgiven_nano_usd }))
+}
+
 /// Takes the charge of an abandoned attempt back, once.
 #[utoipa::path(post, path = "/api/governance/abandoned/{run}/{number}/void", tag = "budgets",
     operation_id = "void_abandoned_charge", params(("run" = u64, Path), ("number" = u64, Path)),

@@ -54,12 +54,7 @@ const MISSING: [&str; 3] = [
 
 #[test]
 fn the_full_example_asks_for_nothing_but_what_is_to_come() {
-    assert_eq!(
-        problems(FULL),
-        [
-            "later: config_store: not supported yet: a configuration store",
-        ]
-    );
+    assert_eq!(problems(FULL), ["later: config_store: not supported yet: a configuration store",]);
 }
 
 #[test]
