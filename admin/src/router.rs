@@ -64,6 +64,7 @@ fn guarded() -> OpenApiRouter<State> {
     router
         .routes(routes!(virtual_keys::rotate))
         .routes(routes!(virtual_keys::reveal))
+        .routes(routes!(charges::reset))
         .routes(routes!(charges::void))
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
