@@ -1,6 +1,7 @@
 //! `tollgate`: the gateway's binary.
 
 mod abandoned;
+mod admin;
 mod boot;
 mod cli;
 mod config;
