@@ -35,7 +35,6 @@ mod hostile_vendors;
 mod keys;
 mod leaving;
 mod life;
-mod logs;
 mod live_config;
 mod management;
 mod metering;
