@@ -20,7 +20,7 @@ run: system ## Start the gateway on 127.0.0.1:8080, with a fake provider for eve
 	@LISTEN="$(LISTEN)" CONFIG="$(CONFIG)" scripts/run.sh
 
 .PHONY: test
-test: system-python ## Run all tests, the official Python clients' included
+test: system-python ## Run all tests, the official Python clients' and the API's included
 	@scripts/test.py
 
 .PHONY: test-scripts
@@ -35,24 +35,28 @@ test-rust: system-python ## Run the Rust tests alone
 test-sdk: system-python ## Run the official Python clients against a real gateway alone
 	@scripts/test.py sdk
 
+.PHONY: test-api
+test-api: system-python ## Test the management API against its own document alone
+	@scripts/test.py api
+
 .PHONY: check
 check: fmt-check lint layering doc test ## Everything that CI runs
 
 .PHONY: fmt
 fmt: lint-tools ## Format everything
 	$(CARGO) fmt --all
-	.venv/lint/bin/ruff format --quiet sdk-tests scripts
+	.venv/lint/bin/ruff format --quiet sdk-tests api-tests scripts
 
 .PHONY: fmt-check
 fmt-check: lint-tools
 	$(CARGO) fmt --all --check
-	.venv/lint/bin/ruff format --quiet --check sdk-tests scripts
+	.venv/lint/bin/ruff format --quiet --check sdk-tests api-tests scripts
 
 .PHONY: lint
 lint: lint-tools ## Clippy without a warning; shell scripts, Python and the Dockerfile likewise
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	.venv/lint/bin/shellcheck scripts/*.sh .ci/run
-	.venv/lint/bin/ruff check --quiet sdk-tests scripts
+	.venv/lint/bin/ruff check --quiet sdk-tests api-tests scripts
 	.venv/lint/bin/hadolint Dockerfile
 
 .PHONY: layering

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a Python environment under .venv/ from its lock file, or does nothing if it is already that.
-#   python-env.sh lint|sdk-newest|sdk-previous    python-env.sh lock
+#   python-env.sh lint|sdk-newest|sdk-previous|api    python-env.sh lock
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -10,6 +10,7 @@ export UV_PYTHON_DOWNLOADS=never
 lock_file() {
     case "$1" in
     lint) echo scripts/requirements-lint ;;
+    api) echo api-tests/requirements ;;
     sdk-newest | sdk-previous) echo "sdk-tests/requirements-${1#sdk-}" ;;
     *) echo "unknown environment: $1" >&2 && return 1 ;;
     esac
@@ -43,7 +44,7 @@ make_env() {
 lock() {
     make_uv
     local base
-    for name in lint sdk-newest sdk-previous; do
+    for name in lint sdk-newest sdk-previous api; do
         base="$(lock_file "$name")"
         "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
             --no-header --output-file "$base.txt" "$base.in"

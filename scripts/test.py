@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests and ends with one line: how many passed and how many failed, over all suites.
 
-test.py [scripts] [rust] [sdk]        without arguments: all
+test.py [scripts] [rust] [sdk] [api]        without arguments: all
 
 The Rust tests use the PostgreSQL that TOLLGATE_TEST_POSTGRES names: postgres://USER:PASSWORD@HOST:PORT/DATABASE.
 Without it they get one of their own, which is removed at the end.
@@ -39,7 +39,7 @@ class Count:
 
 
 def main(arguments):
-    suites = {"scripts", "rust", "sdk"}
+    suites = {"scripts", "rust", "sdk", "api"}
     wanted = set(arguments) or suites
     unknown = wanted - suites
     if unknown:
@@ -58,7 +58,9 @@ def main(arguments):
     if is_built and "rust" in wanted:
         counts.append(rust_with_postgres())
     if is_built and "sdk" in wanted:
-        counts.extend(sdk(name) for name in SDK_ENVIRONMENTS)
+        counts.extend(in_python(name, "sdk-tests") for name in SDK_ENVIRONMENTS)
+    if is_built and "api" in wanted:
+        counts.append(in_python("api", "api-tests"))
     return tell(counts)
 
 
@@ -120,15 +122,16 @@ def rust(environment):
     return count
 
 
-def sdk(name):
+def in_python(name, folder):
+    """The tests of a folder, run by pytest in the environment of that name."""
     count = Count(name)
     if run([ROOT / "scripts/python-env.sh", name]) != 0:
         count.failed = 1
         return count
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
+    with tempfile.TemporaryDirectory() as reports:
+        report = Path(reports) / "report.xml"
         pytest = [ROOT / ".venv" / name / "bin/python", "-m", "pytest", "--quiet", f"--junit-xml={report}"]
-        status = run([*pytest, f"--rootdir={ROOT / 'sdk-tests'}", ROOT / "sdk-tests"])
+        status = run([*pytest, f"--rootdir={ROOT / folder}", ROOT / folder])
         if report.exists():
             for suite in ElementTree.parse(report).iter("testsuite"):
                 number = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}

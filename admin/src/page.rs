@@ -23,8 +23,10 @@ pub(crate) struct ListQuery {
     /// A part of the name or of the id, in upper or lower case.
     pub(crate) search: Option<String>,
     /// How many: 25 by default, 100 at most.
+    #[param(format = Int64, maximum = 4_294_967_295_u32)]
     limit: Option<u32>,
     /// How many are left out before the first.
+    #[param(format = Int64, maximum = 4_294_967_295_u32)]
     offset: Option<u32>,
     /// By what they are sorted.
     #[param(inline)]

@@ -43,6 +43,7 @@ pub(crate) struct AuditQuery {
     /// The `next_cursor` of the part before.
     cursor: Option<u64>,
     /// How many: 25 by default, 100 at most. An export gives all.
+    #[param(format = Int64, maximum = 4_294_967_295_u32)]
     limit: Option<u32>,
 }
 

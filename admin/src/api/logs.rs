@@ -59,8 +59,10 @@ pub(crate) struct LogQuery {
     /// A text in the request's id, in a model's name, or in what is told of a failure. Contents are not kept.
     content_search: Option<String>,
     /// How many: 50 by default, 1,000 at most.
+    #[param(format = Int64, maximum = 4_294_967_295_u32)]
     limit: Option<u32>,
     /// How many are left out; only where `sort_by` is not `timestamp`.
+    #[param(format = Int64, maximum = 4_294_967_295_u32)]
     offset: Option<u32>,
     /// The `next_cursor` of the page before; only where `sort_by` is `timestamp`.
     cursor: Option<String>,

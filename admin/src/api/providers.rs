@@ -37,7 +37,8 @@ pub(crate) struct ProviderGone {
 
 /// Lists the providers.
 #[utoipa::path(get, path = "/api/providers", tag = "providers", operation_id = "list_providers",
-    params(("search" = Option<String>, Query), ("limit" = Option<u32>, Query), ("offset" = Option<u32>, Query)),
+    params(("search" = Option<String>, Query), ("limit" = Option<u32>, Query, format = Int64),
+        ("offset" = Option<u32>, Query, format = Int64)),
     responses((status = 200, description = "The providers.", body = ProviderList), Failures))]
 pub(crate) async fn list(
     Shared(state): Shared<State>,

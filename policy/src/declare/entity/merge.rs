@@ -137,9 +137,7 @@ impl<'a> Merge<'a> {
 
     fn check_body(&self, body: &Json) {
         let root = Path::Root;
-        if !matches!(body, Json::Object(_)) {
-            self.log.error(root, format!("expected an object, found {}", body.kind()));
-        }
+        self.check_object(body, root);
         for (index, (name, _)) in body.fields().iter().enumerate() {
             if body.fields().iter().take(index).any(|(earlier, _)| earlier == name) {
                 self.log.error_about_secret(root.field(name), "this field stands here twice");
@@ -147,6 +145,15 @@ impl<'a> Merge<'a> {
                 self.log.error_about_secret(root.field(name), "unknown field");
             }
         }
+    }
+
+    /// Whether there are fields to merge. What is none has no field that says anything, and would change nothing without a word.
+    fn check_object(&self, item: &Json, at: Path<'_>) -> bool {
+        let is_object = matches!(item, Json::Object(_));
+        if !is_object {
+            self.log.error_about_secret(at, format!("expected an object, found {}", item.kind()));
+        }
+        is_object
     }
 
     fn owner(&mut self, before: &Json, body: &Json) -> Json {

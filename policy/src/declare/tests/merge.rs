@@ -249,6 +249,20 @@ fn bodies_that_contradict_themselves_are_refused_with_all_places() {
     assert_eq!(refused.unwrap_err(), ["budget: another budget has the id `team:ml/1d`: give this one an `id`"]);
 }
 
+#[test]
+fn limits_that_are_no_objects_are_refused() {
+    let (team, rows) = stored_team();
+    for (body, place) in [
+        (json!({"rate_limit": [null, null]}), "rate_limit"),
+        (json!({"budget": "100"}), "budget"),
+        (json!({"budgets": [[]]}), "budgets[0]"),
+    ] {
+        let refused = try_merge(Kind::Team, "ml", Some(&team), &body, &rows).unwrap_err();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with(&format!("{place}: expected an object")), "{refused:?}");
+    }
+}
+
 fn rows_with_taken() -> Rows {
     rows(&[(Kind::Budget, budget("team:ml/1d", 1, "1d"))])
 }

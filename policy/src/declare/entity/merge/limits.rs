@@ -112,6 +112,9 @@ impl Merge<'_> {
 
     /// A budget that is written in place, as an entity.
     fn budget(&mut self, item: &Json, change: &Change<'_>, at: Path<'_>, all: &mut Vec<Box<str>>) {
+        if !self.check_object(item, at) {
+            return;
+        }
         let current = change.budgets();
         let reset = item.field("reset_duration").and_then(Json::as_text);
         let known = match (item.field("id").and_then(Json::as_text), reset) {
@@ -166,6 +169,9 @@ impl Merge<'_> {
 
     /// A rate limit that is written in place, as an entity.
     fn inline_rate_limit(&mut self, item: &Json, change: &Change<'_>, at: Path<'_>) -> Option<Box<str>> {
+        if !self.check_object(item, at) {
+            return None;
+        }
         let written_id = item.field("id").and_then(Json::as_text);
         let known = change.rate_limit().filter(|old| written_id.is_none_or(|id| **old == *id));
         let id = known.clone().or(written_id.map(Into::into)).unwrap_or_else(|| change.owner.to_string().into());
