@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use store::Config;
 
 use crate::abandoned;
 use crate::boot;
 use crate::config::{self, ConfigError, Loaded};
 use crate::explain::{self, Explained};
 use crate::keyring;
+use crate::place;
 
 /// An LLM governance gateway.
 #[derive(Debug, Parser)]
@@ -44,6 +46,9 @@ enum Command {
     /// Show the attempts that were charged in full because nobody saw their end (a crash, a cut connection): name, time, virtual
     /// key, provider and model, US dollars.
     Abandoned {
+        /// The configuration file, where it names a store of its own.
+        #[arg(long)]
+        config: Option<PathBuf>,
         /// The gateway's data folder.
         #[arg(long, default_value = "./data")]
         data: PathBuf,
@@ -108,7 +113,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check { config } => check(&config),
         Command::Keys { config, data } => keys(&config, &data),
         Command::Explain(arguments) => explain(&arguments),
-        Command::Abandoned { data, void } => abandoned(&data, void.as_deref()),
+        Command::Abandoned { config, data, void } => abandoned(config.as_deref(), &data, void.as_deref()),
         Command::Version => {
             say(&format!("tollgate {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -165,10 +170,14 @@ fn keys(path: &Path, data: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn abandoned(data: &Path, void: Option<&str>) -> ExitCode {
+fn abandoned(config: Option<&Path>, data: &Path, void: Option<&str>) -> ExitCode {
+    let place = match config.map(config::load).transpose() {
+        Ok(loaded) => loaded.map_or_else(|| Config::in_folder(data), |loaded| place::of(&loaded.file, data)),
+        Err(error) => return refuse(&error),
+    };
     let told = match void {
-        Some(attempt) => abandoned::void(data, attempt),
-        None => abandoned::list(data),
+        Some(attempt) => abandoned::void(&place, attempt),
+        None => abandoned::list(&place),
     };
     match told {
         Ok(text) => {

@@ -15,6 +15,8 @@ use store::seal::{self, SealError};
 use store::{Registry, RegistryError};
 use thiserror::Error;
 
+use crate::place;
+
 /// Where older versions kept tokens, and what that file is called once they are in the registry.
 const KEYRING: &str = "virtual-keys.json";
 const IMPORTED: &str = "virtual-keys.json.imported";
@@ -39,7 +41,7 @@ pub(crate) enum KeyringError {
     #[error("{KEYRING} in the data folder: {0}")]
     Keyring(#[source] SealError),
     /// The registry.
-    #[error("the data folder: {0}")]
+    #[error("what is configured cannot be opened: {0}")]
     Registry(#[from] RegistryError),
     /// The operating system gives no random numbers.
     #[error("no random numbers: {0}")]
@@ -55,12 +57,12 @@ pub(crate) fn complete(file: &mut File, data: &Path) -> Result<(), KeyringError>
     complete_from(file, &registry)
 }
 
-/// Opens the registry in the data folder, into which tokens of an older version are taken over.
+/// Opens the registry that the configuration names, into which tokens of an older version are taken over.
 pub(crate) fn open(file: &File, data: &Path) -> Result<Registry, KeyringError> {
     let encryption_key = encryption_key(file, data)?;
     // Before a new registry is sealed with a key that is not the one of what is there.
     let older = older_tokens(&encryption_key, data)?;
-    let registry = Registry::open(data, &encryption_key)?;
+    let registry = Registry::open(place::of(file, data), &encryption_key)?;
     if let Some(tokens) = older {
         take_over(&registry, &tokens, data)?;
     }

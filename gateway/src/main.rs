@@ -11,6 +11,7 @@ mod keyring;
 mod ledger;
 mod life;
 mod listen;
+mod place;
 mod prices;
 mod proxy;
 mod request_id;

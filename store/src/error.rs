@@ -9,8 +9,8 @@ use thiserror::Error;
 /// Why something could not be kept, or not be found.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Another process has the folder.
-    #[error("the data folder {} is used by another gateway", .0.display())]
+    /// Another process has the folder or the database file.
+    #[error("{} is used by another gateway", .0.display())]
     InUse(PathBuf),
     /// A file or a folder.
     #[error("{} cannot be {what}: {source}", path.display())]

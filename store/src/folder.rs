@@ -21,15 +21,8 @@ impl Folder {
     /// Takes a folder, which is made if need be.
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(path).map_err(StoreError::file("made", path))?;
-        let name = path.join(LOCK);
-        let mut options = OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).open(&name);
-        let lock = lock.map_err(StoreError::file("opened", &name))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(StoreError::file("locked", &name)(error)),
-        }
+        let lock = lock(&path.join(LOCK), path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -52,6 +45,18 @@ impl Folder {
     /// Makes names durable that were made or removed.
     pub(crate) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Locks what no two processes may use, by a file of this name.
+pub(crate) fn lock(name: &Path, what: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).open(name);
+    let lock = lock.map_err(StoreError::file("opened", name))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(what.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::file("locked", name)(error)),
     }
 }
 

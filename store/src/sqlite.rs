@@ -12,6 +12,7 @@ mod registry;
 mod schema;
 mod slices;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
 use crate::balances::{Balances, Meanwhile, Open, Progress, Standing};
 use crate::fold::{Attempts, Change};
+use crate::folder::{self, Folder};
 use crate::journal::AttemptId;
 use crate::lease::{Lease, LeaseNow};
 use crate::logs::{Trim, Untold};
@@ -35,6 +37,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     connection: Connection,
+    /// Of a file elsewhere than in the data folder, which another data folder's gateway might use too.
+    _lock: Option<File>,
 }
 
 impl Sqlite {
@@ -48,7 +52,16 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.set_prepared_statement_cache_capacity(32);
         schema::migrate(&mut connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, _lock: None })
+    }
+
+    /// Opens the file for the gateway that has this folder, and for no other.
+    pub(crate) fn open_for(folder: &Folder, path: &Path) -> Result<Self, StoreError> {
+        if *path == folder::database(folder.path()) {
+            return Self::open(path);
+        }
+        let lock = folder::lock(&path.with_added_extension("lock"), path)?;
+        Ok(Self { _lock: Some(lock), ..Self::open(path)? })
     }
 
     /// Reads a file that another process may be writing, as it was at one moment. `None`: there is nothing in it yet.
