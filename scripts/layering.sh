@@ -21,19 +21,21 @@ must_not() {
 databases='rusqlite|libsqlite3-sys|tokio-postgres.*|postgres.*|deadpool.*'
 servers='pingora.*|axum|hyper|reqwest'
 network="tokio|$servers"
-must_not policy "$network|$databases|providers|store|engine|gateway|loadtest"
-must_not providers "$network|$databases|store|engine|gateway|loadtest"
+must_not policy "$network|$databases|providers|store|engine|admin|gateway|loadtest"
+must_not providers "$network|$databases|store|engine|admin|gateway|loadtest"
 # The client of PostgreSQL needs tokio; what else speaks to others stays out.
-must_not store "$servers|http|providers|engine|gateway|loadtest"
-must_not engine "$servers|http|gateway|loadtest"
-must_not gateway "axum|loadtest"
-must_not loadtest "$databases|policy|providers|store|engine|gateway"
-# A database comes to these by way of store, and by no other; tokio to engine likewise.
+must_not store "$servers|http|providers|engine|admin|gateway|loadtest"
+must_not engine "$servers|http|admin|gateway|loadtest"
+must_not admin "pingora.*|reqwest|gateway|loadtest"
+must_not gateway "loadtest"
+must_not loadtest "$databases|policy|providers|store|engine|admin|gateway"
+# A database comes to these by way of store, and by no other; tokio to engine likewise, and axum to gateway by way of admin.
 must_not engine "tokio|$databases" --depth 1
-must_not gateway "$databases" --depth 1
+must_not admin "$databases|providers" --depth 1
+must_not gateway "$databases|axum" --depth 1
 
 # The trees must be there at all: a misspelt crate would have none, and pass.
-for crate in policy providers store engine gateway loadtest; do
+for crate in policy providers store engine admin gateway loadtest; do
     cargo tree --locked -e normal -p "$crate" --depth 0 >/dev/null
 done
 [ "$failed" -eq 0 ] && echo "layering: ok"

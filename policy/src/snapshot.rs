@@ -2,6 +2,7 @@
 
 mod limits;
 mod map;
+mod uses;
 mod world;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
 use crate::settings::Settings;
 
 use map::HashMap;
+use uses::{Named, Uses, of_customer, of_key, of_team};
 
 /// A team.
 #[derive(Clone, Debug)]
@@ -178,6 +180,7 @@ pub struct Snapshot {
     rules: RuleSet,
     price_overrides: Arc<PriceOverrides>,
     limits: limits::LimitSet,
+    uses: Uses,
 }
 
 impl Snapshot {
@@ -310,46 +313,60 @@ impl Snapshot {
     /// When the change contradicts what is there.
     pub fn apply(&self, change: Change) -> Result<Self, ApplyError> {
         let mut next = self.clone();
-        next.revision += 1;
+        next.change(change)?;
+        Ok(next)
+    }
+
+    /// The policy after many changes: faster than one after the other, where nobody else has it.
+    ///
+    /// # Errors
+    /// When one of them contradicts what is there.
+    pub fn apply_all(mut self, changes: impl IntoIterator<Item = Change>) -> Result<Self, ApplyError> {
+        changes.into_iter().try_for_each(|change| self.change(change))?;
+        Ok(self)
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), ApplyError> {
+        self.revision += 1;
         if change.is_of_limits() {
-            next.edition = Edition::default();
+            self.edition = Edition::default();
         }
         match change {
-            Change::Settings(settings) => next.settings = settings,
-            Change::Catalog(catalog) => next.catalog = catalog,
-            Change::PutProvider(provider) => next.put_provider(provider),
-            Change::RemoveProvider(name) => next.remove_provider(&name),
-            Change::PutCustomer(customer) => {
-                next.limits.check(&customer.limits)?;
-                next.customers.insert(customer.id.clone(), customer);
-            }
-            Change::RemoveCustomer(id) => next.remove_customer(&id)?,
-            Change::PutTeam(team) => next.put_team(team)?,
-            Change::RemoveTeam(id) => next.remove_team(&id)?,
-            Change::PutVirtualKey(key) => next.put_key(key)?,
+            Change::Settings(settings) => self.settings = settings,
+            Change::Catalog(catalog) => self.catalog = catalog,
+            Change::PutProvider(provider) => self.put_provider(provider),
+            Change::RemoveProvider(name) => self.remove_provider(&name),
+            Change::PutCustomer(customer) => self.put_customer(customer)?,
+            Change::RemoveCustomer(id) => self.remove_customer(&id)?,
+            Change::PutTeam(team) => self.put_team(team)?,
+            Change::RemoveTeam(id) => self.remove_team(&id)?,
+            Change::PutVirtualKey(key) => self.put_key(key)?,
             Change::RemoveVirtualKey(id) => {
-                next.check_rules(&RuleScope::VirtualKey(id.clone()))?;
-                next.check_overrides(&id)?;
-                next.remove_key(&id);
+                self.check_rules(&RuleScope::VirtualKey(id.clone()))?;
+                self.check_overrides(&id)?;
+                self.remove_key(&id);
             }
-            Change::PutRule(rule) => next.put_rule(rule)?,
-            Change::RemoveRule(id) => next.rules.remove(&id),
-            Change::PutPriceOverride(new) => next.put_price_override(new)?,
-            Change::RemovePriceOverride(id) => Arc::make_mut(&mut next.price_overrides).remove(&id),
-            Change::PutBudget(budget) => next.limits.put_budget(budget),
-            Change::RemoveBudget(id) => next.remove_budget(&id)?,
-            Change::PutRateLimit(limit) => next.limits.put_rate_limit(limit),
-            Change::RemoveRateLimit(id) => next.remove_rate_limit(&id)?,
-            Change::LimitProvider(name, limits) => {
-                next.limits.check(&limits)?;
-                next.limits.limit_provider(name, limits);
-            }
-            Change::LimitModel(model) => {
-                next.limits.check(&model.limits)?;
-                next.limits.limit_model(model);
-            }
+            Change::PutRule(rule) => self.put_rule(rule)?,
+            Change::RemoveRule(id) => self.rules.remove(&id),
+            Change::PutPriceOverride(new) => self.put_price_override(new)?,
+            Change::RemovePriceOverride(id) => Arc::make_mut(&mut self.price_overrides).remove(&id),
+            Change::PutBudget(budget) => self.limits.put_budget(budget),
+            Change::RemoveBudget(id) => self.remove_budget(&id)?,
+            Change::PutRateLimit(limit) => self.limits.put_rate_limit(limit),
+            Change::RemoveRateLimit(id) => self.remove_rate_limit(&id)?,
+            Change::LimitProvider(name, limits) => self.limit_provider(name, limits)?,
+            Change::LimitModel(model) => self.limit_model(model)?,
         }
-        Ok(next)
+        Ok(())
+    }
+
+    fn put_customer(&mut self, customer: Arc<Customer>) -> Result<(), ApplyError> {
+        self.limits.check(&customer.limits)?;
+        self.uses.add(of_customer(&customer));
+        if let Some(old) = self.customers.insert(customer.id.clone(), customer) {
+            self.uses.take(of_customer(&old));
+        }
+        Ok(())
     }
 
     fn put_provider(&mut self, provider: Arc<Provider>) {
@@ -371,28 +388,38 @@ impl Snapshot {
     fn put_team(&mut self, team: Arc<Team>) -> Result<(), ApplyError> {
         self.check_customer(team.customer.as_ref())?;
         self.limits.check(&team.limits)?;
-        self.teams.insert(team.id.clone(), team);
+        self.uses.add(of_team(&team));
+        if let Some(old) = self.teams.insert(team.id.clone(), team) {
+            self.uses.take(of_team(&old));
+        }
         Ok(())
     }
 
     fn remove_team(&mut self, id: &TeamId) -> Result<(), ApplyError> {
-        if let Some(key) = self.keys.values().find(|key| key.team.as_ref() == Some(id)) {
-            return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
+        if self.uses.has(&Named::Team(id.clone())) {
+            let key = self.keys.values().find(|key| key.team.as_ref() == Some(id));
+            return Err(in_use("virtual key", key.map(|key| key.id.as_str())));
         }
         self.check_rules(&RuleScope::Team(id.clone()))?;
-        self.teams.remove(id);
+        if let Some(old) = self.teams.remove(id) {
+            self.uses.take(of_team(&old));
+        }
         Ok(())
     }
 
     fn remove_customer(&mut self, id: &CustomerId) -> Result<(), ApplyError> {
-        if let Some(team) = self.teams.values().find(|team| team.customer.as_ref() == Some(id)) {
-            return Err(ApplyError::InUse(format!("team `{}`", team.id)));
-        }
-        if let Some(key) = self.keys.values().find(|key| key.customer.as_ref() == Some(id)) {
-            return Err(ApplyError::InUse(format!("virtual key `{}`", key.id)));
+        if self.uses.has(&Named::Customer(id.clone())) {
+            let team = self.teams.values().find(|team| team.customer.as_ref() == Some(id));
+            let key = || self.keys.values().find(|key| key.customer.as_ref() == Some(id));
+            return Err(match team {
+                Some(team) => in_use("team", Some(team.id.as_str())),
+                None => in_use("virtual key", key().map(|key| key.id.as_str())),
+            });
         }
         self.check_rules(&RuleScope::Customer(id.clone()))?;
-        self.customers.remove(id);
+        if let Some(old) = self.customers.remove(id) {
+            self.uses.take(of_customer(&old));
+        }
         Ok(())
     }
 
@@ -411,12 +438,14 @@ impl Snapshot {
         for token in &key.tokens {
             self.key_of_token.insert(*token, Arc::clone(&key));
         }
+        self.uses.add(of_key(&key));
         self.keys.insert(key.id.clone(), key);
         Ok(())
     }
 
     fn remove_key(&mut self, id: &VirtualKeyId) {
         if let Some(old) = self.keys.remove(id) {
+            self.uses.take(of_key(&old));
             for token in &old.tokens {
                 self.key_of_token.remove(token);
             }
@@ -464,6 +493,10 @@ impl Snapshot {
             None => Ok(()),
         }
     }
+}
+
+fn in_use(what: &str, id: Option<&str>) -> ApplyError {
+    ApplyError::InUse(format!("{what} `{}`", id.unwrap_or_default()))
 }
 
 #[cfg(test)]

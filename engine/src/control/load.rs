@@ -37,14 +37,19 @@ pub enum LoadError {
 pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<(Snapshot, u64), LoadError> {
     let empty = Snapshot::default();
     let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
-    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting: Vec::new(), failed: None };
+    let (waiting, keys) = (Vec::new(), Vec::new());
+    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting, keys, failed: None };
     let revision = registry.load(&mut |row| loading.take(row))?;
+    loading.put_keys();
     loading.put_waiting(None);
     match loading.failed {
         Some(failed) => Err(failed),
         None => Ok((loading.snapshot, revision)),
     }
 }
+
+/// So many virtual keys are read at a time, by all cores.
+const KEYS_AT_A_TIME: usize = 4_096;
 
 /// A policy in the making. Rows come by the names of their kinds, which is not the order in which they can be put in force; the kinds of
 /// which there are many need not wait.
@@ -53,6 +58,7 @@ struct Loading {
     seal: Seal,
     env: Env,
     waiting: Vec<(Kind, Row)>,
+    keys: Vec<Row>,
     failed: Option<LoadError>,
 }
 
@@ -66,10 +72,13 @@ impl Loading {
             Ok(Kind::Budget | Kind::RateLimit) => self.put(&row),
             Ok(Kind::VirtualKey) => {
                 self.put_waiting(Some(Kind::VirtualKey));
-                self.put(&row);
+                self.keys.push(row);
+                if self.keys.len() >= KEYS_AT_A_TIME {
+                    self.put_keys();
+                }
             }
             Ok(kind) => self.waiting.push((kind, row)),
-            Err(()) => self.fail(&row, "no such kind is known to this version"),
+            Err(()) => self.fail(failed(&row, "no such kind is known to this version")),
         }
     }
 
@@ -79,34 +88,82 @@ impl Loading {
             return;
         }
         self.waiting.sort_by_key(|(kind, row)| (*kind, row.order));
-        let (now, later) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|(kind, _)| below.is_none_or(|below| *kind < below));
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (now, later): (Vec<_>, Vec<_>) = waiting.partition(|(kind, _)| below.is_none_or(|below| *kind < below));
         self.waiting = later;
-        let now: Vec<(Kind, Row)> = now;
         now.iter().for_each(|(_, row)| self.put(row));
     }
 
-    fn put(&mut self, row: &Row) {
-        match put(&self.snapshot, &self.seal, self.env, row) {
-            Ok(next) => self.snapshot = next,
-            Err(why) => self.fail(row, &why.to_string()),
+    /// Puts the keys that were gathered. They refer to what is there already and not to each other, so they are read side by side.
+    fn put_keys(&mut self) {
+        let rows = std::mem::take(&mut self.keys);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (snapshot, seal, env) = (&self.snapshot, &self.seal, self.env);
+        let read = |rows: &[Row]| -> Vec<Result<Vec<Change>, LoadError>> {
+            rows.iter().map(|row| changes(snapshot, seal, env, row)).collect()
+        };
+        let part = rows.len().div_ceil(threads).max(1);
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let started: Vec<_> = rows.chunks(part).map(|rows| scope.spawn(|| read(rows))).collect();
+            started
+                .into_iter()
+                .zip(rows.chunks(part))
+                .flat_map(|(one, rows)| one.join().unwrap_or_else(|_| read(rows)))
+                .collect()
+        });
+        let all: Result<Vec<_>, _> = all.into_iter().collect();
+        match all.map(|all| self.apply(all.into_iter().flatten())) {
+            Ok(Ok(())) => {}
+            // Which one it was is told by putting them one by one.
+            Ok(Err(())) => rows.iter().for_each(|row| self.put(row)),
+            Err(failed) => self.fail(failed),
         }
     }
 
-    fn fail(&mut self, row: &Row, why: &str) {
-        let failed = LoadError::Entity { kind: row.kind.clone(), id: row.id.clone(), why: why.to_owned() };
+    fn put(&mut self, row: &Row) {
+        let changes = changes(&self.snapshot, &self.seal, self.env, row);
+        let before = self.snapshot.clone();
+        let applied = changes.and_then(|all| before.apply_all(all).map_err(|error| failed(row, &error.to_string())));
+        match applied {
+            Ok(next) => self.snapshot = next,
+            Err(failed) => self.fail(failed),
+        }
+    }
+
+    /// All of them, in place. Where one contradicts another, what was put before them stays.
+    fn apply(&mut self, changes: impl Iterator<Item = Change>) -> Result<(), ()> {
+        let before = self.snapshot.clone();
+        match std::mem::take(&mut self.snapshot).apply_all(changes) {
+            Ok(next) => {
+                self.snapshot = next;
+                Ok(())
+            }
+            Err(_) => {
+                self.snapshot = before;
+                Err(())
+            }
+        }
+    }
+
+    fn fail(&mut self, failed: LoadError) {
         self.failed.get_or_insert(failed);
     }
 }
 
-/// The policy with a row in force that was not there.
-fn put(snapshot: &Snapshot, seal: &Seal, env: Env, row: &Row) -> Result<Snapshot, ControlError> {
-    let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
-    let document = secrets::opened(seal, row)?;
-    let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
-    let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
-    Ok(compile::put(snapshot, &placed, None)?)
+fn failed(row: &Row, why: &str) -> LoadError {
+    LoadError::Entity { kind: row.kind.clone(), id: row.id.clone(), why: why.to_owned() }
+}
+
+/// What a row that was not there changes of a policy.
+fn changes(snapshot: &Snapshot, seal: &Seal, env: Env, row: &Row) -> Result<Vec<Change>, LoadError> {
+    let read = || -> Result<Vec<Change>, ControlError> {
+        let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
+        let document = secrets::opened(seal, row)?;
+        let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
+        let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
+        Ok(compile::entity(&placed, None, snapshot)?)
+    };
+    read().map_err(|error| failed(row, &error.to_string()))
 }
 
 impl Control {

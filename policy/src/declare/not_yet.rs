@@ -92,7 +92,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("client.prometheus_labels", "labels of metrics", Filled),
     row("client.vk_rotation_cooldown", "rotation of keys", Filled),
     row("client.whitelisted_routes", "routes without authentication", Filled),
-    row("governance.auth_config.is_enabled", "administration with a password", Filled),
     row("governance.business_units", "business units", Filled),
     row("governance.model_configs[].rate_limit_ids", "several rate limits of one model", Filled),
     row("governance.pricing_overrides[].pricing_patch", "prices of what is not sold by the token", LaterPrice),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::map::HashMap;
+use super::uses::{Named, of_limits};
 use super::{ApplyError, Snapshot};
 use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
 use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
@@ -54,15 +55,11 @@ impl LimitSet {
         self.rate_limits.insert(limit.id.clone(), limit);
     }
 
-    pub(super) fn limit_provider(&mut self, name: ProviderName, limits: Limits) {
-        if limits.is_empty() {
-            self.providers.remove(&name);
-        } else {
-            self.providers.insert(name, Arc::new(limits));
-        }
+    fn limit_provider(&mut self, name: ProviderName, limits: Limits) -> Option<Arc<Limits>> {
+        if limits.is_empty() { self.providers.remove(&name) } else { self.providers.insert(name, Arc::new(limits)) }
     }
 
-    pub(super) fn limit_model(&mut self, new: ModelLimits) {
+    fn limit_model(&mut self, new: ModelLimits) {
         let before = self.models.get(&new.model).map(|old| &**old).unwrap_or_default();
         let model = new.model.clone();
         let mut all: Vec<_> = before.iter().filter(|old| old.provider != new.provider).cloned().collect();
@@ -87,28 +84,44 @@ impl LimitSet {
 }
 
 impl Snapshot {
-    pub(super) fn remove_budget(&mut self, id: &BudgetId) -> Result<(), ApplyError> {
-        match self.named_by(|limits| limits.budgets.contains(id)) {
-            Some(who) => Err(ApplyError::InUse(who)),
-            None => {
-                self.limits.budgets.remove(id);
-                Ok(())
-            }
+    pub(super) fn limit_provider(&mut self, name: ProviderName, limits: Limits) -> Result<(), ApplyError> {
+        self.limits.check(&limits)?;
+        self.uses.add(of_limits(&limits));
+        if let Some(old) = self.limits.limit_provider(name, limits) {
+            self.uses.take(of_limits(&old));
         }
+        Ok(())
+    }
+
+    pub(super) fn limit_model(&mut self, new: ModelLimits) -> Result<(), ApplyError> {
+        self.limits.check(&new.limits)?;
+        let old = self.limits.of_model(new.provider.as_ref(), new.model.as_str()).map(|old| old.limits.clone());
+        self.uses.add(of_limits(&new.limits));
+        self.limits.limit_model(new);
+        if let Some(old) = old {
+            self.uses.take(of_limits(&old));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_budget(&mut self, id: &BudgetId) -> Result<(), ApplyError> {
+        if self.uses.has(&Named::Budget(id.clone())) {
+            return Err(self.named_by(|limits| limits.budgets.contains(id)));
+        }
+        self.limits.budgets.remove(id);
+        Ok(())
     }
 
     pub(super) fn remove_rate_limit(&mut self, id: &RateLimitId) -> Result<(), ApplyError> {
-        match self.named_by(|limits| limits.rate_limit.as_ref() == Some(id)) {
-            Some(who) => Err(ApplyError::InUse(who)),
-            None => {
-                self.limits.rate_limits.remove(id);
-                Ok(())
-            }
+        if self.uses.has(&Named::RateLimit(id.clone())) {
+            return Err(self.named_by(|limits| limits.rate_limit.as_ref() == Some(id)));
         }
+        self.limits.rate_limits.remove(id);
+        Ok(())
     }
 
-    /// An entity whose limits are such.
-    fn named_by(&self, is_such: impl Fn(&Limits) -> bool) -> Option<String> {
+    /// Tells of an entity whose limits are such. It looks at all of them.
+    fn named_by(&self, is_such: impl Fn(&Limits) -> bool) -> ApplyError {
         let keys = self
             .keys
             .values()
@@ -117,10 +130,12 @@ impl Snapshot {
         let customers = || self.customers.values().find(|customer| is_such(&customer.limits));
         let providers = || self.limits.providers.iter().find(|(_, limits)| is_such(limits));
         let models = || self.limits.models.values().flat_map(|all| all.iter()).find(|one| is_such(&one.limits));
-        keys.map(|key| format!("virtual key `{}`", key.id))
+        let who = keys
+            .map(|key| format!("virtual key `{}`", key.id))
             .or_else(|| teams().map(|team| format!("team `{}`", team.id)))
             .or_else(|| customers().map(|customer| format!("customer `{}`", customer.id)))
             .or_else(|| providers().map(|(name, _)| format!("provider `{name}`")))
-            .or_else(|| models().map(|one| format!("model `{}`", one.model)))
+            .or_else(|| models().map(|one| format!("model `{}`", one.model)));
+        ApplyError::InUse(who.unwrap_or_default())
     }
 }

@@ -1,5 +1,7 @@
 //! Changes: what they replace, what they refuse.
 
+mod uses;
+
 use super::*;
 use crate::price::overrides::{ModelPattern, PriceScope};
 use crate::request::OperationSet;

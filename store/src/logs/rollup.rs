@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::balance::plus;
 use crate::journal::{CallStatus, Called};
+use crate::logs::LogId;
 
 /// So many providers' models are told apart; what is beyond is [`OTHER`]. Who may send any name cannot make up more than that.
 pub(crate) const MOST_MODELS: u64 = 10_000;
@@ -130,14 +131,16 @@ impl<'a> Rollups<'a> {
         let (provider, operation) = (&*called.provider, &*called.operation);
         let group = Group { provider, model, operation, status: called.status };
         let sums = Sums::of(called);
+        // As the row has it.
+        let at_ms = LogId::least_at(called.at_ms).at_ms();
         for size in Size::ALL {
-            let kept = self.all.entry((size, size.floor(called.at_ms), group)).or_default();
+            let kept = self.all.entry((size, size.floor(at_ms), group)).or_default();
             *kept = kept.plus(sums);
         }
         let owners =
             [(OwnerKind::Key, &called.key), (OwnerKind::Team, &called.team), (OwnerKind::Customer, &called.customer)];
         for (kind, owner) in owners.into_iter().filter(|(_, owner)| !owner.is_empty()) {
-            let kept = self.owners.entry((kind, owner, Size::Hour.floor(called.at_ms), group)).or_default();
+            let kept = self.owners.entry((kind, owner, Size::Hour.floor(at_ms), group)).or_default();
             *kept = kept.plus(sums);
         }
     }

@@ -1,0 +1,125 @@
+//! Who may log in: `governance.auth_config` as it is kept now. A password in plain text is hashed as soon as it is seen.
+
+use engine::control::Env;
+use parking_lot::Mutex;
+use policy::declare::entity::Kind;
+use policy::provider::Secret;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use store::Registry;
+use store::seal::Context;
+use subtle::ConstantTimeEq;
+
+use super::password;
+use crate::error::ApiError;
+
+/// What a password that is kept as its hash begins with.
+const HASHED: &str = "$argon2id$";
+const FIELD: &str = "admin_password";
+
+/// Who may log in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AuthConfig {
+    /// Whether management needs authentication.
+    pub(crate) is_enabled: bool,
+    /// The user's name.
+    pub(crate) username: String,
+    /// The argon2id hash of the password, in the PHC string format; empty: nobody's.
+    pub(crate) password_hash: String,
+}
+
+impl AuthConfig {
+    pub(crate) fn is_user(&self, name: &str) -> bool {
+        self.username.as_bytes().ct_eq(name.as_bytes()).into()
+    }
+}
+
+/// Reads who may log in from the registry, as often as the registry has changed.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    registry: Registry,
+    env: Env,
+    salt: [u8; 32],
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    revision: u64,
+    config: AuthConfig,
+    /// Of the password in plain text that the hash was made of.
+    made_of: Option<[u8; 32]>,
+}
+
+impl Authority {
+    pub(crate) fn new(registry: Registry, env: Env, salt: [u8; 32]) -> Self {
+        Self { registry, env, salt, known: Mutex::new(None) }
+    }
+
+    /// Who may log in. Blocks. While the registry cannot be read, what was known last counts.
+    pub(crate) fn config(&self) -> Result<AuthConfig, ApiError> {
+        let mut known = self.known.lock();
+        let read = self.registry.revision().map_err(ApiError::from).and_then(|revision| match &*known {
+            Some(known) if known.revision == revision => Ok(known.clone()),
+            _ => self.read(revision, known.as_ref()),
+        });
+        match (read, &*known) {
+            (Ok(new), _) => Ok(known.insert(new).config.clone()),
+            (Err(_), Some(last)) => Ok(last.config.clone()),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    fn read(&self, revision: u64, before: Option<&Known>) -> Result<Known, ApiError> {
+        let kind = Kind::AuthConfig.as_str();
+        let row = self.registry.get(kind, kind)?;
+        let document: Value = row.and_then(|row| serde_json::from_str(&row.document).ok()).unwrap_or_default();
+        let is_enabled = document.get("is_enabled").and_then(Value::as_bool).unwrap_or_default();
+        let username = self.text(&document, "admin_username")?;
+        let password = self.text(&document, FIELD)?;
+        let (password_hash, made_of) = if password.is_empty() || password.starts_with(HASHED) {
+            (password, None)
+        } else {
+            self.hash(&password, before)?
+        };
+        Ok(Known { revision, config: AuthConfig { is_enabled, username, password_hash }, made_of })
+    }
+
+    /// A field's value, opened and resolved; empty where it is absent.
+    fn text(&self, document: &Value, field: &str) -> Result<String, ApiError> {
+        let text = document.get(field).and_then(Value::as_str).unwrap_or_default();
+        if let Some(name) = text.strip_prefix("env.") {
+            return Ok((self.env)(name).unwrap_or_default());
+        }
+        if !text.starts_with("sealed:") {
+            return Ok(text.to_owned());
+        }
+        let kind = Kind::AuthConfig.as_str();
+        let opened = self.registry.seal().unseal(Context { kind, id: kind, field }, text);
+        Ok(opened.map_err(|error| ApiError::internal(&error))?.reveal().to_owned())
+    }
+
+    fn hash(&self, password: &str, before: Option<&Known>) -> Result<(String, Option<[u8; 32]>), ApiError> {
+        let digest: [u8; 32] = Sha256::new().chain_update(self.salt).chain_update(password).finalize().into();
+        if let Some(known) = before.filter(|known| known.made_of == Some(digest)) {
+            return Ok((known.config.password_hash.clone(), Some(digest)));
+        }
+        let hash = password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
+        Ok((hash, Some(digest)))
+    }
+}
+
+/// A body for `auth_config` with the password's hash in the password's place, so that the password itself is kept nowhere. One that
+/// stands for the password that is there, or for the environment, stays.
+pub(crate) fn hashed(auth: &mut Value, redacted: &str) -> Result<(), ApiError> {
+    let Some(Value::String(password)) = auth.get_mut(FIELD) else { return Ok(()) };
+    let is_reference = password.starts_with("env.");
+    if password.is_empty() || password == redacted || is_reference {
+        return Ok(());
+    }
+    if password.starts_with(HASHED) {
+        return Err(ApiError::invalid("a password cannot begin with `$argon2id$`").about("auth_config.admin_password"));
+    }
+    *password = password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
+    Ok(())
+}

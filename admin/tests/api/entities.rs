@@ -1,0 +1,128 @@
+//! Making, reading, changing and removing entities of each kind.
+
+use serde_json::{Value, json};
+
+use crate::support::{FILE, Scene};
+
+/// For each list: what makes one, what changes it, and what the change shows as.
+const CASES: [(&str, &str, &str, &str, &str); 8] = [
+    ("virtual-keys", "virtual_key", r#"{"name": "k"}"#, r#"{"description": "d"}"#, "description"),
+    ("teams", "team", r#"{"name": "k"}"#, r#"{"name": "l"}"#, "name"),
+    ("customers", "customer", r#"{"name": "k"}"#, r#"{"name": "l"}"#, "name"),
+    ("budgets", "budget", r#"{"max_limit": 5, "reset_duration": "1d"}"#, r#"{"mode": "soft"}"#, "mode"),
+    (
+        "rate-limits",
+        "rate_limit",
+        r#"{"token_max_limit": 5, "token_reset_duration": "1h"}"#,
+        r#"{"algorithm": "fixed"}"#,
+        "algorithm",
+    ),
+    (
+        "routing-rules",
+        "rule",
+        r#"{"name": "r", "cel_expression": "model == 'a'", "targets": [{"provider": "openai", "weight": 1}]}"#,
+        r#"{"cel_expression": "model == 'b'"}"#,
+        "cel_expression",
+    ),
+    ("model-configs", "model_config", r#"{"model_name": "gpt-4o"}"#, r#"{"provider": "openai"}"#, "provider"),
+    (
+        "pricing-overrides",
+        "pricing_override",
+        r#"{"name": "p", "match_type": "exact", "pattern": "gpt-4o", "pricing_patch": {"input_cost_per_token": 0.00001}}"#,
+        r#"{"pattern": "gpt-4.1"}"#,
+        "pattern",
+    ),
+];
+
+#[tokio::test]
+async fn each_kind_is_made_read_changed_and_removed() {
+    let scene = Scene::new(FILE);
+    for (list, singular, body, change, field) in CASES {
+        let path = format!("/api/governance/{list}");
+        let made = scene.post(&path, body).await.is(201).json();
+        assert!(made["message"].is_string(), "{list}: {made}");
+        let id = made[singular]["id"].as_str().unwrap_or_else(|| panic!("{list}: {made}"));
+        let one = format!("{path}/{id}");
+        let read = scene.get(&one).await.is(200).json();
+        assert_eq!(read[singular]["source"], "api", "{list}: {read}");
+        let changed = scene.put(&one, change).await.is(200).json();
+        let wanted: Value = serde_json::from_str(change).unwrap();
+        assert_eq!(changed[singular][field], wanted[field], "{list}: {changed}");
+        assert_eq!(scene.get(&one).await.json()[singular][field], wanted[field], "{list}");
+        assert!(scene.delete(&one).await.is(200).json()["message"].is_string());
+        scene.get(&one).await.fails(404, "not_found", None);
+        scene.put(&one, change).await.fails(404, "not_found", None);
+        scene.delete(&one).await.fails(404, "not_found", None);
+    }
+}
+
+#[tokio::test]
+async fn prices_are_changed_by_patch_too() {
+    let scene = Scene::new(FILE);
+    let made = scene.post("/api/governance/pricing-overrides", CASES[7].2).await.is(201).json();
+    let path = format!("/api/governance/pricing-overrides/{}", made["pricing_override"]["id"].as_str().unwrap());
+    let patched = scene.ask("PATCH", &path).json(r#"{"pattern": "o3"}"#).send().await.is(200).json();
+    assert_eq!(patched["pricing_override"]["pattern"], "o3");
+    scene.ask("PATCH", "/api/governance/teams/t1").json("{}").send().await.fails(405, "method_not_allowed", None);
+}
+
+#[tokio::test]
+async fn a_providers_limits_are_put_under_its_name() {
+    let scene = Scene::new(FILE);
+    let path = "/api/governance/providers/openai";
+    scene.get(path).await.fails(404, "not_found", None);
+    let body = r#"{"budget": {"max_limit": 9, "reset_duration": "1M"}}"#;
+    let made = scene.put(path, body).await.is(201).json();
+    assert_eq!(made["provider"]["budgets"][0]["max_limit"], 9.0);
+    scene.put(path, r#"{"budget": {"max_limit": 8, "reset_duration": "1M"}}"#).await.is(200);
+    let list = scene.get("/api/governance/providers").await.is(200).json();
+    assert_eq!((&list["count"], &list["providers"][0]["name"]), (&json!(1), &json!("openai")));
+    scene.post("/api/governance/providers", body).await.fails(405, "method_not_allowed", None);
+    scene.delete(path).await.is(200);
+    scene.get(path).await.fails(404, "not_found", None);
+}
+
+#[tokio::test]
+async fn limits_are_shown_in_place_with_what_was_used() {
+    let scene = Scene::new(FILE);
+    let body = r#"{"name": "k", "team_id": "t1", "budgets": [{"max_limit": 5.5, "reset_duration": "1d"}],
+        "rate_limit": {"request_max_limit": 3, "request_reset_duration": "1m"},
+        "provider_configs": [{"provider": "openai", "budget": {"max_limit": 1, "reset_duration": "1w"}}]}"#;
+    let key = scene.post("/api/governance/virtual-keys", body).await.is(201).json()["virtual_key"].clone();
+    let budget = &key["budgets"][0];
+    assert_eq!(
+        (&budget["max_limit"], &budget["reset_duration"], &budget["current_usage"], &budget["mode"]),
+        (&json!(5.5), &json!("1d"), &json!(0.0), &json!("hard"))
+    );
+    assert_eq!(key["rate_limit"]["request_max_limit"], 3);
+    assert_eq!(key["rate_limit"]["request_current_usage"], 0);
+    assert_eq!(key["rate_limit"]["token_max_limit"], Value::Null);
+    assert_eq!(key["provider_configs"][0]["budgets"][0]["reset_duration"], "1w");
+    assert_eq!(key["provider_configs"][0]["rate_limit"], Value::Null);
+    let budgets = scene.get("/api/governance/budgets").await.is(200).json();
+    assert_eq!(budgets["total_count"], 2);
+}
+
+#[tokio::test]
+async fn absent_keeps_and_null_removes() {
+    let scene = Scene::new(FILE);
+    let body = r#"{"id": "k", "name": "k", "description": "d", "team_id": "t1",
+        "rate_limit": {"request_max_limit": 3, "request_reset_duration": "1m"}}"#;
+    scene.post("/api/governance/virtual-keys", body).await.is(201);
+    let path = "/api/governance/virtual-keys/k";
+    let kept = scene.put(path, r#"{"is_active": false}"#).await.is(200).json()["virtual_key"].clone();
+    assert_eq!((&kept["description"], &kept["team_id"]), (&json!("d"), &json!("t1")));
+    assert_eq!(kept["rate_limit"]["request_max_limit"], 3);
+    let gone = scene.put(path, r#"{"description": null, "team_id": null}"#).await.is(200).json()["virtual_key"].clone();
+    assert!(gone["description"].is_null() && gone["team_id"].is_null(), "{gone}");
+    assert_eq!(gone["is_active"], false);
+}
+
+#[tokio::test]
+async fn what_is_named_elsewhere_stays() {
+    let scene = Scene::new(FILE);
+    scene.post("/api/governance/teams", r#"{"id": "t2", "name": "two"}"#).await.is(201);
+    scene.post("/api/governance/virtual-keys", r#"{"name": "k", "team_id": "t2"}"#).await.is(201);
+    scene.delete("/api/governance/teams/t2").await.fails(409, "conflict", None);
+    scene.get("/api/governance/teams/t2").await.is(200);
+}
