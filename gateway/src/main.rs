@@ -1,6 +1,7 @@
 //! `tollgate`: the gateway's binary.
 
 mod abandoned;
+mod audit;
 mod boot;
 mod cli;
 mod config;
@@ -16,6 +17,7 @@ mod prices;
 mod proxy;
 mod request_id;
 mod resolve;
+mod seal;
 mod telemetry;
 mod throttle;
 mod trust;

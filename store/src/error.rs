@@ -22,6 +22,9 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// A restore was broken off.
+    #[error("a restore of {} was broken off: run it again", .0.display())]
+    HalfRestored(PathBuf),
     /// The database.
     #[error("the database: {0}")]
     Database(#[source] Box<dyn Error + Send + Sync>),

@@ -3,6 +3,7 @@
 mod abandoned;
 mod attempts;
 mod audit;
+pub(crate) mod backup;
 mod budgets;
 mod entities;
 mod logs;
@@ -28,6 +29,7 @@ use crate::folder::{self, Folder};
 use crate::journal::AttemptId;
 use crate::lease::{Lease, LeaseNow};
 use crate::logs::{Trim, Untold};
+use crate::migrate::Migrated;
 use crate::number;
 
 /// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
@@ -53,6 +55,16 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(32);
         schema::migrate(&mut connection)?;
         Ok(Self { connection, _lock: None })
+    }
+
+    /// Brings the tables up to date.
+    pub(crate) fn migrate(path: &Path) -> Result<Migrated, StoreError> {
+        registry::make_for_owner(path)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        let before = schema::version(&mut connection)?;
+        schema::migrate(&mut connection)?;
+        Ok(Migrated { before, after: schema::version(&mut connection)? })
     }
 
     /// Opens the file for the gateway that has this folder, and for no other.

@@ -170,7 +170,10 @@ const ONE_MISTAKE: &[(&str, &str)] = &[
         r#"{"config_store": {"type": "postgres", "config": {"host": "h", "user": "u", "db_name": "d", "ssl_mode": "allow"}}}"#,
         "config_store.config.ssl_mode = \"allow\": unknown; known: disable, prefer, require, verify-ca, verify-full",
     ),
-    (r#"{"config_store": {"type": "sqlite", "config": {"host": "h"}}}"#, "config_store.config.host: unknown field; known: path"),
+    (
+        r#"{"config_store": {"type": "sqlite", "config": {"host": "h"}}}"#,
+        "config_store.config.host: unknown field; known: path",
+    ),
 ];
 
 #[test]

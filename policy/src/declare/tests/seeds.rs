@@ -53,7 +53,7 @@ const MISSING: [&str; 3] = [
 ];
 
 #[test]
-fn the_full_example_asks_for_nothing_but_what_is_to_come() {
+fn the_full_example_is_right() {
     assert_eq!(problems(FULL), Vec::<String>::new());
 }
 
