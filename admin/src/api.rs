@@ -8,6 +8,7 @@ pub(crate) mod crud;
 pub(crate) mod entities;
 pub(crate) mod explain;
 pub(crate) mod keys;
+pub(crate) mod logs;
 pub(crate) mod models;
 pub(crate) mod providers;
 pub(crate) mod session;

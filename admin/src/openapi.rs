@@ -6,7 +6,7 @@ use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Ref, Schema, Type};
+use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, Object, ObjectBuilder, Ref, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
@@ -25,7 +25,7 @@ pub(crate) type SchemaOf = fn(&mut Schemas) -> RefOr<Schema>;
 /// How a request may fail, whatever it is.
 pub(crate) struct Failures;
 
-const FAILURES: [(&str, &str); 8] = [
+const FAILURES: [(&str, &str); 9] = [
     ("400", "The request is wrong; the message says what, and `param` where."),
     ("401", "Management needs a log-in."),
     ("403", "Not from here, or not without more."),
@@ -33,6 +33,7 @@ const FAILURES: [(&str, &str); 8] = [
     ("409", "It contradicts what is there."),
     ("413", "The body is too large."),
     ("415", "The body is not sent as application/json."),
+    ("429", "Too many failed log-ins from this address."),
     ("503", "The store cannot be reached; nothing was changed."),
 ];
 
@@ -102,7 +103,8 @@ fn describe(resource: &Resource, document: &mut OpenApi, schemas: &mut Schemas) 
     add(resource.path, HttpMethod::Get, list.parameters(Some(list_parameters(resource))).response("200", ok(several)));
     if resource.made_by == MadeBy::Post {
         let create = operation(resource, "create", &format!("Makes a {label}."));
-        let create = create.request_body(Some(request(&body))).response("201", ok(with_message(&one)));
+        let whole = with_required(&body, resource.required);
+        let create = create.request_body(Some(request(&whole))).response("201", ok(with_message(&one)));
         add(resource.path, HttpMethod::Post, create);
     }
     let read = operation(resource, "get", &format!("Gives a {label}.")).parameter(id());
@@ -153,6 +155,15 @@ fn list_parameters(resource: &Resource) -> Vec<Parameter> {
 
 fn request(body: &RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
     RequestBodyBuilder::new().content(JSON, json_content(body.clone())).required(Some(Required::True)).build()
+}
+
+/// A shape of which some fields must be there.
+fn with_required(body: &RefOr<Schema>, required: &[&str]) -> RefOr<Schema> {
+    if required.is_empty() {
+        return body.clone();
+    }
+    let needs = required.iter().fold(ObjectBuilder::new(), |object, name| object.required(*name));
+    RefOr::T(Schema::AllOf(AllOfBuilder::new().item(body.clone()).item(needs).build()))
 }
 
 fn ok(schema: impl Into<RefOr<Schema>>) -> Response {

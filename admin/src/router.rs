@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    api_keys, audit, charges, config, crud, entities, explain, keys, models, providers, session, virtual_keys,
+    api_keys, audit, charges, config, crud, entities, explain, keys, logs, models, providers, session, virtual_keys,
 };
 use crate::auth::guard;
 use crate::error::ApiError;
@@ -65,6 +65,12 @@ fn guarded() -> OpenApiRouter<State> {
         .routes(routes!(virtual_keys::rotate))
         .routes(routes!(virtual_keys::reveal))
         .routes(routes!(charges::void))
+        .routes(routes!(charges::reset))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::stats))
+        .routes(routes!(logs::histogram))
+        .routes(routes!(logs::filter_data))
+        .routes(routes!(logs::read))
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
         .routes(routes!(providers::list, providers::create))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine::control::{Control, Env};
 use parking_lot::Mutex;
+use store::Logs;
 
 use crate::auth::{AuthConfig, Gate};
 use crate::error::ApiError;
@@ -17,6 +18,8 @@ pub struct Parts {
     pub control: Control,
     /// The environment: the administrator's password may stand in it.
     pub env: Env,
+    /// The request log; `None`: none is kept in this store.
+    pub logs: Option<Arc<Logs>>,
     /// Says what would become of a request, the way the edge reads it.
     pub explainer: Arc<dyn Explainer>,
     /// The program's version.
@@ -31,6 +34,7 @@ pub struct State(Arc<Inner>);
 pub struct Inner {
     pub(crate) control: Control,
     pub(crate) gate: Gate,
+    pub(crate) logs: Option<Arc<Logs>>,
     pub(crate) explainer: Arc<dyn Explainer>,
     pub(crate) version: &'static str,
     /// Taken by whoever changes one item of a list that is kept as a whole.
@@ -43,9 +47,9 @@ impl State {
     /// # Errors
     /// When there is no randomness.
     pub fn new(parts: Parts) -> Result<Self, getrandom::Error> {
-        let Parts { control, env, explainer, version } = parts;
+        let Parts { control, env, logs, explainer, version } = parts;
         let gate = Gate::new(control.registry(), env)?;
-        Ok(Self(Arc::new(Inner { control, gate, explainer, version, list: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { control, gate, logs, explainer, version, list: Mutex::default() })))
     }
 
     /// Does work that blocks.

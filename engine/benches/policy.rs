@@ -36,6 +36,10 @@ impl Bookkeeping for Forgetful {
         Ok(())
     }
 
+    fn forgive(&self, _budget: &str, _start_ms: u64, _nano: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn void(&self, _attempt: AttemptId, _at_ms: u64) -> Result<Option<Voided>, StoreError> {
         Ok(None)
     }

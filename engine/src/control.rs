@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use policy::declare::Vocabulary;
 use policy::declare::entity::{Kind, made_for, merge};
 use policy::limit::Budget;
+use policy::money::NanoUsd;
 use policy::provider::Secret;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
@@ -79,6 +80,12 @@ pub trait Bookkeeping: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it cannot be written; then nothing was taken back.
     fn void(&self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError>;
+
+    /// Counts as not spent what was spent of a budget in the window that began then.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it counts as it did.
+    fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError>;
 }
 
 /// Who changes something, for the audit log.
@@ -268,6 +275,21 @@ impl Control {
             self.tell(actor, "void", ("abandoned_charge", &id), &mut turn)?;
         }
         Ok(voided)
+    }
+
+    /// Counts as not spent what was spent of a budget in its window, and gives how much that was, in nano-dollars. What calls in
+    /// flight reserved stays reserved.
+    ///
+    /// # Errors
+    /// When there is no such budget, or it cannot be written: then nothing is reset.
+    pub fn reset_budget(&self, id: &str, actor: &Actor<'_>) -> Result<u64, ControlError> {
+        let mut turn = self.0.turn.lock();
+        let (parts, snapshot) = (&self.0.parts, self.snapshot());
+        let budget = snapshot.budget(&id.into()).ok_or_else(|| ControlError::not_found(Kind::Budget, id))?;
+        let forgive = |start_ms, nano: NanoUsd| parts.books.forgive(id, start_ms, nano.0);
+        let spent = parts.ledger.reset(budget, self.now(), forgive)?;
+        self.tell(actor, "reset", (Kind::Budget.as_str(), id), &mut turn)?;
+        Ok(spent.0)
     }
 
     /// What is in force.

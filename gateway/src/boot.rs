@@ -23,6 +23,7 @@ use pingora::services::listening::Service;
 use policy::declare::File;
 use policy::snapshot::Snapshot;
 
+use crate::admin;
 use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
 use crate::first_bytes::FirstBytes;
@@ -101,6 +102,9 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
         },
         revision,
     );
+    let (management, manage) =
+        admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
+    edge.manage = Some(manage);
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
@@ -121,6 +125,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    drop(management);
     ending.end()
 }
 
@@ -170,6 +175,7 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<L
         bodies: BodyBudget::new(client.max_buffered_bytes),
         telemetry: Arc::clone(&parts.telemetry),
         life: Arc::clone(&parts.life),
+        manage: None,
         limits: EdgeLimits {
             body: body_limits(file),
             drain_time: client.drain,

@@ -1,6 +1,7 @@
 //! `tollgate explain`: what would become of a request, from the same code that reads requests and decides on them.
 
 mod accounts;
+mod running;
 mod text;
 mod view;
 
@@ -17,11 +18,13 @@ use policy::declare::File;
 use policy::id::VirtualKeyId;
 use policy::request::{Dialect, Operation};
 use policy::route::Caller;
-use policy::route::health::AllWell;
+use policy::route::health::{AllWell, Health};
 use policy::snapshot::Snapshot;
+use policy::window::Now;
 use serde_json::json;
 use thiserror::Error;
 
+pub(crate) use self::running::Running;
 use self::view::View;
 use crate::boot;
 use crate::cli::Explain;
@@ -109,7 +112,10 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
     let mut view = View::of_request(&sent);
     let now = Clock::start().now();
     let ledger = crate::ledger::read(&place::of(&loaded.file, &arguments.data), &snapshot, now)?;
-    if let Err(refusal) = judge(&mut view, &snapshot, &sent, limits, Books { ledger: &ledger, now }) {
+    let caller = sent.caller(&snapshot, now);
+    // How a running gateway's routes do is known to that gateway alone.
+    let judged = judge(&mut view, &snapshot, (&sent, caller), limits, &AllWell, Books { ledger: &ledger, now });
+    if let Err(refusal) = judged {
         view.refuse(&refusal);
     }
     let text = if arguments.json { serde_json::to_string_pretty(&view)? } else { text::of(&view) };
@@ -120,11 +126,12 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
 fn judge(
     view: &mut View,
     snapshot: &Snapshot,
-    sent: &Sent,
+    (sent, caller): (&Sent, Result<Caller, Refusal>),
     limits: BodyLimits,
+    health: &dyn Health,
     books: Books<'_>,
 ) -> Result<(), Refusal> {
-    let caller = sent.caller(snapshot)?;
+    let caller = caller?;
     view.note_caller(snapshot, &caller);
     gate::expect_plain(&sent.headers)?;
     if sent.body.len() as u64 > limits.max_bytes {
@@ -134,8 +141,7 @@ fn judge(
     view.note_wish(snapshot, &wish);
     let headers = HeaderFields(&sent.headers);
     let request = wish.request(&sent.asked, &headers, sent.query.as_deref(), &sent.body);
-    // How a running gateway's routes do is known to that gateway alone.
-    let explanation = engine::explain::explain(snapshot, &caller, &request, &AllWell, books);
+    let explanation = engine::explain::explain(snapshot, &caller, &request, health, books);
     view.note(snapshot, &request, &explanation);
     Ok(())
 }
@@ -159,9 +165,9 @@ impl Sent {
         Ok(Self { asked, path, query: uri.query().map(str::to_owned), headers, body })
     }
 
-    fn caller(&self, snapshot: &Snapshot) -> Result<Caller, Refusal> {
+    fn caller(&self, snapshot: &Snapshot, now: Now) -> Result<Caller, Refusal> {
         let presented = gate::presented(snapshot, &self.headers, self.query.as_deref(), &self.asked)?;
-        enter(snapshot, &presented, self.asked.operation, Clock::start().now())
+        enter(snapshot, &presented, self.asked.operation, now)
     }
 }
 

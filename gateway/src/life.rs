@@ -147,6 +147,10 @@ impl Bookkeeping for Ending {
         self.with_store(|store| store.adopt(budgets))
     }
 
+    fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {
+        self.with_store(|store| store.forgive(budget, start_ms, nano))
+    }
+
     fn void(&self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError> {
         self.with_store(|store| store.void(attempt, at_ms))
     }

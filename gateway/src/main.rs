@@ -1,6 +1,7 @@
 //! `tollgate`: the gateway's binary.
 
 mod abandoned;
+mod admin;
 mod audit;
 mod boot;
 mod cli;

@@ -12,6 +12,7 @@ pub(crate) mod gate;
 mod held;
 mod judge;
 mod limits;
+pub(crate) mod manage;
 mod models;
 mod peer;
 mod query;
@@ -41,6 +42,7 @@ use store::FileJournal;
 use self::admit::Stop;
 pub(crate) use self::body::{BodyBudget, BodyLimits, too_large};
 use self::ctx::{RequestCtx, Stage};
+use self::manage::Manage;
 use self::resume::Unsent;
 use self::route::Route;
 use crate::life::Life;
@@ -70,6 +72,8 @@ pub(crate) struct Edge {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) life: Arc<Life>,
     pub(crate) limits: EdgeLimits,
+    /// The management API; `None`: it is not reached by this listener.
+    pub(crate) manage: Option<Manage>,
 }
 
 /// Limits that every request is under.
@@ -99,6 +103,7 @@ impl ProxyHttp for Edge {
             asked: None,
             fallback_dialect: Dialect::OpenAi,
             is_http10: false,
+            is_managed: false,
             allowed_method: None,
             stage: Stage::New,
             held: None,
@@ -161,7 +166,8 @@ impl ProxyHttp for Edge {
                 return self.tell_life(session, ctx, is_ready, trouble).await.map(|()| true);
             }
             Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
-            Route::NotFound => {
+            Route::Manage if self.hands_over(ctx) => return Ok(false),
+            Route::NotFound | Route::Manage => {
                 let (method, path) = (&header.method, header.uri.path());
                 let hint =
                     route::nearest(method, path).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
@@ -176,15 +182,21 @@ impl ProxyHttp for Edge {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<Box<HttpPeer>> {
+        if ctx.is_managed {
+            return self.management();
+        }
         self.choose_peer(session, ctx).await
     }
 
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         upstream: &mut RequestHeader,
         ctx: &mut RequestCtx,
     ) -> Result<()> {
+        if ctx.is_managed {
+            return self.tell_management(session, upstream, ctx);
+        }
         self.send(upstream, ctx)
     }
 
@@ -194,7 +206,7 @@ impl ProxyHttp for Edge {
         answer: &mut ResponseHeader,
         ctx: &mut RequestCtx,
     ) -> Result<()> {
-        self.judge(answer, ctx)
+        if ctx.is_managed { Ok(()) } else { self.judge(answer, ctx) }
     }
 
     async fn response_filter(
@@ -203,7 +215,7 @@ impl ProxyHttp for Edge {
         answer: &mut ResponseHeader,
         ctx: &mut RequestCtx,
     ) -> Result<()> {
-        self.answer(answer, ctx)
+        if ctx.is_managed { self.answer_of_management(answer, ctx) } else { self.answer(answer, ctx) }
     }
 
     fn response_body_filter(
@@ -213,6 +225,9 @@ impl ProxyHttp for Edge {
         end_of_stream: bool,
         ctx: &mut RequestCtx,
     ) -> Result<Option<Duration>> {
+        if ctx.is_managed {
+            return Ok(None);
+        }
         self.pass(body, end_of_stream, ctx).map(|()| None)
     }
 
@@ -223,7 +238,7 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestCtx,
         failed: Box<Error>,
     ) -> Box<Error> {
-        self.connect_failed(ctx, failed)
+        if ctx.is_managed { manage::unanswered(ctx, failed) } else { self.connect_failed(ctx, failed) }
     }
 
     fn error_while_proxy(
@@ -234,6 +249,9 @@ impl ProxyHttp for Edge {
         ctx: &mut RequestCtx,
         client_reused: bool,
     ) -> Box<Error> {
+        if ctx.is_managed {
+            return manage::unanswered(ctx, failed);
+        }
         self.exchange_failed(peer, ctx, failed, client_reused)
     }
 

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::HeaderValue;
 use pingora::proxy::Session;
 use pingora_limits::rate::Rate;
 use policy::decision::{Reason, Refusal};
@@ -35,13 +36,22 @@ impl Throttle {
         Err(Refusal::new(Reason::AuthenticationThrottled, message).retry_after(WINDOW))
     }
 
-    fn client(&self, session: &Session) -> Option<IpAddr> {
+    /// The client's address, behind the proxies that are believed.
+    pub(crate) fn client(&self, session: &Session) -> Option<IpAddr> {
         let peer = session.client_addr()?.as_inet()?.ip();
         let headers = &session.req_header().headers;
         // Some proxies add a line of their own instead of adding to the last one.
         let lines: Vec<_> =
             headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
         Some(client_behind(peer, &lines, &self.trusted_proxies))
+    }
+
+    /// Whether a proxy that is believed says that the client came to it by TLS.
+    pub(crate) fn was_tls_before_proxy(&self, session: &Session) -> bool {
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+        let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(peer)));
+        let told = session.req_header().headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
+        is_trusted && told.is_some_and(|told| told.eq_ignore_ascii_case(b"https"))
     }
 }
 

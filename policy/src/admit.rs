@@ -3,6 +3,8 @@
 //! It has two steps, because a stranger's body is never read: [`enter`] needs the header alone, [`admit`] the body too.
 //! No refusal tells of a state that is looked at later than it.
 
+use std::sync::Arc;
+
 use crate::decision::{Decision, Reason, Refusal};
 use crate::key::{Blocked, TokenHash, VirtualKey};
 use crate::provider::Secret;
@@ -36,6 +38,20 @@ pub fn enter(
     let Some(key) = &caller.key else {
         return if needs_key(snapshot) { Err(key_required(presented)) } else { Ok(caller) };
     };
+    check(key, operation, now)?;
+    Ok(caller)
+}
+
+/// Decides whether a call may be made with a key, whatever it is shown by.
+///
+/// # Errors
+/// The refusal: the key is inactive or expired, or may not use the operation.
+pub fn enter_with(key: &Arc<VirtualKey>, operation: Operation, now: Now) -> Result<Caller, Refusal> {
+    check(key, operation, now)?;
+    Ok(Caller { key: Some(Arc::clone(key)), own_credential: None })
+}
+
+fn check(key: &VirtualKey, operation: Operation, now: Now) -> Result<(), Refusal> {
     if let Some(blocked) = key.blocked(now.wall_ms) {
         return Err(key_blocked(key, blocked));
     }
@@ -43,7 +59,7 @@ pub fn enter(
         let message = format!("virtual key `{}` may not use {operation} requests", key.name);
         return Err(Refusal::new(Reason::OperationBlocked, message));
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// Decides where a caller's request goes.

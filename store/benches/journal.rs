@@ -1,14 +1,17 @@
-//! What writing an attempt down costs, while the writer does its work beside it.
+//! What writing an attempt and a call down costs, while the writer does its work beside it.
 
-#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use store::{AttemptId, Closed, Entry, FileJournal, Journal, Kind, Opened, Outcome, Store};
+use store::{
+    AttemptId, CallStatus, Called, Closed, Entry, FileJournal, Journal, Kind, Opened, Outcome, Store, TokenCounts,
+};
 
 const NOW: u64 = 1_795_000_000_000;
 
@@ -48,15 +51,58 @@ impl Caller {
         self.journal.close(black_box(Closed { attempt, at_ms: NOW, outcome }));
     }
 
+    /// The end of an attempt and of its call.
+    fn end(&self, attempt: AttemptId) {
+        self.close(attempt);
+        self.tell(attempt);
+    }
+
+    fn tell(&self, attempt: AttemptId) {
+        self.journal.called(black_box(&call(attempt)));
+    }
+
     /// One that is to be opened, in place of one that is over.
     fn replace(&self) -> AttemptId {
         let mut opened = self.opened.borrow_mut();
         if opened.len() > 1_000 {
-            opened.drain(..).for_each(|attempt| self.close(attempt));
+            opened.drain(..).for_each(|attempt| self.end(attempt));
         }
         let attempt = self.next();
         opened.push(attempt);
         attempt
+    }
+}
+
+/// A call as it is most often, of one of a few keys.
+fn call(attempt: AttemptId) -> Called<'static> {
+    const KEYS: [&str; 4] = ["vk-0123456789", "vk-1123456789", "vk-2123456789", "vk-3123456789"];
+    Called {
+        call: Some(attempt),
+        at_ms: NOW + attempt.number % 60_000,
+        request_id: "0195f2c1-9d1e-7c4b-8b11-0d5b0a5c9f3e".into(),
+        key: KEYS[(attempt.number % 4) as usize].into(),
+        team: "team-ml".into(),
+        customer: "customer-acme".into(),
+        provider: "openai".into(),
+        credential: "main".into(),
+        model: "gpt-4o-mini".into(),
+        model_asked: "openai/gpt-4o-mini".into(),
+        operation: "chat_completion".into(),
+        dialect: "openai".into(),
+        status: CallStatus::Success,
+        http_status: 200,
+        vendor_status: 200,
+        is_priced: true,
+        first_content_us: Some(345_678),
+        total_us: 1_234_567,
+        tokens: TokenCounts { input: 1_234, output: 567, ..TokenCounts::default() },
+        total_tokens: 1_801,
+        source: "reported".into(),
+        cost_nano: 1_234,
+        attempts: 1,
+        bytes_in: 4_321,
+        bytes_out: 2_345,
+        ..Called::default()
     }
 }
 
@@ -86,6 +132,25 @@ fn journal(bench: &mut Criterion) {
         };
         bencher.iter_batched(opened, |attempt| caller.close(attempt), BatchSize::SmallInput);
     });
+    bench.bench_function("tell of a call", |bencher| {
+        let called = Called { call: None, ..call(caller.next()) };
+        bencher.iter_custom(|times| {
+            blocks(times, || caller.journal.called(black_box(&called)), || store.flush().unwrap())
+        });
+    });
+}
+
+/// How long something takes that is done so often, in blocks; what is done after each of them does not count.
+fn blocks(times: u64, work: impl Fn(), after: impl Fn()) -> Duration {
+    const BLOCK: u64 = 2_000;
+    let mut spent = Duration::ZERO;
+    for block in 0..times.div_ceil(BLOCK) {
+        let begin = Instant::now();
+        (block * BLOCK..times.min((block + 1) * BLOCK)).for_each(|_| work());
+        spent += begin.elapsed();
+        after();
+    }
+    spent
 }
 
 /// A fold of what 1,000 calls with eight entries left, its transaction and its syncs included.
@@ -99,7 +164,7 @@ fn fold(bench: &mut Criterion) {
             for _ in 0..1_000 {
                 let attempt = caller.next();
                 caller.open(attempt, &entries);
-                caller.close(attempt);
+                caller.end(attempt);
             }
         };
         bencher.iter_batched(calls, |()| store.flush().unwrap(), BatchSize::PerIteration);

@@ -110,6 +110,13 @@ impl BudgetState {
         }
     }
 
+    /// Counts as not spent what was spent in a window; what was spent in all stands.
+    pub(crate) fn forgive(&mut self, start_ms: u64, nano: u64) {
+        if start_ms == self.window_ms && start_ms > 0 {
+            self.spent_nano = self.spent_nano.saturating_sub(nano);
+        }
+    }
+
     /// Takes over what is said of its windows. `true`: they are not what they were, and nothing was spent in the new ones yet.
     pub(crate) fn adopt(&mut self, began: &Began) -> bool {
         if self.window == began.window {

@@ -37,6 +37,9 @@ pub(crate) trait Balances: fmt::Debug + Send {
     /// Takes the charge of an abandoned attempt back, once.
     fn void(&mut self, attempt: AttemptId, at_ms: u64, meanwhile: Meanwhile<'_>) -> Result<Option<Voided>, StoreError>;
 
+    /// Counts as not spent what was spent of a budget in a window that began then, once.
+    fn forgive(&mut self, id: &str, start_ms: u64, nano: u64, meanwhile: Meanwhile<'_>) -> Result<(), StoreError>;
+
     /// The calls whose attempts had ended, and that were not over, when the journal was folded last.
     fn untold(&mut self) -> Result<Untold, StoreError> {
         Ok(Untold::new())

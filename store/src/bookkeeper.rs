@@ -86,6 +86,12 @@ impl Bookkeeper {
         self.balances.void(attempt, at_ms, &mut going_on(&mut self.pen))
     }
 
+    pub(crate) fn forgive(&mut self, id: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {
+        // What was charged must be there before it can be counted as not spent.
+        self.flush()?;
+        self.balances.forgive(id, start_ms, nano, &mut going_on(&mut self.pen))
+    }
+
     /// Removes a few of the oldest rows of the request log that are to go.
     pub(crate) fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
         self.balances.trim_logs(trim)

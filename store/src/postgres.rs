@@ -169,6 +169,13 @@ impl Balances for Postgres {
             .transact(meanwhile, async |transaction, again| abandoned::void(transaction, attempt, at_ms, again).await)
     }
 
+    fn forgive(&mut self, id: &str, start_ms: u64, nano: u64, meanwhile: Meanwhile<'_>) -> Result<(), StoreError> {
+        let before = std::cell::Cell::new(None);
+        self.server.transact(meanwhile, async |transaction, again| {
+            budgets::forgive(transaction, (id, start_ms, nano), &before, again.may_be_done).await
+        })
+    }
+
     fn lease(&self) -> LeaseNow {
         self.lease.clone()
     }

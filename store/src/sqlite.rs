@@ -156,6 +156,10 @@ impl Balances for Sqlite {
         self.transact(|transaction| abandoned::void(transaction, attempt, at_ms))
     }
 
+    fn forgive(&mut self, id: &str, start_ms: u64, nano: u64, _: Meanwhile<'_>) -> Result<(), StoreError> {
+        self.transact(|transaction| budgets::forgive(transaction, id, start_ms, nano))
+    }
+
     fn untold(&mut self) -> Result<Untold, StoreError> {
         self.transact(logs::untold)
     }

@@ -125,6 +125,15 @@ impl Store {
         self.ask(move |bookkeeper| bookkeeper.void(attempt, at_ms))
     }
 
+    /// Counts as not spent what was spent of a budget in the window that began then. What was spent in all stands.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it counts as it did.
+    pub fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {
+        let budget = budget.to_owned();
+        self.ask(move |bookkeeper| bookkeeper.forgive(&budget, start_ms, nano))
+    }
+
     /// Writes what is queued, and folds all of the journal into the balances.
     ///
     /// # Errors

@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use store::{Abandoned, AbandonedCharge, AttemptId, Closed, Entry, Journal, Kind, Opened, Outcome, Page, State, Store};
+use store::{
+    Abandoned, AbandonedCharge, AttemptId, CallStatus, Called, Closed, Entry, Journal, Kind, LogFilter, LogRow, Logs,
+    Opened, Order, Outcome, Page, State, Store,
+};
 
 /// Tells this binary that it is the process to be killed, and which folder is its.
 const FOLDER: &str = "TOLLGATE_TEST_FOLDER";
@@ -53,6 +56,16 @@ fn the_process_to_be_killed() {
                             outcome: Outcome::Charged { nano: COST, tokens: 0 },
                         });
                         say(&format!("close {back}"));
+                        // Of some, the call goes on behind that.
+                        if back % 7 != 0 {
+                            journal.called(&Called {
+                                call: Some(attempt),
+                                at_ms: 1_000_000 + back,
+                                cost_nano: COST,
+                                ..Called::default()
+                            });
+                            say(&format!("tell {back}"));
+                        }
                     }
                 }
             });
@@ -116,6 +129,7 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
         assert!(its_run > run && state.run > its_run);
         run = state.run;
         check(&said, its_run, &state, before, &store);
+        check_rows(&said, its_run, totals(&state).0 - before.0, folder.path());
         before = totals(&state);
         store.close().unwrap();
         // Recovering once more changes nothing.
@@ -145,4 +159,38 @@ fn check(said: &[String], run: u64, state: &State, before: (u64, u64), store: &S
     assert!(never_closed <= THREADS, "{never_closed} that nobody closed are not charged in full");
     let unknown = abandoned.difference(&opened).count() as u64;
     assert!(unknown <= THREADS, "{unknown} are charged that nobody opened");
+}
+
+/// Each call has one row: with its cost if it was told, and else with what its attempt was charged.
+fn check_rows(said: &[String], run: u64, spent: u64, folder: &Path) {
+    let rows = rows_of(run, folder);
+    let names: HashSet<_> = rows.iter().map(|row| row.call.call).collect();
+    assert_eq!(names.len(), rows.len(), "nothing is there twice");
+    let is_there = |number: &u64| names.contains(&Some(AttemptId { run, number: *number }));
+    let (opened, told) = (numbers(said, "open "), numbers(said, "tell "));
+    assert!(opened.iter().all(is_there), "each that was opened has a row");
+    assert_eq!(rows.iter().map(|row| row.call.cost_nano).sum::<u64>(), spent, "rows cost what was charged");
+    let is_told = |row: &&LogRow| row.call.status == CallStatus::Success;
+    let told_rows: HashSet<u64> = rows.iter().filter(is_told).map(|row| row.call.call.unwrap().number).collect();
+    let unknown = told_rows.difference(&told).count() as u64;
+    assert!(unknown <= THREADS, "{unknown} were told of that nobody told of");
+    let ended = numbers(said, "close ");
+    let lost = rows.iter().filter(|row| row.call.status == CallStatus::Abandoned && row.call.cost_nano == RESERVED);
+    let lost: HashSet<u64> = lost.map(|row| row.call.call.unwrap().number).collect();
+    assert!(opened.difference(&ended).all(|number| lost.contains(number) || told_rows.contains(number)));
+}
+
+fn rows_of(run: u64, folder: &Path) -> Vec<LogRow> {
+    let logs = Logs::open(folder).unwrap();
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let page = logs.page(&LogFilter::default(), Order::NewestFirst, after, 1_000).unwrap();
+        rows.extend(page.rows.into_iter().filter(|row| row.call.call.is_some_and(|call| call.run == run)));
+        after = page.next;
+        if after.is_none() {
+            let stats = logs.stats(&LogFilter::default()).unwrap();
+            assert!(stats.total_requests >= rows.len() as u64);
+            return rows;
+        }
+    }
 }

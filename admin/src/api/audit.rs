@@ -90,7 +90,7 @@ impl AuditQuery {
     }
 }
 
-fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, ApiError> {
+pub(super) fn moment(name: &str, text: Option<String>) -> Result<Option<u64>, ApiError> {
     let Some(text) = text else { return Ok(None) };
     let read: Option<Timestamp> = text.parse().ok();
     let moment = read.ok_or_else(|| {

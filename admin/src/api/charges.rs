@@ -2,15 +2,31 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
+use policy::declare::entity::Kind;
 use serde::Serialize;
+use serde_json::Value;
 use store::AttemptId;
 use utoipa::ToSchema;
 
+use super::crud::find;
 use crate::auth::Who;
 use crate::error::ApiError;
 use crate::extract::Named;
 use crate::openapi::Failures;
+use crate::schema::Budget;
 use crate::state::State;
+use crate::view::Lens;
+
+/// A budget whose usage was reset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reset {
+    /// What was done.
+    message: &'static str,
+    /// What was used until then, in nano-dollars.
+    was_used_nano_usd: u64,
+    #[schema(value_type = Budget)]
+    budget: Value,
+}
 
 /// A charge that was taken back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +47,25 @@ pub(crate) struct VoidedEntry {
     /// The budget's or the rate limit's id.
     id: String,
     amount: u64,
+}
+
+/// Sets a budget's usage to nothing.
+#[utoipa::path(post, path = "/api/governance/budgets/{id}/reset", tag = "budgets", operation_id = "reset_budget",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "Nothing of it is used now.", body = Reset), Failures))]
+pub(crate) async fn reset(
+    Shared(state): Shared<State>,
+    Named(id): Named<String>,
+    who: Who,
+) -> Result<Json<Reset>, ApiError> {
+    state
+        .blocking(move |state| {
+            find(&state.control, Kind::Budget, &id)?;
+            let was_used_nano_usd = state.control.reset_budget(&id, &who.actor())?;
+            let budget = Value::Object(Lens::of(&state.control).budget(&id));
+            Ok(Json(Reset { message: "budget reset", was_used_nano_usd, budget }))
+        })
+        .await
 }
 
 /// Takes the charge of an abandoned attempt back, once.

@@ -37,6 +37,8 @@ pub(crate) struct Resource {
     pub(crate) made_by: MadeBy,
     /// What one looks like in replies.
     pub(crate) reply: SchemaOf,
+    /// What must be said of a new one.
+    pub(crate) required: &'static [&'static str],
     /// What one looks like in requests.
     pub(crate) body: SchemaOf,
 }

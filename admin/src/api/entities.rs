@@ -17,6 +17,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &["team_id", "customer_id"],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::VirtualKey>,
+        required: &["name"],
         body: schema_of::<schema::VirtualKeyBody>,
     },
     Resource {
@@ -28,6 +29,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &["customer_id"],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::Team>,
+        required: &["name"],
         body: schema_of::<schema::TeamBody>,
     },
     Resource {
@@ -39,6 +41,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &[],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::Customer>,
+        required: &["name"],
         body: schema_of::<schema::CustomerBody>,
     },
     Resource {
@@ -50,6 +53,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &[],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::Budget>,
+        required: &["max_limit", "reset_duration"],
         body: schema_of::<schema::BudgetBody>,
     },
     Resource {
@@ -61,6 +65,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &[],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::RateLimit>,
+        required: &[],
         body: schema_of::<schema::RateLimitBody>,
     },
     Resource {
@@ -72,6 +77,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &["scope", "scope_id"],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::RoutingRule>,
+        required: &["name", "targets"],
         body: schema_of::<schema::RoutingRuleBody>,
     },
     Resource {
@@ -83,6 +89,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &["provider"],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::ModelConfig>,
+        required: &["model_name"],
         body: schema_of::<schema::ModelConfigBody>,
     },
     Resource {
@@ -94,6 +101,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &[],
         made_by: MadeBy::Put,
         reply: schema_of::<schema::ProviderLimits>,
+        required: &[],
         body: schema_of::<schema::ProviderLimitsBody>,
     },
     Resource {
@@ -105,6 +113,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         filters: &[],
         made_by: MadeBy::Post,
         reply: schema_of::<schema::PricingOverride>,
+        required: &["name", "match_type", "pattern", "pricing_patch"],
         body: schema_of::<schema::PricingOverrideBody>,
     },
 ];

@@ -63,8 +63,7 @@ pub(crate) struct AuthStatus {
 /// Begins a session.
 #[utoipa::path(post, path = "/api/session/login", tag = "session", operation_id = "log_in", security(()),
     request_body = LogIn,
-    responses((status = 200, description = "The session's cookie is set.", body = LoggedIn),
-        (status = 429, description = "Too many failed log-ins from this address.", body = crate::error::ErrorBody), Failures))]
+    responses((status = 200, description = "The session's cookie is set.", body = LoggedIn), Failures))]
 pub(crate) async fn login(
     Shared(state): Shared<State>,
     headers: HeaderMap,

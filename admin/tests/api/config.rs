@@ -89,3 +89,15 @@ async fn an_abandoned_charge_is_taken_back_and_told() {
     scene.ask("POST", "/api/governance/abandoned/1/3/void").send().await.fails(404, "not_found", None);
     scene.ask("POST", "/api/governance/abandoned/1/x/void").send().await.fails(404, "not_found", None);
 }
+
+#[tokio::test]
+async fn a_budget_that_is_reset_is_told_of() {
+    let scene = Scene::new(FILE);
+    let body = r#"{"id": "b", "max_limit": 5, "reset_duration": "1d"}"#;
+    scene.post("/api/governance/budgets", body).await.is(201);
+    let reset = scene.ask("POST", "/api/governance/budgets/b/reset").send().await.is(200).json();
+    assert_eq!((&reset["budget"]["current_usage"], &reset["was_used_nano_usd"]), (&json!(0.0), &json!(0)));
+    let logs = scene.get("/api/governance/audit-logs?kind=budget&entity_id=b").await.json();
+    assert_eq!((&logs["count"], &logs["audit_logs"][1]["action"]), (&json!(2), &json!("create")));
+    scene.ask("POST", "/api/governance/budgets/nothing/reset").send().await.fails(404, "not_found", None);
+}

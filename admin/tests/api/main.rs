@@ -13,6 +13,7 @@ mod config;
 mod document;
 mod entities;
 mod lists;
+mod logs;
 mod providers;
 mod refused;
 mod support;

@@ -17,7 +17,7 @@ use policy::catalog::Catalog;
 use policy::declare::entity::split;
 use policy::provider::Secret;
 use serde_json::Value;
-use store::{AttemptId, Began, Registry, StoreError, Voided};
+use store::{AttemptId, Began, Logs, Registry, StoreError, Voided};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -55,6 +55,10 @@ impl Explainer for Echo {
 struct Books;
 
 impl Bookkeeping for Books {
+    fn forgive(&self, _budget: &str, _start_ms: u64, _nano: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn adopt(&self, _budgets: &[Began]) -> Result<(), StoreError> {
         Ok(())
     }
@@ -120,7 +124,14 @@ impl Scene {
             env: environment,
         };
         let control = Control::new(parts, revision);
-        let parts = Parts { control: control.clone(), env: environment, explainer: Arc::new(Echo), version: "1.2.3" };
+        let logs = Arc::new(Logs::open(folder.path()).unwrap());
+        let parts = Parts {
+            control: control.clone(),
+            env: environment,
+            logs: Some(logs),
+            explainer: Arc::new(Echo),
+            version: "1.2.3",
+        };
         Self { router: router(State::new(parts).unwrap()), control, folder }
     }
 

@@ -22,12 +22,17 @@ const FILE: &str = r#"{
 
 /// Remembers what it is told of beginnings.
 #[derive(Debug, Default)]
-struct Notes(Mutex<Vec<Began>>);
+struct Notes(Mutex<Vec<Began>>, Mutex<Vec<(String, u64)>>);
 
 impl Bookkeeping for Notes {
     fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
         self.0.lock().extend_from_slice(budgets);
         Ok(())
+    }
+
+    fn forgive(&self, budget: &str, _start_ms: u64, nano: u64) -> Result<(), StoreError> {
+        self.1.lock().push((budget.to_owned(), nano));
+        if nano == 13 { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     fn void(&self, _attempt: AttemptId, _at_ms: u64) -> Result<Option<Voided>, StoreError> {
@@ -264,4 +269,20 @@ fn another_processes_change_is_followed() {
     assert!(scene.control.follow().unwrap());
     assert_eq!(scene.caller("sk-bf-from-environment").as_deref(), Some("vk1"));
     assert!(!scene.control.follow().unwrap());
+}
+
+#[test]
+fn a_reset_budget_is_as_if_nothing_was_spent_and_one_that_could_not_be_kept_is_as_before() {
+    let scene = Scene::new();
+    let id = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap().entry.id;
+    let snapshot = scene.control.snapshot();
+    let budget = snapshot.budget(&snapshot.key(&id).unwrap().limits.budgets[0]).unwrap();
+    let (ledger, now) = (scene.control.ledger(), scene.control.now());
+    let spent = || ledger.at(now).of_budget(budget).spent.0;
+    assert_eq!(scene.control.reset_budget(budget.id.as_str(), &ADMIN).unwrap(), 0);
+    ledger.reset(budget, now, |_, _| Err(())).unwrap_err();
+    assert_eq!(spent(), 0);
+    assert_eq!(*scene.notes.1.lock(), [(budget.id.to_string(), 0)]);
+    assert!(matches!(scene.control.reset_budget("none", &ADMIN), Err(ControlError::NotFound { .. })));
+    assert!(scene.told().contains(&format!("root reset budget {}", budget.id)));
 }

@@ -86,6 +86,33 @@ impl Ledger {
         }
     }
 
+    /// Counts as not spent what was spent of a budget in its window, where the store does so too.
+    ///
+    /// # Errors
+    /// What the store says; then it counts as it did.
+    pub fn reset<E>(
+        &self,
+        budget: &Budget,
+        now: Now,
+        keep: impl FnOnce(u64, NanoUsd) -> Result<(), E>,
+    ) -> Result<NanoUsd, E> {
+        let account = self.accounts.of_budget(&budget.id, || Spending::new(budget.window.clone(), now.wall_ms));
+        let reset = match &mut *account.lock() {
+            Meters::Budget(spending) => {
+                spending.roll(budget, now.wall_ms);
+                spending.reset()
+            }
+            Meters::Rate(_) => (0, NanoUsd::ZERO),
+        };
+        // No lock is held while it is written; charges meanwhile are counted beside it.
+        keep(reset.0, reset.1).inspect_err(|_| {
+            if let Meters::Budget(spending) = &mut *account.lock() {
+                spending.unreset(reset.0, reset.1);
+            }
+        })?;
+        Ok(reset.1)
+    }
+
     /// Takes a charge back that the store has taken back.
     pub fn void(&self, entries: &[Amount]) {
         for entry in entries.iter().filter(|entry| entry.kind == Kind::Budget) {

@@ -37,6 +37,8 @@ pub(crate) struct RequestCtx {
     pub(crate) fallback_dialect: Dialect,
     /// Whether the client speaks HTTP/1.0: it knows no chunks, and its connection is used once.
     pub(crate) is_http10: bool,
+    /// Whether it goes to the management API.
+    pub(crate) is_managed: bool,
     /// The method that a path would have taken.
     pub(crate) allowed_method: Option<&'static str>,
     /// How far it is.

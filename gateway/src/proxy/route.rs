@@ -18,6 +18,8 @@ pub(crate) enum Route {
     Ready,
     /// Prometheus metrics.
     Metrics,
+    /// To the management API.
+    Manage,
     /// Nowhere.
     NotFound,
     /// The path exists for another method.
@@ -67,6 +69,9 @@ pub(crate) fn find(method: &Method, path: &str) -> Route {
         ("/metrics", true) => return Route::Metrics,
         ("/livez" | "/readyz" | "/health" | "/metrics", false) => return Route::WrongMethod(GET),
         _ => {}
+    }
+    if under(path, "/api").is_some() || path == "/api" {
+        return Route::Manage;
     }
     if let Some(rest) = OPENAI_PREFIXES.iter().find_map(|prefix| under(path, prefix)) {
         return openai(method, rest.strip_prefix("/v1").unwrap_or(rest))
@@ -287,6 +292,18 @@ mod tests {
         assert_eq!(near("/chat/completions").as_deref(), Some("/v1/chat/completions"));
         assert_eq!(near("/v1/v1/messages").as_deref(), Some("/v1/messages"));
         assert_eq!(near("/nothing"), None);
+    }
+
+    #[test]
+    fn management_is_under_its_prefix_alone_whatever_the_method() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+            for path in ["/api", "/api/", "/api/governance/virtual-keys"] {
+                assert_eq!(find(&method, path), Route::Manage, "{method} {path}");
+            }
+        }
+        for path in ["/apis", "/api-keys", "/v1/api/version", "/API/version", "//api/version"] {
+            assert_eq!(find(&Method::GET, path), Route::NotFound, "{path}");
+        }
     }
 
     #[test]

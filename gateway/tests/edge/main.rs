@@ -36,6 +36,7 @@ mod keys;
 mod leaving;
 mod life;
 mod live_config;
+mod management;
 mod metering;
 mod outage;
 mod outside;

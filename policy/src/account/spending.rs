@@ -136,6 +136,19 @@ impl Spending {
         }
     }
 
+    /// Counts as not spent what was spent in the window under way, and gives when that began and how much it was. What calls in
+    /// flight reserved stays reserved, and what was spent in all stands.
+    pub fn reset(&mut self) -> (u64, NanoUsd) {
+        (self.period.start_ms, std::mem::take(&mut self.spent))
+    }
+
+    /// Counts again what was reset.
+    pub fn unreset(&mut self, window_ms: u64, spent: NanoUsd) {
+        if window_ms == self.period.start_ms {
+            self.spent = self.spent.saturating_add(spent);
+        }
+    }
+
     /// What stands at this moment, with nothing moved: what [`Self::roll`] would make of it.
     #[must_use]
     pub fn standing(&self, budget: &Budget, wall_ms: u64) -> BudgetStanding {

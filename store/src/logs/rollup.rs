@@ -119,28 +119,31 @@ impl Sums {
 impl<'a> Rollups<'a> {
     /// Of these calls. `may_name` says whether a model, of a provider, is told apart from others.
     pub(crate) fn of(calls: &'a [Called<'_>], may_name: impl Fn(&str, &str) -> bool) -> Self {
-        let mut rollups = Self::default();
+        // Calls that are alike are summed up first: there are far fewer kinds than calls.
+        let mut alike: HashMap<(u64, [&str; 3], Group<'_>), Sums> = HashMap::new();
         for called in calls {
-            let is_named = may_name(&called.provider, &called.model);
-            rollups.add(called, if is_named { &called.model } else { OTHER });
+            let model = if may_name(&called.provider, &called.model) { &called.model } else { OTHER };
+            let (provider, operation) = (&*called.provider, &*called.operation);
+            let group = Group { provider, model, operation, status: called.status };
+            // As the row has it.
+            let at_ms = LogId::least_at(called.at_ms).at_ms();
+            let owners = [&*called.key, &*called.team, &*called.customer];
+            let sums = alike.entry((Size::Minute.floor(at_ms), owners, group)).or_default();
+            *sums = sums.plus(Sums::of(called));
         }
+        let mut rollups = Self::default();
+        alike.into_iter().for_each(|((minute, owners, group), sums)| rollups.add(minute, owners, group, sums));
         rollups
     }
 
-    fn add(&mut self, called: &'a Called<'_>, model: &'a str) {
-        let (provider, operation) = (&*called.provider, &*called.operation);
-        let group = Group { provider, model, operation, status: called.status };
-        let sums = Sums::of(called);
-        // As the row has it.
-        let at_ms = LogId::least_at(called.at_ms).at_ms();
+    fn add(&mut self, minute_ms: u64, owners: [&'a str; 3], group: Group<'a>, sums: Sums) {
         for size in Size::ALL {
-            let kept = self.all.entry((size, size.floor(at_ms), group)).or_default();
+            let kept = self.all.entry((size, size.floor(minute_ms), group)).or_default();
             *kept = kept.plus(sums);
         }
-        let owners =
-            [(OwnerKind::Key, &called.key), (OwnerKind::Team, &called.team), (OwnerKind::Customer, &called.customer)];
-        for (kind, owner) in owners.into_iter().filter(|(_, owner)| !owner.is_empty()) {
-            let kept = self.owners.entry((kind, owner, Size::Hour.floor(at_ms), group)).or_default();
+        let owners = [OwnerKind::Key, OwnerKind::Team, OwnerKind::Customer].into_iter().zip(owners);
+        for (kind, owner) in owners.filter(|(_, owner)| !owner.is_empty()) {
+            let kept = self.owners.entry((kind, owner, Size::Hour.floor(minute_ms), group)).or_default();
             *kept = kept.plus(sums);
         }
     }

@@ -1,5 +1,6 @@
 //! What was spent of budgets. Many are changed at a time: each statement is a journey to the server.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
@@ -37,6 +38,24 @@ pub(super) async fn charge(
 pub(super) async fn take_back(transaction: &Transaction<'_>, charges: &[&Amount]) -> Result<(), Failure> {
     let mut budgets = find(transaction, charges.iter().map(|charge| &*charge.id)).await?;
     charges.iter().for_each(|charge| of(&mut budgets, &charge.id).take_back(charge.start_ms, charge.amount));
+    put(transaction, &budgets).await
+}
+
+/// Counts as not spent what was spent in a window. `before` is kept from try to try: this process alone charges, so what is not what it
+/// was then was done by a try whose answer was lost.
+pub(super) async fn forgive(
+    transaction: &Transaction<'_>,
+    (id, start_ms, nano): (&str, u64, u64),
+    before: &Cell<Option<u64>>,
+    may_be_done: bool,
+) -> Result<(), Failure> {
+    let mut budgets = find(transaction, std::iter::once(id)).await?;
+    let budget = of(&mut budgets, id);
+    let is_as_before = before.replace(Some(budget.spent_nano)).is_none_or(|before| before == budget.spent_nano);
+    if may_be_done && !is_as_before {
+        return Ok(());
+    }
+    budget.forgive(start_ms, nano);
     put(transaction, &budgets).await
 }
 

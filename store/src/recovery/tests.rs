@@ -5,10 +5,11 @@ mod world;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 
-use crate::journal::{Journal, Outcome};
-use crate::{Abandoned, BudgetState, State, folder};
-use world::{World, charged, scratch};
+use crate::journal::{AttemptId, CallStatus, Called, Journal, Outcome};
+use crate::{Abandoned, BudgetState, LogFilter, LogRow, Logs, Order, State, folder};
+use world::{NOW, World, charged, scratch};
 
 fn spent(state: &State, id: &str) -> u64 {
     state.budgets.iter().find(|budget| budget.id == id).map_or(0, |budget| budget.spent_nano)
@@ -385,4 +386,76 @@ fn a_budget_that_was_charged_before_it_was_adopted_keeps_what_was_spent() {
         total_nano: 5,
     };
     assert_eq!(state.budgets, [expected]);
+}
+
+fn call(number: u64) -> Called<'static> {
+    let call = Some(AttemptId { run: 1, number });
+    Called { call, at_ms: NOW, status: CallStatus::Success, cost_nano: 20, ..Called::default() }
+}
+
+/// What each call cost, by the number of its first attempt.
+fn rows(folder: &Path) -> Vec<(u64, CallStatus, u64)> {
+    let page = Logs::open(folder).unwrap().page(&LogFilter::default(), Order::NewestFirst, None, 100).unwrap();
+    let told = |row: LogRow| (row.call.call.map_or(0, |call| call.number), row.call.status, row.call.cost_nano);
+    let mut rows: Vec<_> = page.rows.into_iter().map(told).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn a_crash_between_the_commit_and_the_end_of_the_segment_adds_no_row_twice() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    for number in 1..=3 {
+        world.open_attempt(number, &[("b", 50)]);
+    }
+    world.close_attempt(1, charged(20));
+    world.close_attempt(2, charged(30));
+    world.bookkeeper.journal().called(&call(1));
+    world.bookkeeper.pen().write_ends().unwrap();
+    let files = world.segments();
+    world.bookkeeper.fold().unwrap();
+    assert_eq!(rows(folder.path()), [(1, CallStatus::Success, 20)]);
+    files.into_iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    let (world, _) = world.crash();
+    let expected = [(1, CallStatus::Success, 20), (2, CallStatus::Abandoned, 30), (3, CallStatus::Abandoned, 50)];
+    assert_eq!(rows(folder.path()), expected);
+    let (_world, _) = world.crash();
+    assert_eq!(rows(folder.path()), expected);
+}
+
+#[test]
+fn a_call_that_could_not_be_written_is_written_later() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    world.tear_segment();
+    world.bookkeeper.journal().called(&call(1));
+    world.bookkeeper.journal().called(&call(2));
+    assert!(world.bookkeeper.pen().write_ends().is_err());
+    assert!(!world.bookkeeper.is_idle());
+    world.bookkeeper.journal().called(&call(3));
+    world.bookkeeper.pen().go_on(false);
+    world.bookkeeper.flush().unwrap();
+    assert_eq!(rows(folder.path()), [1, 2, 3].map(|number| (number, CallStatus::Success, 20)));
+    assert!(world.bookkeeper.is_idle());
+}
+
+#[test]
+fn of_too_many_calls_those_that_sent_something_are_kept() {
+    let folder = scratch();
+    let mut world = World::open(folder.path());
+    let journal = world.bookkeeper.journal().clone();
+    let long = Called { trail: "x".repeat(600).into(), rules: "y".repeat(600).into(), ..Called::default() };
+    let (mut told, mut spent) = (0, 0);
+    while journal.statistics().calls_dropped < 10 {
+        journal.called(&long);
+        told += 1;
+        if told % 1_000 == 0 || journal.statistics().calls_dropped > 0 {
+            journal.called(&Called { cost_nano: 1, ..long.clone() });
+            spent += 1;
+        }
+    }
+    world.bookkeeper.flush().unwrap();
+    let stats = Logs::open(folder.path()).unwrap().stats(&LogFilter::default()).unwrap();
+    assert_eq!((stats.total_requests, stats.cost_nano), (told - 10 + spent, spent));
 }

@@ -14,6 +14,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The whole file in one step: in WAL mode nobody waits for that, and a write by others does not begin it anew.
 const ALL: i32 = -1;
 
+/// Is given the number of a segment and what is in it.
+type Each<'e> = dyn FnMut(u64, &[u8]) -> Result<(), StoreError> + 'e;
+
 const TABLE: &str = "CREATE TABLE backup_segments (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT";
 
 /// Copies a database that others may be writing, and puts segments of the journal beside it.
@@ -34,11 +37,7 @@ pub(crate) fn make(from: &Path, to: &Path, segments: &[(u64, &[u8])]) -> Result<
 ///
 /// # Errors
 /// When it is no copy, is damaged, or is of a newer version.
-pub(crate) fn open(
-    from: &Path,
-    to: &Path,
-    each: &mut dyn FnMut(u64, &[u8]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+pub(crate) fn open(from: &Path, to: &Path, each: &mut Each<'_>) -> Result<(), StoreError> {
     super::registry::make_for_owner(to)?;
     let mut copy = copied(from, to)?;
     check(&mut copy)?;

@@ -32,6 +32,11 @@ pub(super) fn take_back(transaction: &Transaction<'_>, id: &str, start_ms: u64, 
     change(transaction, id, |budget| budget.take_back(start_ms, nano))
 }
 
+/// Counts as not spent what was spent in a window.
+pub(super) fn forgive(transaction: &Transaction<'_>, id: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {
+    change(transaction, id, |budget| budget.forgive(start_ms, nano))
+}
+
 /// Keeps how the windows of budgets follow each other; gives the ids of those that did so differently before.
 pub(super) fn adopt<'a>(transaction: &Transaction<'_>, budgets: &'a [Began]) -> Result<HashSet<&'a str>, StoreError> {
     let mut changed = HashSet::new();

@@ -30,6 +30,7 @@ macro_rules! run_against {
                 pages_of_abandoned_attempts_follow_each_other
                 a_charge_is_voided_once
                 a_charge_of_an_earlier_window_is_voided_from_the_total
+                what_was_spent_is_forgiven_in_its_window_alone
                 a_budget_that_begins_is_remembered
                 a_changed_window_begins_anew_and_keeps_the_total
                 what_was_in_flight_when_windows_changed_counts_in_none_of_the_new
@@ -281,6 +282,18 @@ pub(crate) fn pages_of_abandoned_attempts_follow_each_other(place: &impl Place) 
         seen.extend(charges.iter().map(|charge| charge.attempted.attempt.number));
     }
     assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+pub(crate) fn what_was_spent_is_forgiven_in_its_window_alone(place: &impl Place) {
+    let (store, state) = place.open();
+    for (number, nano) in [(1, 30), (2, 12)] {
+        open(&store, id(state.run, number), &[budget("b", 100, 50)]);
+        close(&store, id(state.run, number), charged(nano, 1));
+    }
+    store.forgive("b", 99, 42).unwrap();
+    store.forgive("b", 100, 30).unwrap();
+    let state = state_after(place, store);
+    assert_eq!(spent(&state, "b"), (100, 12, 42), "what came after the reset counts, and so does the total");
 }
 
 pub(crate) fn a_charge_is_voided_once(place: &impl Place) {

@@ -140,7 +140,8 @@ pub(crate) fn a_call_becomes_a_row_with_all_that_was_told(place: &impl Place) {
         bytes_out: 20,
     };
     log(&store, [call.clone(), called(NOW)]);
-    let [row, least] = &place.rows()[..] else { panic!("{:?}", place.rows()) };
+    let found = place.rows();
+    let [row, least] = <&[LogRow; 2]>::try_from(&*found).unwrap();
     assert_eq!((&row.call, row.id.at_ms()), (&call, NOW + 5));
     assert_eq!(least.call, called(NOW));
     assert_eq!(place.logs().row(row.id).unwrap().as_ref(), Some(row));

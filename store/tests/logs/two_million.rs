@@ -1,5 +1,7 @@
 //! How long it takes to look at many rows. Not run by itself: `cargo test -p store --test logs -- --ignored --nocapture`.
 
+#![allow(clippy::print_stdout, reason = "it is for its figures")]
+
 use std::time::{Duration, Instant};
 
 use store::{CallStatus, Called, Dimension, Journal, LogFilter, Logs, Order, SortBy, Store, TokenCounts, Within};
@@ -27,9 +29,9 @@ fn call(n: u64, of: u64) -> Called<'static> {
     let span = if n.is_multiple_of(4) { YEAR } else { 30 * DAY };
     let (provider, model) = MODELS[(dice % 8) as usize];
     let key = dice / 8 % KEYS;
-    let is_failure = dice % 29 == 0;
+    let is_failure = dice.is_multiple_of(29);
     Called {
-        at_ms: NOW - span + (u128::from(n) * u128::from(span) / u128::from(of)) as u64,
+        at_ms: NOW - span + n * span / of,
         request_id: format!("0195f2c1-{:04x}-7{:03x}-8000-{dice:012x}", n >> 12 & 0xffff, n & 0xfff).into(),
         key: format!("vk-{key}").into(),
         team: format!("team-{}", key % 100).into(),
@@ -43,7 +45,7 @@ fn call(n: u64, of: u64) -> Called<'static> {
         status: if is_failure { CallStatus::Error } else { CallStatus::Success },
         http_status: if is_failure { 502 } else { 200 },
         vendor_status: 200,
-        is_stream: dice % 2 == 0,
+        is_stream: dice.is_multiple_of(2),
         is_priced: true,
         first_content_us: Some(300_000 + dice % 500_000),
         total_us: 400_000 + dice % 3_000_000,

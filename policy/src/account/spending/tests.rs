@@ -131,6 +131,21 @@ fn a_clock_that_is_set_back_opens_no_window_again() {
 }
 
 #[test]
+fn a_reset_frees_what_was_spent_and_neither_what_is_reserved_nor_the_total() {
+    let (mut spending, budget) = fresh(100, "1d");
+    let mark = spending.hold(NanoUsd(30));
+    spending.settle(mark, NanoUsd(30), NanoUsd(20));
+    spending.hold(NanoUsd(10));
+    let (window_ms, spent) = spending.reset();
+    assert_eq!((spent.0, spending.standing(&budget, 0).spent.0, spending.standing(&budget, 0).held.0), (20, 0, 10));
+    assert_eq!(spending.total().0, 20);
+    spending.unreset(window_ms + 1, spent);
+    assert_eq!(spending.standing(&budget, 0).spent.0, 0, "another window is not concerned");
+    spending.unreset(window_ms, spent);
+    assert_eq!(spending.standing(&budget, 0).spent.0, 20);
+}
+
+#[test]
 fn a_change_of_the_limit_keeps_what_is_used() {
     let (mut spending, mut budget) = fresh(10, "1d");
     charge(&mut spending, 6);
