@@ -35,6 +35,7 @@ mod hostile_vendors;
 mod keys;
 mod leaving;
 mod life;
+mod logs;
 mod live_config;
 mod management;
 mod metering;
