@@ -88,7 +88,7 @@ impl Ledger {
     pub fn hold(&self, request: &Request<'_>) -> Result<(Hold, Option<Admission>), Denied> {
         let lines = self.lines(request);
         let (mut locked, terms) = lock(&lines, request);
-        if let Some(wrong) = wrong(request, &lines, &locked, &terms) {
+        if let Some(wrong) = self.wrong(request, &lines, &locked, &terms) {
             drop(locked);
             return Err(wrong.explain(request, &terms));
         }
@@ -110,9 +110,24 @@ impl Ledger {
     pub fn probe(&self, request: &Request<'_>) -> Result<(), Denied> {
         let lines = self.lines(request);
         let (locked, terms) = lock(&lines, request);
-        let wrong = wrong(request, &lines, &locked, &terms);
+        let wrong = self.wrong(request, &lines, &locked, &terms);
         drop(locked);
         wrong.map_or(Ok(()), |wrong| Err(wrong.explain(request, &terms)))
+    }
+
+    /// What keeps an attempt from being made; `None`: nothing.
+    fn wrong<'l>(
+        &self,
+        request: &Request<'_>,
+        lines: &'l Lines,
+        locked: &[account::Locked<'_>],
+        terms: &Terms,
+    ) -> Option<Wrong<'l>> {
+        // What another gateway spends of a hard budget is not known here.
+        if terms.is_hard && self.shared.journal.as_ref().is_some_and(|journal| !journal.is_only_spender()) {
+            return hard_line(lines).map(|(line, _)| Wrong::NotAlone(line));
+        }
+        wrong(request, lines, locked, terms)
     }
 
     /// What is counted besides the accounts.
@@ -192,11 +207,12 @@ struct Found<'l> {
 /// What is wrong with an attempt.
 #[derive(Debug)]
 enum Wrong<'l> {
+    NotAlone(&'l Line),
     Unpriced(&'l Line, &'l Budget),
     Short(Found<'l>),
 }
 
-/// What keeps an attempt from being made; `None`: nothing.
+/// What is wrong with an attempt by its prices and its accounts.
 fn wrong<'l>(
     request: &Request<'_>,
     lines: &'l Lines,
@@ -218,15 +234,27 @@ fn wrong<'l>(
     if terms.is_priced || !terms.is_hard || !request.snapshot.settings().refuse_unpriced {
         return None;
     }
+    hard_line(lines).map(|(line, budget)| Wrong::Unpriced(line, budget))
+}
+
+/// The first budget that cannot be overspent.
+fn hard_line(lines: &Lines) -> Option<(&Line, &Budget)> {
     lines.iter().find_map(|line| match &line.limit {
-        Limit::Budget(budget) if budget.mode == Mode::Hard => Some(Wrong::Unpriced(line, budget)),
+        Limit::Budget(budget) if budget.mode == Mode::Hard => Some((line, &**budget)),
         _ => None,
     })
+}
+
+fn not_alone() -> Refusal {
+    let message = "a hard budget applies to this call, and another gateway on the same database keeps hard budgets: send the call \
+                   there. For this gateway to take it, stop the other one and restart this one, or make the budget soft";
+    Refusal::new(policy::decision::Reason::LedgerUnavailable, message)
 }
 
 impl Wrong<'_> {
     fn explain(&self, request: &Request<'_>, terms: &Terms) -> Denied {
         match self {
+            Self::NotAlone(line) => Denied { refusal: not_alone(), is_callers: line.holder.is_callers() },
             Self::Unpriced(line, budget) => {
                 let name = line.name(request);
                 let (model, provider) = (request.attempt.model.as_str(), request.attempt.provider.name.as_str());

@@ -1,11 +1,9 @@
 //! `tollgate abandoned`: attempts that were charged in full because nobody saw their end, and taking such a charge back.
 
-use std::path::Path;
-
 use engine::clock::Clock;
 use policy::money::NanoUsd;
 use policy::window::utc_text;
-use store::{AbandonedCharge, AttemptId, Kind, Page, Store, StoreError};
+use store::{AbandonedCharge, AttemptId, Config, Kind, Page, Store, StoreError};
 use thiserror::Error;
 
 /// How many are shown.
@@ -26,8 +24,8 @@ pub(crate) enum AbandonedError {
 ///
 /// # Errors
 /// When they cannot be read.
-pub(crate) fn list(data: &Path) -> Result<String, AbandonedError> {
-    let charges = store::read_abandoned(data, Page { before: None, most: MOST })?;
+pub(crate) fn list(place: &Config) -> Result<String, AbandonedError> {
+    let charges = store::read_abandoned(place, Page { before: None, most: MOST })?;
     Ok(charges.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
@@ -35,11 +33,11 @@ pub(crate) fn list(data: &Path) -> Result<String, AbandonedError> {
 ///
 /// # Errors
 /// When there is no such charge, or it cannot be written.
-pub(crate) fn void(data: &Path, attempt: &str) -> Result<String, AbandonedError> {
+pub(crate) fn void(place: &Config, attempt: &str) -> Result<String, AbandonedError> {
     let no_such = || AbandonedError::NoSuchCharge(attempt.to_owned());
     let id = parse(attempt).ok_or_else(no_such)?;
     let now = Clock::start().now().wall_ms;
-    let (store, _) = Store::open(data, now)?;
+    let (store, _) = Store::open(place, now)?;
     let voided = store.void(id, now)?.ok_or_else(no_such)?;
     store.close()?;
     let of_budgets = voided.entries.iter().filter(|entry| entry.kind == Kind::Budget);

@@ -31,6 +31,7 @@ use crate::kept;
 use crate::ledger::{self, Opened};
 use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
 use crate::listen::{Bound, OnBound};
+use crate::place;
 use crate::prices::{self, Prices, Started};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
 use crate::resolve::Resolver;
@@ -82,7 +83,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let kept::Opened { registry, snapshot, revision } = kept;
     announce(&snapshot);
     let file = &loaded.file;
-    let Opened { store, ledger } = ledger::open(&arguments.data, &snapshot, clock.now())?;
+    let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
     let mut edge = edge(file, snapshot, &parts, ledger, clock);
     edge.journal = Some(store.journal());
@@ -104,7 +105,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let (management, manage) =
         admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
     edge.manage = Some(manage);
-    let follower = kept::Follower::new(control, &arguments.config, &loaded);
+    let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
@@ -119,7 +120,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     }
     let drainer = Drainer { life: Arc::clone(&life), ending: Arc::clone(&ending) };
     server.add_service(background_service("drain", drainer));
-    server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending))));
+    server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending), Arc::clone(&life))));
     life.set_ready(true);
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };

@@ -1,15 +1,22 @@
 //! The command line.
 
+use std::fmt::Display;
+use std::io::{BufWriter, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use policy::declare::File;
+use store::{Config, Migrated, StoreError};
 
 use crate::abandoned;
+use crate::audit::{self, AuditError};
 use crate::boot;
 use crate::config::{self, ConfigError, Loaded};
 use crate::explain::{self, Explained};
 use crate::keyring;
+use crate::place;
+use crate::seal;
 
 /// An LLM governance gateway.
 #[derive(Debug, Parser)]
@@ -44,6 +51,9 @@ enum Command {
     /// Show the attempts that were charged in full because nobody saw their end (a crash, a cut connection): name, time, virtual
     /// key, provider and model, US dollars.
     Abandoned {
+        /// The configuration file, where it names a store of its own.
+        #[arg(long)]
+        config: Option<PathBuf>,
         /// The gateway's data folder.
         #[arg(long, default_value = "./data")]
         data: PathBuf,
@@ -51,8 +61,66 @@ enum Command {
         #[arg(long, value_name = "ATTEMPT")]
         void: Option<String>,
     },
+    /// Look at the audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Change what secrets are sealed with.
+    #[command(subcommand)]
+    Seal(Seal),
+    /// Bring the tables of the store up to date, and say what was done. `serve` does so by itself.
+    Migrate(Place),
+    /// Copy the embedded store into a file, beside a gateway that may be running. A key file in the data folder is not in it.
+    Backup {
+        #[command(flatten)]
+        place: Place,
+        /// The file; there must be none of this name yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Put a backup in the place of the embedded store, which is put aside. No gateway may be running on the folder.
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
     /// Print the version.
     Version,
+}
+
+/// What is done with the audit log.
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check every row; exits 1 and names the row if one was changed, moved, added or taken away.
+    Verify(Place),
+    /// Write every row to standard output, oldest first, as JSON Lines.
+    Export(Place),
+}
+
+/// What is done with seals.
+#[derive(Debug, Subcommand)]
+enum Seal {
+    /// Seal everything anew under another encryption key: `TOLLGATE_NEW_ENCRYPTION_KEY`, or a file's, or, where the key is in the
+    /// data folder's key file, a new one. Every gateway on the store must be restarted then.
+    Rotate {
+        #[command(flatten)]
+        place: Place,
+        /// The file with the new key.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: Option<PathBuf>,
+    },
+}
+
+/// Where things are kept.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// The gateway's data folder.
+    #[arg(long, default_value = "./data")]
+    data: PathBuf,
 }
 
 /// What `serve` is told.
@@ -108,7 +176,26 @@ pub(crate) fn run() -> ExitCode {
         Command::Check { config } => check(&config),
         Command::Keys { config, data } => keys(&config, &data),
         Command::Explain(arguments) => explain(&arguments),
-        Command::Abandoned { data, void } => abandoned(&data, void.as_deref()),
+        Command::Abandoned { config, data, void } => abandoned(config.as_deref(), &data, void.as_deref()),
+        Command::Audit(Audit::Verify(place)) => at(&place, |file| audit::verify(file, &place.data)),
+        Command::Audit(Audit::Export(place)) => at(&place, |file| export(file, &place.data)),
+        Command::Seal(Seal::Rotate { place, new_key_file }) => {
+            at(&place, |file| seal::rotate(file, &place.data, new_key_file.as_deref()))
+        }
+        Command::Migrate(place) => at(&place, |file| store::migrate(place::of(file, &place.data)).map(migrated)),
+        Command::Backup { place, to } => at(&place, |file| {
+            let made = store::back_up(place::of(file, &place.data), &to)?;
+            let (bytes, segments) = (made.bytes, made.segments);
+            Ok::<_, StoreError>(format!("{}: {bytes} bytes, {segments} segments of the journal", to.display()))
+        }),
+        Command::Restore { place, from } => at(&place, |file| {
+            let restored = store::restore(place::of(file, &place.data), &from)?;
+            let segments = restored.segments;
+            Ok::<_, StoreError>(format!(
+                "restored, with {segments} segments of the journal; what was there is in {}",
+                place.data.join("before-restore-…").display()
+            ))
+        }),
         Command::Version => {
             say(&format!("tollgate {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -165,10 +252,47 @@ fn keys(path: &Path, data: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn abandoned(data: &Path, void: Option<&str>) -> ExitCode {
+/// Does something with the store that a configuration names, and says what came of it.
+fn at<E: Display>(place: &Place, work: impl FnOnce(&File) -> Result<String, E>) -> ExitCode {
+    let loaded = match config::load(&place.config) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    match work(&loaded.file) {
+        Ok(text) => {
+            if !text.is_empty() {
+                say(&text);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&format!("tollgate: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn export(file: &File, data: &Path) -> Result<String, AuditError> {
+    audit::export(file, data, &mut BufWriter::new(stdout().lock()))?;
+    Ok(String::new())
+}
+
+fn migrated(migrated: Migrated) -> String {
+    match migrated {
+        Migrated { before, after } if before == after => format!("nothing to do: the tables have version {after}"),
+        Migrated { before: 0, after } => format!("the tables were made, with version {after}"),
+        Migrated { before, after } => format!("the tables were brought from version {before} to version {after}"),
+    }
+}
+
+fn abandoned(config: Option<&Path>, data: &Path, void: Option<&str>) -> ExitCode {
+    let place = match config.map(config::load).transpose() {
+        Ok(loaded) => loaded.map_or_else(|| Config::in_folder(data), |loaded| place::of(&loaded.file, data)),
+        Err(error) => return refuse(&error),
+    };
     let told = match void {
-        Some(attempt) => abandoned::void(data, attempt),
-        None => abandoned::list(data),
+        Some(attempt) => abandoned::void(&place, attempt),
+        None => abandoned::list(&place),
     };
     match told {
         Ok(text) => {

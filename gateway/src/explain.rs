@@ -30,6 +30,7 @@ use crate::boot;
 use crate::cli::Explain;
 use crate::config::{self, ConfigError};
 use crate::keyring::{self, KeyringError};
+use crate::place;
 use crate::proxy::fields::HeaderFields;
 use crate::proxy::gate::{self, Wish};
 use crate::proxy::route::{self, Asked, Route};
@@ -110,7 +111,7 @@ pub(crate) fn explain(arguments: &Explain) -> Result<Explained, ExplainError> {
     let sent = Sent::of(arguments, &loaded.file, limits)?;
     let mut view = View::of_request(&sent);
     let now = Clock::start().now();
-    let ledger = crate::ledger::read(&arguments.data, &snapshot, now)?;
+    let ledger = crate::ledger::read(&place::of(&loaded.file, &arguments.data), &snapshot, now)?;
     let caller = sent.caller(&snapshot, now);
     // How a running gateway's routes do is known to that gateway alone.
     let judged = judge(&mut view, &snapshot, (&sent, caller), limits, &AllWell, Books { ledger: &ledger, now });

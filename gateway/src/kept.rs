@@ -15,9 +15,11 @@ use policy::declare::Problem;
 use policy::declare::entity::{AT_START, split};
 use policy::snapshot::Snapshot;
 use store::Registry;
+use store::registry::Changes;
 
 use crate::config::{self, ConfigError, Loaded};
 use crate::keyring;
+use crate::life::Life;
 
 /// How often it is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -65,6 +67,10 @@ fn in_file(loaded: &Loaded, error: ControlError) -> anyhow::Error {
 /// Follows the configuration file and the store.
 pub(crate) struct Follower {
     control: Control,
+    changes: Changes,
+    life: Arc<Life>,
+    /// What was told of a store that cannot be followed; `None`: it can.
+    told: Option<String>,
     path: PathBuf,
     /// The file as it was last taken over or found wrong.
     seen: Option<Stamp>,
@@ -89,15 +95,42 @@ impl Stamp {
 }
 
 impl Follower {
-    pub(crate) fn new(control: Control, path: &Path, loaded: &Loaded) -> Self {
+    pub(crate) fn new(control: Control, path: &Path, loaded: &Loaded, life: Arc<Life>) -> Self {
         let at_start = serde_json::from_str(loaded.text.reveal()).unwrap_or_default();
-        Self { control, path: path.to_owned(), seen: Stamp::of(path), at_start }
+        let changes = control.registry().changes();
+        Self { control, changes, life, told: None, path: path.to_owned(), seen: Stamp::of(path), at_start }
     }
 
-    /// Takes over what was changed since. What is wrong is kept out and told, once.
+    /// Takes over what others have changed; `false`: the store cannot be reached.
+    fn follow(&mut self) -> bool {
+        let trouble = self.control.follow().err();
+        let is_cut_off = matches!(trouble, Some(ControlError::Unavailable(_)));
+        self.life.set_cut_off(is_cut_off);
+        let text = trouble.map(|error| error.to_string());
+        if text != self.told {
+            match &text {
+                Some(text) if is_cut_off => {
+                    tracing::error!("calls go on with the policy as it is; it cannot be changed meanwhile: {text}");
+                }
+                Some(text) => {
+                    tracing::error!(
+                        "what others have changed cannot be put in force; the policy stays as it is: {text}"
+                    );
+                }
+                None => tracing::info!("the store is followed again"),
+            }
+        }
+        self.told = text;
+        !is_cut_off
+    }
+
+    /// Waits for a while, or until others change something, and takes over what was changed since. What is wrong is kept out and
+    /// told, once.
     fn look(&mut self, last: &mut Option<Stamp>) {
-        if let Err(error) = self.control.follow() {
-            tracing::error!("what others have changed cannot be put in force; the policy stays as it is: {error}");
+        self.changes.wait(LOOK);
+        // An edit of the file is taken over once the store is back.
+        if !self.follow() {
+            return;
         }
         let now = Stamp::of(&self.path);
         // A file that is being written is left alone until it rests.
@@ -142,15 +175,15 @@ impl BackgroundService for Following {
         let Some(mut follower) = self.0.lock().take() else { return };
         let mut last = follower.seen;
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = shutdown.changed() => return,
-            }
             let looked = tokio::task::spawn_blocking(move || {
                 follower.look(&mut last);
                 (follower, last)
             });
-            match looked.await {
+            let looked = tokio::select! {
+                looked = looked => looked,
+                _ = shutdown.changed() => return,
+            };
+            match looked {
                 Ok(back) => (follower, last) = back,
                 Err(_) => {
                     tracing::error!("changes of the configuration are not followed any more: a look at it panicked");

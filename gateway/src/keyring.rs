@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,10 +15,16 @@ use store::seal::{self, SealError};
 use store::{Registry, RegistryError};
 use thiserror::Error;
 
+use crate::place;
+
 /// Where older versions kept tokens, and what that file is called once they are in the registry.
 const KEYRING: &str = "virtual-keys.json";
 const IMPORTED: &str = "virtual-keys.json.imported";
 const KEY_FILE: &str = "encryption.key";
+/// Where the next key is while everything is sealed with it.
+const NEXT_KEY_FILE: &str = "encryption.key.next";
+/// No key in a file is shorter.
+const LEAST_KEY: usize = 32;
 const TOKEN_BYTES: usize = 24;
 
 /// Why tokens cannot be kept.
@@ -39,8 +45,11 @@ pub(crate) enum KeyringError {
     #[error("{KEYRING} in the data folder: {0}")]
     Keyring(#[source] SealError),
     /// The registry.
-    #[error("the data folder: {0}")]
+    #[error("what is configured cannot be opened: {0}")]
     Registry(#[from] RegistryError),
+    /// The new key is too short for a key file.
+    #[error("a key in {KEY_FILE} has at least {LEAST_KEY} characters")]
+    ShortKey,
     /// The operating system gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
@@ -55,12 +64,26 @@ pub(crate) fn complete(file: &mut File, data: &Path) -> Result<(), KeyringError>
     complete_from(file, &registry)
 }
 
-/// Opens the registry in the data folder, into which tokens of an older version are taken over.
+/// Opens the registry that the configuration names, into which tokens of an older version are taken over.
 pub(crate) fn open(file: &File, data: &Path) -> Result<Registry, KeyringError> {
     let encryption_key = encryption_key(file, data)?;
+    let opened = open_with(file, data, &encryption_key);
+    let is_other = matches!(opened, Err(KeyringError::Registry(RegistryError::Seal(SealError::OtherKey))));
+    match NextKey::kept(data)?.filter(|_| file.encryption_key.is_none() && is_other) {
+        // A rotation was done, and broken off before the key file was replaced.
+        Some(next) => {
+            let registry = open_with(file, data, next.key())?;
+            next.take()?;
+            Ok(registry)
+        }
+        None => opened,
+    }
+}
+
+fn open_with(file: &File, data: &Path, encryption_key: &Secret) -> Result<Registry, KeyringError> {
     // Before a new registry is sealed with a key that is not the one of what is there.
-    let older = older_tokens(&encryption_key, data)?;
-    let registry = Registry::open(data, &encryption_key)?;
+    let older = older_tokens(encryption_key, data)?;
+    let registry = Registry::open(place::of(file, data), encryption_key)?;
     if let Some(tokens) = older {
         take_over(&registry, &tokens, data)?;
     }
@@ -131,10 +154,66 @@ fn name(id: &str) -> String {
     format!("virtual_key/{id}/token")
 }
 
+/// The key that will be in the key file once everything is sealed with it. It is kept beside that file before, so that no moment's
+/// end loses it.
+#[derive(Debug)]
+pub(crate) struct NextKey {
+    key: Secret,
+    data: PathBuf,
+}
+
+impl NextKey {
+    /// Keeps a key, or one that is made now.
+    pub(crate) fn keep(data: &Path, key: Option<Secret>) -> Result<Self, KeyringError> {
+        let key = match key {
+            Some(key) => key,
+            None => Secret::new(&URL_SAFE_NO_PAD.encode(random::<32>()?)),
+        };
+        if key.reveal().trim().len() < LEAST_KEY {
+            return Err(KeyringError::ShortKey);
+        }
+        write_whole(&data.join(NEXT_KEY_FILE), key.reveal().trim().as_bytes())?;
+        sync(data)?;
+        Ok(Self { key: Secret::new(key.reveal().trim()), data: data.to_owned() })
+    }
+
+    /// One that was kept and not taken.
+    fn kept(data: &Path) -> Result<Option<Self>, KeyringError> {
+        let path = data.join(NEXT_KEY_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(Self { key: Secret::new(text.trim()), data: data.to_owned() })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&path)(error)),
+        }
+    }
+
+    pub(crate) fn key(&self) -> &Secret {
+        &self.key
+    }
+
+    /// Puts it into the key file.
+    pub(crate) fn take(self) -> Result<(), KeyringError> {
+        let path = self.data.join(KEY_FILE);
+        fs::rename(self.data.join(NEXT_KEY_FILE), &path).map_err(at(&path))?;
+        sync(&self.data)
+    }
+
+    /// It is not needed.
+    pub(crate) fn forget(self) -> Result<(), KeyringError> {
+        let path = self.data.join(NEXT_KEY_FILE);
+        fs::remove_file(&path).map_err(at(&path))
+    }
+}
+
+/// Makes names durable that were made in a folder.
+fn sync(folder: &Path) -> Result<(), KeyringError> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
 /// The key in the key file, which is made if it is not there.
 fn key_file(path: &Path) -> Result<Secret, KeyringError> {
     match fs::read_to_string(path) {
-        Ok(text) if text.trim().len() >= 32 => return Ok(Secret::new(text.trim())),
+        Ok(text) if text.trim().len() >= LEAST_KEY => return Ok(Secret::new(text.trim())),
         Ok(_) => return Err(KeyringError::Damaged(KEY_FILE)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(at(path)(error)),

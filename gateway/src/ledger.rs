@@ -1,13 +1,12 @@
 //! The ledger as it is found at start: the store in the data folder opened, what earlier processes left taken over.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use engine::ledger::Ledger;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
-use store::{Store, StoreError};
+use store::{Config, Lease, Store, StoreError};
 
 /// The ledger, and the store that keeps it.
 #[derive(Debug)]
@@ -17,9 +16,16 @@ pub(crate) struct Opened {
 }
 
 /// Opens both for a policy.
-pub(crate) fn open(data: &Path, snapshot: &Snapshot, now: Now) -> Result<Opened> {
+pub(crate) fn open(place: &Config, snapshot: &Snapshot, now: Now) -> Result<Opened> {
+    let data = &place.folder;
     std::fs::create_dir_all(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
-    let (store, state) = Store::open(data, now.wall_ms)?;
+    let (store, state) = Store::open(place, now.wall_ms)?;
+    if state.lease == Lease::Elsewhere {
+        tracing::warn!(
+            "another gateway uses the same database: this one refuses calls under hard budgets, until the other one is stopped \
+             and this one is restarted"
+        );
+    }
     for trouble in &state.trouble {
         tracing::error!("the journal was damaged: {trouble}");
     }
@@ -36,9 +42,9 @@ pub(crate) fn open(data: &Path, snapshot: &Snapshot, now: Now) -> Result<Opened>
     Ok(Opened { store, ledger: Arc::new(ledger) })
 }
 
-/// The ledger as it stands in a data folder, for looking at alone; beside a running gateway too.
-pub(crate) fn read(data: &Path, snapshot: &Snapshot, now: Now) -> std::result::Result<Ledger, StoreError> {
-    let reading = store::read(data)?;
+/// The ledger as it stands, for looking at alone; beside a running gateway too.
+pub(crate) fn read(place: &Config, snapshot: &Snapshot, now: Now) -> std::result::Result<Ledger, StoreError> {
+    let reading = store::read(place)?;
     let (ledger, _) = Ledger::restored(snapshot, &reading.state, None, now);
     ledger.note_held(&reading.held);
     Ok(ledger)

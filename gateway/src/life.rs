@@ -9,7 +9,7 @@ use engine::control::Bookkeeping;
 use parking_lot::Mutex;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
-use store::{AttemptId, Began, Store, StoreError, Voided};
+use store::{AttemptId, Began, Lease, Store, StoreError, Voided};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ use crate::telemetry::Telemetry;
 #[derive(Debug, Default)]
 pub(crate) struct Life {
     ready: AtomicBool,
+    is_cut_off: AtomicBool,
+    is_second: AtomicBool,
     in_flight: AtomicU64,
     idle: Notify,
 }
@@ -36,6 +38,27 @@ impl Life {
     /// Requests are taken from now on, or no longer.
     pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// The store cannot be reached, or it can again.
+    pub(crate) fn set_cut_off(&self, is_cut_off: bool) {
+        self.is_cut_off.store(is_cut_off, Ordering::Release);
+    }
+
+    /// Another gateway has the calls under hard budgets, or none has.
+    fn set_second(&self, is_second: bool) {
+        self.is_second.store(is_second, Ordering::Release);
+    }
+
+    /// What is not as it should be, though calls are taken.
+    pub(crate) fn trouble(&self) -> Option<&'static str> {
+        if self.is_cut_off.load(Ordering::Acquire) {
+            Some("the store cannot be reached; calls go on with the policy as it is")
+        } else if self.is_second.load(Ordering::Acquire) {
+            Some("another gateway on the same database takes the calls under hard budgets; this one refuses them")
+        } else {
+            None
+        }
     }
 
     /// How many requests are being served.
@@ -150,6 +173,11 @@ impl Ending {
         self.store.lock().as_ref().map(Store::trouble).unwrap_or_default()
     }
 
+    /// Whether another gateway has the calls under hard budgets.
+    fn is_second(&self) -> bool {
+        self.store.lock().as_ref().is_some_and(|store| store.lease() == Lease::Elsewhere)
+    }
+
     /// Has the store do something, unless it is closed.
     fn with_store<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.store.lock().as_ref().map_or(Err(StoreError::Closed), work)
@@ -171,12 +199,13 @@ impl Ending {
 }
 
 /// Tells what goes wrong with what is kept.
-pub(crate) struct StoreWatch(pub(crate) Arc<Ending>);
+pub(crate) struct StoreWatch(pub(crate) Arc<Ending>, pub(crate) Arc<Life>);
 
 #[async_trait]
 impl BackgroundService for StoreWatch {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         while !*shutdown.borrow() {
+            self.1.set_second(self.0.is_second());
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = shutdown.changed() => {}

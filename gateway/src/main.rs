@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod admin;
+mod audit;
 mod boot;
 mod cli;
 mod config;
@@ -12,10 +13,12 @@ mod keyring;
 mod ledger;
 mod life;
 mod listen;
+mod place;
 mod prices;
 mod proxy;
 mod request_id;
 mod resolve;
+mod seal;
 mod telemetry;
 mod throttle;
 mod trust;

@@ -159,8 +159,12 @@ impl ProxyHttp for Edge {
                 Ok(told) => return told.map(|()| true),
                 Err(refusal) => refusal,
             },
-            Route::Live => return self.tell_life(session, ctx, true).await.map(|()| true),
-            Route::Ready => return self.tell_life(session, ctx, self.life.is_ready()).await.map(|()| true),
+            Route::Live => return self.tell_life(session, ctx, true, None).await.map(|()| true),
+            Route::Ready => {
+                let is_ready = self.life.is_ready();
+                let trouble = self.life.trouble().filter(|_| is_ready);
+                return self.tell_life(session, ctx, is_ready, trouble).await.map(|()| true);
+            }
             Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
             Route::Manage if self.hands_over(ctx) => return Ok(false),
             Route::NotFound | Route::Manage => {
@@ -281,11 +285,18 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
-    async fn tell_life(&self, session: &mut Session, ctx: &mut RequestCtx, is_well: bool) -> Result<()> {
-        let (status, text) = if is_well { (200, "ok\n") } else { (503, "shutting down\n") };
+    async fn tell_life(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestCtx,
+        is_well: bool,
+        trouble: Option<&str>,
+    ) -> Result<()> {
+        let (status, text) = if is_well { (200, "ok\n".to_owned()) } else { (503, "shutting down\n".to_owned()) };
+        let text = trouble.map_or(text, |trouble| format!("degraded: {trouble}\n"));
         let mut header = ResponseHeader::build(status, Some(5))?;
         header.insert_header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")?;
-        fail::respond(session, header, Bytes::from_static(text.as_bytes()), ctx).await
+        fail::respond(session, header, Bytes::from(text), ctx).await
     }
 
     async fn tell_metrics(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<()> {

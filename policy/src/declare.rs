@@ -25,6 +25,7 @@ mod rules;
 mod scalar;
 mod sections;
 mod server;
+mod store;
 mod world;
 
 pub use client::ClientShape;
@@ -43,6 +44,7 @@ pub use rules::{RuleShape, Scope, TargetShape};
 pub use scalar::Decimal;
 pub use sections::PluginShape;
 pub use server::{ServerShape, TlsShape};
+pub use store::{PostgresShape, SslMode, StoreShape};
 pub use world::World;
 
 use crate::nearest;
@@ -73,6 +75,8 @@ pub struct File {
     pub server: ServerShape,
     /// `tls`; `None`: plain HTTP.
     pub tls: Option<TlsShape>,
+    /// `config_store`; `None`: a file in the data folder.
+    pub config_store: Option<StoreShape>,
     /// `source_of_truth`: whether what the file does not declare is removed from the store.
     pub is_only_source: bool,
 }
@@ -141,9 +145,9 @@ impl Read for File {
                 framework: fields.section("framework"),
                 server: fields.section("server"),
                 tls: fields.optional("tls"),
+                config_store: fields.with("config_store", store::read).flatten(),
                 is_only_source: fields.with("source_of_truth", sections::source_of_truth).unwrap_or(false),
             };
-            fields.with("config_store", sections::config_store);
             fields.with("access_profiles", sections::access_profiles);
             file
         })

@@ -9,8 +9,8 @@ use thiserror::Error;
 /// Why something could not be kept, or not be found.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Another process has the folder.
-    #[error("the data folder {} is used by another gateway", .0.display())]
+    /// Another process has the folder or the database file.
+    #[error("{} is used by another gateway", .0.display())]
     InUse(PathBuf),
     /// A file or a folder.
     #[error("{} cannot be {what}: {source}", path.display())]
@@ -22,6 +22,9 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+    /// A restore was broken off.
+    #[error("a restore of {} was broken off: run it again", .0.display())]
+    HalfRestored(PathBuf),
     /// The database.
     #[error("the database: {0}")]
     Database(#[source] Box<dyn Error + Send + Sync>),

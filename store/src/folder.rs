@@ -9,6 +9,7 @@ use crate::StoreError;
 const LOCK: &str = "tollgate.lock";
 const DATABASE: &str = "tollgate.db";
 const NODE: &str = "node";
+const RESTORING: &str = "restoring";
 
 /// A data folder that no other process uses while this lives.
 #[derive(Debug)]
@@ -20,16 +21,16 @@ pub(crate) struct Folder {
 impl Folder {
     /// Takes a folder, which is made if need be.
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
+        let folder = Self::take_for_restoring(path)?;
+        check_restored(path)?;
+        Ok(folder)
+    }
+
+    /// The same, though a restore may have been broken off.
+    pub(crate) fn take_for_restoring(path: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(path).map_err(StoreError::file("made", path))?;
-        let name = path.join(LOCK);
-        let mut options = OpenOptions::new();
-        let lock = options.write(true).create(true).truncate(false).open(&name);
-        let lock = lock.map_err(StoreError::file("opened", &name))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(StoreError::file("locked", &name)(error)),
-        }
+        let lock = lock(&path.join(LOCK), path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -49,9 +50,45 @@ impl Folder {
         named.map_err(StoreError::file("written", &path))
     }
 
+    /// Lets nobody else take the folder from here on, whatever becomes of this process.
+    pub(crate) fn begin_restoring(&self) -> Result<(), StoreError> {
+        let path = self.path.join(RESTORING);
+        let made = File::create(&path).and_then(|file| file.sync_all()).and_then(|()| self.sync());
+        made.map_err(StoreError::file("written", &path))
+    }
+
+    /// It is whole again.
+    pub(crate) fn end_restoring(&self) -> Result<(), StoreError> {
+        let path = self.path.join(RESTORING);
+        let removed = self.sync().and_then(|()| std::fs::remove_file(&path)).and_then(|()| self.sync());
+        removed.map_err(StoreError::file("removed", &path))
+    }
+
     /// Makes names durable that were made or removed.
     pub(crate) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Fails if a restore was broken off.
+pub(crate) fn check_restored(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(RESTORING);
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(StoreError::HalfRestored(folder.to_owned())),
+        Err(error) => Err(StoreError::file("looked at", &path)(error)),
+    }
+}
+
+/// Locks what no two processes may use, by a file of this name.
+pub(crate) fn lock(name: &Path, what: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    let lock = options.write(true).create(true).truncate(false).open(name);
+    let lock = lock.map_err(StoreError::file("opened", name))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(what.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::file("locked", name)(error)),
     }
 }
 

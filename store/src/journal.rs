@@ -112,6 +112,11 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// Takes note of the end of an attempt that was opened. Never waits; it is written soon.
     fn close(&self, closed: Closed);
 
+    /// Whether what is known here of hard budgets is all that is spent of them. `false`: another gateway spends of them too.
+    fn is_only_spender(&self) -> bool {
+        true
+    }
+
     /// Takes note of a call that is over, once all its attempts are closed. Never waits; it is written soon.
     fn called(&self, called: &Called<'_>);
 }

@@ -1,6 +1,7 @@
 //! Where it is kept. The only crate that knows SQL, and the files beside the database.
 
 mod amount;
+mod backup;
 mod balance;
 mod balances;
 mod bookkeeper;
@@ -11,6 +12,7 @@ mod folder;
 pub mod journal;
 mod lease;
 mod logs;
+mod migrate;
 mod migrations;
 mod number;
 mod pen;
@@ -24,6 +26,7 @@ mod store;
 mod writer;
 
 pub use amount::{Amount, Attempted};
+pub use backup::{BackedUp, back_up, restore};
 pub use balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Voided};
 pub use config::{Config, Database, Postgres, SslMode, UnknownSslMode};
 pub use error::StoreError;
@@ -36,6 +39,7 @@ pub use logs::{
     Bar, Dimension, FilterData, Histogram, LogFilter, LogId, LogPage, LogRow, Logs, Order, Retention, SortBy, Stats,
     Trimmed, Within,
 };
+pub use migrate::{Migrated, migrate};
 pub use reading::{Reading, read, read_abandoned};
 pub use registry::{Registry, RegistryError};
 pub use store::{Abandoned, State, Store};

@@ -27,6 +27,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::Folder;
 use crate::journal::{AttemptId, record};
 use crate::lease::{Lease, LeaseNow};
+use crate::migrate::Migrated;
 use crate::{Attempted, StoreError};
 
 /// The database on its server, as one node uses it.
@@ -51,6 +52,11 @@ impl Postgres {
         };
         server.transact(&mut || {}, async |transaction, _| attempts::add_node(transaction, &node).await)?;
         Ok(Self { server, node, run: None, lease: LeaseNow::new(Lease::Elsewhere), renewal: None })
+    }
+
+    /// Brings the tables up to date.
+    pub(crate) fn migrate(config: &config::Postgres) -> Result<Migrated, StoreError> {
+        schema::migrate(&Server::new(config)?, &schema::MIGRATIONS)
     }
 
     /// Reads what is known of a node, as it is at one moment, beside a process that may be using the database. `None`: its tables

@@ -32,7 +32,7 @@ pub use self::row::{Committed, Entity, Expected, Feed, Filter, Origin, Put, Remo
 use crate::postgres::PostgresRegistry;
 use crate::seal::Seal;
 use crate::sqlite::SqliteRegistry;
-use crate::{Config, Database as Place, StoreError};
+use crate::{Config, Database as Place, StoreError, folder};
 
 /// How long a call waits for others that write.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,6 +60,7 @@ impl Registry {
         let database: Box<dyn Database> = match config.into() {
             Config { folder, database: Place::Sqlite { path } } => {
                 std::fs::create_dir_all(&folder).map_err(StoreError::file("made", &folder))?;
+                folder::check_restored(&folder)?;
                 Box::new(SqliteRegistry::open(&path)?)
             }
             Config { database: Place::Postgres(server), .. } => Box::new(PostgresRegistry::open(&server)?),

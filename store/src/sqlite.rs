@@ -3,6 +3,7 @@
 mod abandoned;
 mod attempts;
 mod audit;
+pub(crate) mod backup;
 mod budgets;
 mod entities;
 mod logs;
@@ -12,6 +13,7 @@ mod registry;
 mod schema;
 mod slices;
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,9 +25,11 @@ use crate::StoreError;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
 use crate::balances::{Balances, Meanwhile, Open, Progress, Standing};
 use crate::fold::{Attempts, Change};
+use crate::folder::{self, Folder};
 use crate::journal::AttemptId;
 use crate::lease::{Lease, LeaseNow};
 use crate::logs::{Trim, Untold};
+use crate::migrate::Migrated;
 use crate::number;
 
 /// How long another process that has the database locked, a reader with a tool, is waited for. What fails is tried again.
@@ -35,6 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     connection: Connection,
+    /// Of a file elsewhere than in the data folder, which another data folder's gateway might use too.
+    _lock: Option<File>,
 }
 
 impl Sqlite {
@@ -48,7 +54,26 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.set_prepared_statement_cache_capacity(32);
         schema::migrate(&mut connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, _lock: None })
+    }
+
+    /// Brings the tables up to date.
+    pub(crate) fn migrate(path: &Path) -> Result<Migrated, StoreError> {
+        registry::make_for_owner(path)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(PATIENCE)?;
+        let before = schema::version(&mut connection)?;
+        schema::migrate(&mut connection)?;
+        Ok(Migrated { before, after: schema::version(&mut connection)? })
+    }
+
+    /// Opens the file for the gateway that has this folder, and for no other.
+    pub(crate) fn open_for(folder: &Folder, path: &Path) -> Result<Self, StoreError> {
+        if *path == folder::database(folder.path()) {
+            return Self::open(path);
+        }
+        let lock = folder::lock(&path.with_added_extension("lock"), path)?;
+        Ok(Self { _lock: Some(lock), ..Self::open(path)? })
     }
 
     /// Reads a file that another process may be writing, as it was at one moment. `None`: there is nothing in it yet.

@@ -65,12 +65,13 @@ impl Store {
         let Config { folder, database } = config.into();
         let folder = Folder::take(&folder)?;
         let balances: Box<dyn Balances> = match database {
-            Database::Sqlite { path } => Box::new(Sqlite::open(&path)?),
+            Database::Sqlite { path } => Box::new(Sqlite::open_for(&folder, &path)?),
             Database::Postgres(server) => Box::new(Postgres::open(&server, &folder)?),
         };
         let lease = balances.lease();
         let (bookkeeper, state) = recover(folder, balances, now_ms)?;
         let journal = Arc::clone(bookkeeper.journal());
+        journal.lease.get_or_init(|| lease.clone());
         let (wishes, to_do) = mpsc::channel();
         let writer = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(bookkeeper, &to_do));
         let writer = writer.map_err(StoreError::Thread)?;

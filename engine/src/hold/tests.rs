@@ -277,6 +277,25 @@ fn requests_told(journal: &Notebook) -> usize {
 }
 
 #[test]
+fn attempts_of_a_call_have_its_name_and_those_of_another_have_not() {
+    let journal = Arc::new(Notebook::default());
+    let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));
+    let (first, admission) = scene.hold();
+    let first = first.dispatch(&scene.sending_of(&admission)).unwrap();
+    let second = scene.hold_as(true).0.dispatch(&scene.sending_of(&admission)).unwrap();
+    let (other, another) = scene.hold();
+    let other = other.dispatch(&scene.sending_of(&another)).unwrap();
+    let notes = journal.take();
+    let [Note::Opened { attempt, .. }, _, Note::Opened { attempt: others, .. }] = &*notes else { panic!("{notes:?}") };
+    assert_eq!([first.call(), second.call(), other.call()], [Some(*attempt), Some(*attempt), Some(*others)]);
+    [first, second, other].into_iter().for_each(|sent| sent.settle_free(0));
+    let unwritten = Scene::new([Mode::Hard; 2], None);
+    let sent = unwritten.hold().0.dispatch(&unwritten.sending()).unwrap();
+    assert_eq!(sent.call(), None);
+    sent.settle_free(0);
+}
+
+#[test]
 fn the_journal_knows_of_a_call_by_the_first_attempt_that_is_sent() {
     let journal = Arc::new(Notebook::default());
     let scene = Scene::new([Mode::Hard; 2], Some(Arc::clone(&journal)));

@@ -1,6 +1,7 @@
 //! A gateway as a process of its own, fake providers behind it, and clients in front of it. Everything listens on port 0.
 
 pub(crate) mod config;
+pub(crate) mod database;
 pub(crate) mod leaver;
 pub(crate) mod limits;
 pub(crate) mod lines;

@@ -159,6 +159,16 @@ impl<'a> Fields<'a> {
         T::read(Node { json, path: path.field(name), log })
     }
 
+    /// Reads a field that must be there with a function.
+    pub(super) fn required_with<T>(&mut self, name: &'static str, read: impl FnOnce(Node<'_>) -> T) -> T {
+        let (path, log) = (self.node.path, self.node.log);
+        let json = self.find(name).filter(|json| !matches!(json, Json::Null));
+        if json.is_none() && matches!(self.node.json, Json::Object(_)) {
+            log.error(path.field(name), "required, but missing");
+        }
+        read(Node { json: json.unwrap_or(&NOTHING), path: path.field(name), log })
+    }
+
     /// Reads a field of which `null` means something else than being absent: `None` when absent.
     pub(super) fn nullable<T: Read>(&mut self, name: &'static str) -> Option<Option<T>> {
         match self.find(name)? {

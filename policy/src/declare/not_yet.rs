@@ -62,7 +62,6 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("audit_logs", "audit logs", Filled),
     row("auth_config", "`auth_config` at the top; it has its place in `governance`", Filled),
     row("cluster_config", "clusters", NotDisabled),
-    row("config_store", "a configuration store", NotDisabled),
     row("guardrails_config", "guardrails", Filled),
     row("logs_store", "a store for logs", NotDisabled),
     row("mcp", "MCP", Filled),

@@ -1,4 +1,4 @@
-//! The smaller sections: plugins, stores, access profiles.
+//! The smaller sections: plugins, access profiles.
 
 use super::node::{Node, Read};
 use super::scalar::{any_text, one_of};
@@ -38,47 +38,6 @@ fn governance_config(node: Node<'_>) -> Option<bool> {
 fn free_object(node: Node<'_>) -> Option<bool> {
     node.map(|_, _| ());
     None
-}
-
-#[derive(Clone, Copy)]
-enum Database {
-    Sqlite,
-    Postgres,
-}
-
-/// Checks `config_store`, of which nothing is built yet.
-pub(super) fn config_store(node: Node<'_>) {
-    let databases = [("sqlite", Database::Sqlite), ("postgres", Database::Postgres)];
-    node.object(|fields| {
-        fields.or("enabled", false);
-        let database = fields.with("type", |node| one_of(node, &databases)).flatten();
-        fields.with("config", |node| match database {
-            Some(Database::Sqlite) => sqlite(node),
-            Some(Database::Postgres) => postgres(node),
-            None => {
-                free_object(node);
-            }
-        });
-    });
-}
-
-fn sqlite(node: Node<'_>) {
-    node.object(|fields| {
-        fields.optional::<Box<str>>("path");
-    });
-}
-
-fn postgres(node: Node<'_>) {
-    node.object(|fields| {
-        for name in ["host", "user", "db_name"] {
-            fields.required::<Box<str>>(name);
-        }
-        fields.optional::<crate::provider::Secret>("password");
-        fields.optional::<Box<str>>("ssl_mode");
-        fields.with("port", super::scalar::text_or_whole);
-        fields.whole("max_idle_conns", 5, 0..=10_000);
-        fields.whole("max_open_conns", 50, 1..=10_000);
-    });
 }
 
 /// Reads `source_of_truth`: whether the file is the only one. Absent, it is the file and the API.

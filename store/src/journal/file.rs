@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -10,6 +11,7 @@ use super::bell::Bell;
 use super::record;
 use super::segment::Segment;
 use super::{Called, Closed, Journal, JournalError, Opened};
+use crate::lease::{Lease, LeaseNow};
 
 thread_local! {
     /// A record is put together here, outside of any lock; nothing is allocated for it once the thread has written its longest.
@@ -36,6 +38,8 @@ pub struct FileJournal {
     trouble: Mutex<Vec<String>>,
     pub(crate) bell: Bell,
     pub(crate) counts: Counts,
+    /// Set once, when the store is open.
+    pub(crate) lease: OnceLock<LeaseNow>,
 }
 
 /// Counts since the process began, and what stands at this moment.
@@ -94,6 +98,7 @@ impl FileJournal {
             trouble: Mutex::default(),
             bell: Bell::default(),
             counts: Counts::default(),
+            lease: OnceLock::new(),
         }
     }
 
@@ -174,6 +179,11 @@ impl FileJournal {
 }
 
 impl Journal for FileJournal {
+    fn is_only_spender(&self) -> bool {
+        // One that lapsed goes on: nobody else has it until a gateway starts that reaches the database.
+        self.lease.get().is_none_or(|lease| lease.get() != Lease::Elsewhere)
+    }
+
     fn open(&self, opened: &Opened<'_>) -> Result<(), JournalError> {
         let result = BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();

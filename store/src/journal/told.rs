@@ -36,6 +36,11 @@ impl Told {
         Records::of(&self.bytes, self.number)
     }
 
+    /// All that is in it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(crate) fn number(&self) -> u64 {
         self.number
     }

@@ -10,6 +10,7 @@ use tokio_postgres::error::SqlState;
 use super::failure::Failure;
 use super::server::Server;
 use crate::StoreError;
+use crate::migrate::Migrated;
 use crate::migrations::{self, Applied, Pending};
 
 pub(super) const MIGRATIONS: [&str; 2] = [
@@ -23,13 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs what has not been run yet, each migration in a transaction of its own, and one node at a time.
-pub(super) fn migrate(server: &Server, known: &[&'static str]) -> Result<(), StoreError> {
+/// Runs what has not been run yet, each migration in a transaction of its own, and one node at a time. Says what this one did.
+pub(super) fn migrate(server: &Server, known: &[&'static str]) -> Result<Migrated, StoreError> {
     let migrating = async {
         fit(server).await?;
         again(is_race, || prepare(server)).await?;
-        while again(is_yielding, || step(server, known)).await? {}
-        Ok(())
+        let mut before = None;
+        loop {
+            let (is_run, version) = again(is_yielding, || step(server, known)).await?;
+            let before = *before.get_or_insert(version);
+            if !is_run {
+                return Ok(Migrated { before, after: version });
+            }
+        }
     };
     let bounded = async { timeout(PATIENCE, migrating).await.unwrap_or(Err(Failure::Slow)) };
     server.wait(bounded, &mut || {})
@@ -109,17 +116,19 @@ fn is_yielding(code: &SqlState) -> bool {
     matches!(*code, SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED)
 }
 
-/// Runs the next one; `false`: there is none.
-async fn step(server: &Server, known: &[&'static str]) -> Result<bool, Failure> {
+/// Runs the next one; `false`: there is none. Gives the version before that, too.
+async fn step(server: &Server, known: &[&'static str]) -> Result<(bool, u32), Failure> {
     let mut client = server.pool().get().await?;
     let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
     transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
     transaction.query("SELECT one FROM schema_lock WHERE one = 1 FOR UPDATE", &[]).await?;
-    let pending = migrations::pending(known, &applied(&transaction).await?)?;
-    let Some(migration) = pending.first() else { return Ok(false) };
+    let applied = applied(&transaction).await?;
+    let version = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    let pending = migrations::pending(known, &applied)?;
+    let Some(migration) = pending.first() else { return Ok((false, version)) };
     run(&transaction, migration).await?;
     transaction.commit().await?;
-    Ok(true)
+    Ok((true, version))
 }
 
 async fn run(transaction: &Transaction<'_>, migration: &Pending) -> Result<(), Failure> {

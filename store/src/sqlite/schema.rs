@@ -60,6 +60,13 @@ fn has_checksums(transaction: &Transaction<'_>) -> Result<bool, StoreError> {
     Ok(transaction.query_row(query, [], |row| row.get::<_, u32>(0))? > 0)
 }
 
+/// The number of the last migration that was run; 0: there was none.
+pub(super) fn version(connection: &mut Connection) -> Result<u32, StoreError> {
+    prepare(connection)?;
+    let transaction = connection.transaction()?;
+    Ok(applied(&transaction)?.iter().map(|(version, _)| *version).max().unwrap_or_default())
+}
+
 /// Whether the tables are those of this version. `false`: there are none yet.
 pub(super) fn is_known(transaction: &Transaction<'_>) -> Result<bool, StoreError> {
     let is_there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'";

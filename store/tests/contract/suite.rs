@@ -397,7 +397,7 @@ pub(crate) fn a_second_process_is_refused(place: &impl Place) {
     let (store, _) = place.open();
     let error = place.try_open(NOW).unwrap_err();
     assert!(matches!(error, StoreError::InUse(_)));
-    assert_eq!(error.to_string(), format!("the data folder {} is used by another gateway", place.folder().display()));
+    assert_eq!(error.to_string(), format!("{} is used by another gateway", place.folder().display()));
     store.close().unwrap();
     place.open();
 }

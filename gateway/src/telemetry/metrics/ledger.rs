@@ -45,6 +45,11 @@ pub(super) fn of_journal(journal: Statistics) -> Vec<MetricFamily> {
             "Times that it, or its data, could not be written to disk; it is kept and tried again.",
             journal.fold_failures.saturating_add(journal.sync_failures),
         ),
+        (
+            "tollgate_request_log_rows_dropped_total",
+            "Refused calls that have no row in the request log, because too many wait to be written.",
+            journal.calls_dropped,
+        ),
     ];
     let gauges = [
         ("tollgate_journal_bytes", "Bytes of the journal's newest segment.", journal.segment_bytes),
@@ -139,12 +144,15 @@ mod tests {
             fold_failures: 1,
             sync_failures: 1,
             closes_waiting: 4,
+            calls_dropped: 7,
             ..Statistics::default()
         });
         let names: Vec<_> = families.iter().map(|family| family.name()).collect();
         let failures = names.iter().position(|name| *name == "tollgate_journal_fold_failures_total").unwrap();
         assert_eq!(families[failures].get_metric()[0].get_counter().get_value(), 2.0);
         assert!(names.contains(&"tollgate_journal_closes_waiting"), "{names:?}");
+        let dropped = names.iter().position(|name| *name == "tollgate_request_log_rows_dropped_total").unwrap();
+        assert_eq!(families[dropped].get_metric()[0].get_counter().get_value(), 7.0);
     }
 
     #[test]

@@ -156,6 +156,24 @@ const ONE_MISTAKE: &[(&str, &str)] = &[
         r#"{"config_store": {"enabled": true, "type": "postgre"}}"#,
         "config_store.type = \"postgre\": unknown; did you mean `postgres`?",
     ),
+    (r#"{"config_store": {"enabled": true}}"#, "config_store.type: required, but missing"),
+    (r#"{"config_store": {"enabled": true, "type": "postgres"}}"#, "config_store.config: required, but missing"),
+    (
+        r#"{"config_store": {"type": "postgres", "config": {"user": "u", "db_name": "d"}}}"#,
+        "config_store.config.host: required, but missing",
+    ),
+    (
+        r#"{"config_store": {"type": "postgres", "config": {"host": "h", "user": "u", "db_name": "d", "port": "70000"}}}"#,
+        "config_store.config.port = \"70000\": expected a port from 1 to 65535",
+    ),
+    (
+        r#"{"config_store": {"type": "postgres", "config": {"host": "h", "user": "u", "db_name": "d", "ssl_mode": "allow"}}}"#,
+        "config_store.config.ssl_mode = \"allow\": unknown; known: disable, prefer, require, verify-ca, verify-full",
+    ),
+    (
+        r#"{"config_store": {"type": "sqlite", "config": {"host": "h"}}}"#,
+        "config_store.config.host: unknown field; known: path",
+    ),
 ];
 
 #[test]

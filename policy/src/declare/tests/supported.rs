@@ -165,7 +165,6 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"audit_logs": {"disabled": true}}"#, "audit_logs"),
     (r#"{"auth_config": {"is_enabled": true}}"#, "auth_config"),
     (r#"{"cluster_config": {"enabled": true}}"#, "cluster_config"),
-    (r#"{"config_store": {"enabled": true}}"#, "config_store"),
     (r#"{"guardrails_config": {"a": 1}}"#, "guardrails_config"),
     (r#"{"logs_store": {"enabled": true, "type": "sqlite"}}"#, "logs_store"),
     (r#"{"mcp": {"client_configs": []}}"#, "mcp"),
@@ -296,4 +295,25 @@ fn what_says_no_more_than_nothing_is_not_refused() {
                 "network_config": {"max_retries": 0, "enforce_http2": false}, "send_back_raw_request": false}}
         }"#,
     );
+}
+
+#[test]
+fn a_store_is_read_whole_and_is_a_file_in_the_data_folder_unless_it_is_enabled() {
+    assert!(right("{}").config_store.is_none());
+    let server = r#"{"host": "db", "user": "u", "db_name": "d", "password": "canary-4711", "port": "6432"}"#;
+    let with = |is_enabled: bool, kind: &str, config: &str| {
+        let json = format!(r#"{{"config_store": {{"enabled": {is_enabled}, "type": "{kind}", "config": {config}}}}}"#);
+        right(&json).config_store
+    };
+    assert!(with(false, "postgres", server).is_none());
+    let Some(StoreShape::Postgres(postgres)) = with(true, "postgres", server) else { panic!("it is a server") };
+    assert_eq!((&*postgres.host, postgres.port, &*postgres.user, &*postgres.db_name), ("db", 6432, "u", "d"));
+    assert_eq!((postgres.max_idle_conns, postgres.max_open_conns, postgres.ssl_mode), (5, 50, SslMode::Prefer));
+    assert_eq!(postgres.password.as_ref().map(Secret::reveal), Some("canary-4711"));
+    assert!(!format!("{postgres:?}").contains("4711"));
+    let Some(StoreShape::Sqlite { path }) = with(true, "sqlite", r#"{"path": "./config.db"}"#) else {
+        panic!("it is a file")
+    };
+    assert_eq!(path.as_deref(), Some("./config.db"));
+    assert!(matches!(with(true, "sqlite", "{}"), Some(StoreShape::Sqlite { path: None })));
 }

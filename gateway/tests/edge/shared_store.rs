@@ -1,0 +1,149 @@
+//! Gateways that keep everything in one PostgreSQL: what one changes is live on the other, only the first keeps hard budgets, and a
+//! database that goes away is missed by nobody who only calls.
+
+use std::time::Duration;
+
+use loadtest::fake::FakeProvider;
+use serde_json::{Value, json};
+
+use super::support::config::{KEY, add_key, config, fake, key};
+use super::support::database::Database;
+use super::support::limits::{COIN, budget, coin_body, govern, with_price};
+use super::support::process::{Gateway, Home};
+use super::support::scene::{Reply, client, reply};
+use super::support::sse::{Api, reason};
+use super::support::{PATIENCE, soon};
+
+const OTHER: &str = "sk-bf-canary-other";
+const HARD: &str = "sk-bf-canary-hard";
+const SOFT: &str = "sk-bf-canary-soft";
+
+/// Three keys: one without limits, one under a hard budget, one under a soft one.
+fn shared(fake: &FakeProvider, database: &Database) -> Value {
+    let mut config = config(&fake.url());
+    database.keep(&mut config);
+    with_price(&mut config);
+    for (name, token, mode) in [("hard", HARD, "hard"), ("soft", SOFT, "soft")] {
+        let mut budget = budget(name, 1_000);
+        budget["mode"] = json!(mode);
+        govern(&mut config, "budgets", budget);
+        let mut key = key(name, token, &["openai"]);
+        key["budget_id"] = json!(name);
+        add_key(&mut config, key);
+    }
+    config
+}
+
+async fn ask(gateway: &Gateway, token: &str) -> Reply {
+    let body = coin_body(Api::Chat, COIN, false, Some(7)).to_string();
+    let request = client().post(gateway.url("/v1/chat/completions")).bearer_auth(token);
+    reply(request.header("content-type", "application/json").body(body)).await
+}
+
+async fn readyz(gateway: &Gateway) -> (u16, String) {
+    let answer = reply(client().get(gateway.url("/readyz"))).await;
+    (answer.status, answer.text())
+}
+
+/// Asks until the answer is as wanted.
+async fn until<T>(what: &str, ask: impl AsyncFn() -> T, is_wanted: impl Fn(&T) -> bool) {
+    let asking = async {
+        while !is_wanted(&ask().await) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, asking).await.is_ok(), "{what}");
+}
+
+#[tokio::test]
+async fn two_gateways_have_one_policy_and_the_first_keeps_hard_budgets() {
+    let (fake, database) = (fake(), Database::new());
+    let mut config = shared(&fake, &database);
+    let first = Gateway::start(&config).await;
+    let second = Gateway::start(&config).await;
+    assert_eq!((ask(&second, KEY).await.status, ask(&second, OTHER).await.status), (200, 401));
+
+    add_key(&mut config, key("other", OTHER, &["openai"]));
+    first.folder().write(&config.to_string());
+    until("it is live on the other", async || ask(&second, OTHER).await, |reply| reply.status == 200).await;
+
+    assert_eq!((ask(&first, HARD).await.status, ask(&second, SOFT).await.status), (200, 200));
+    let refused = ask(&second, HARD).await;
+    assert_eq!((refused.status, reason(&refused.json())), (503, Some("ledger_unavailable")));
+    assert!(refused.text().contains("stop the other one and restart this one"), "{}", refused.text());
+    until("it says so", async || readyz(&second).await, |(_, text)| text.contains("another gateway")).await;
+    assert_eq!(readyz(&first).await, (200, "ok\n".to_owned()));
+
+    drop(first.kill());
+    // As time would have it.
+    database.execute("UPDATE lease SET until = now() - interval '1 second'");
+    let home = second.kill();
+    home.write(&config.to_string());
+    let second = Gateway::start_in(home, &[]).await;
+    assert_eq!(ask(&second, HARD).await.status, 200, "it has taken over");
+    assert_eq!(readyz(&second).await, (200, "ok\n".to_owned()));
+}
+
+#[tokio::test]
+async fn calls_go_on_without_the_store_and_what_is_edited_meanwhile_counts_once_it_is_back() {
+    let (fake, database) = (fake(), Database::new());
+    let wire = database.wire();
+    let mut config = shared(&fake, &database);
+    config["config_store"]["config"]["host"] = json!("127.0.0.1");
+    config["config_store"]["config"]["port"] = json!(wire.port());
+    let gateway = Gateway::start(&config).await;
+    wire.cut();
+    until(
+        "it is told",
+        async || readyz(&gateway).await,
+        |(status, text)| *status == 200 && text.starts_with("degraded: the store cannot be reached"),
+    )
+    .await;
+    add_key(&mut config, key("other", OTHER, &["openai"]));
+    gateway.folder().write(&config.to_string());
+    for token in [KEY, HARD, SOFT] {
+        assert_eq!(ask(&gateway, token).await.status, 200, "{token}");
+    }
+    assert_eq!(ask(&gateway, OTHER).await.status, 401);
+    wire.mend();
+    until("the edit counts", async || ask(&gateway, OTHER).await, |reply| reply.status == 200).await;
+    until("it is well", async || readyz(&gateway).await, |found| *found == (200, "ok\n".to_owned())).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_is_named_and_nothing_starts() {
+    let (fake, database) = (fake(), Database::new());
+    let wire = database.wire();
+    wire.cut();
+    let mut config = shared(&fake, &database);
+    config["config_store"]["config"]["host"] = json!("127.0.0.1");
+    config["config_store"]["config"]["port"] = json!(wire.port());
+    config["config_store"]["config"]["password"] = json!("canary-password");
+    let output = soon(Home::new(&config).run("serve")).await;
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let line = told.lines().find(|line| line.starts_with("tollgate: ")).unwrap();
+    assert!(line.contains(&format!("PostgreSQL at 127.0.0.1:{}", wire.port())), "{line}");
+    assert!(!told.contains("canary-password") && !told.contains("panicked"), "{told}");
+}
+
+#[tokio::test]
+async fn a_row_of_the_audit_log_that_was_changed_is_named() {
+    let (fake, database) = (fake(), Database::new());
+    let gateway = Gateway::start(&shared(&fake, &database)).await;
+    let verify = || async {
+        let mut command = gateway.folder().command("audit");
+        // The subcommand comes before the options.
+        let mut own = std::process::Command::new(command.get_program());
+        own.args(["audit", "verify"]).args(command.get_args().skip(1)).arg("--data").arg(gateway.folder().data());
+        command = own;
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let output = verify().await;
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("is whole"), "{output:?}");
+    database.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 2");
+    let output = verify().await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("tampered with: row 2 was changed"), "{told}");
+}
