@@ -7,8 +7,13 @@ from seeds import ADMINISTRATOR, PASSWORD, config
 
 
 def pytest_collection_modifyitems(items):
-    """What removes comes after what needs it, and what looks at the end of it all comes last."""
-    items.sort(key=lambda item: ("_afterwards" in item.name, "[DELETE " in item.name))
+    """What removes comes after what needs it, parts before the whole; what looks at the end of it all comes last."""
+
+    def order(item):
+        removes = "[DELETE " in item.name
+        return "_afterwards" in item.name, removes, -item.name.count("/") if removes else 0
+
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +25,7 @@ def fake():
 
 def serve(config, folder):
     process = Gateway(config, folder)
+    process.place = ("--config", folder / "config.json", "--data", folder / "data")
     yield process
     assert process.stop() == 0
 
