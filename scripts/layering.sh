@@ -38,5 +38,13 @@ must_not gateway "$databases|axum" --depth 1
 for crate in policy providers store engine admin gateway loadtest; do
     cargo tree --locked -e normal -p "$crate" --depth 0 >/dev/null
 done
+
+# What the image is built of is listed; a crate that is not would be missed only there.
+for part in policy providers store engine admin gateway loadtest migrations conf; do
+    if ! grep -qx "!$part" .dockerignore; then
+        echo ".dockerignore keeps $part out of the image's build" >&2
+        failed=1
+    fi
+done
 [ "$failed" -eq 0 ] && echo "layering: ok"
 exit "$failed"
