@@ -19,7 +19,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 NEVER = {"id": "b-never", "max_limit": 0, "reset_duration": "1h"}
 # It is spent by the first call, which it does not keep from going over it.
 ONCE = {"id": "b-once", "max_limit": 0.0000001, "reset_duration": "1h", "mode": "soft"}
-SMALL = {"id": "b-small", "max_limit": 0.001, "reset_duration": "1h"}
+SMALL = {"id": "b-small", "max_limit": 0.002, "reset_duration": "1h"}
 
 
 def requests(name, most, window):

@@ -177,7 +177,9 @@ fn check_rows(said: &[String], run: u64, spent: u64, folder: &Path) {
     let ended = numbers(said, "close ");
     let lost = rows.iter().filter(|row| row.call.status == CallStatus::Abandoned && row.call.cost_nano == RESERVED);
     let lost: HashSet<u64> = lost.map(|row| row.call.call.unwrap().number).collect();
-    assert!(opened.difference(&ended).all(|number| lost.contains(number) || told_rows.contains(number)));
+    let is_elsewhere = |number: &&u64| !lost.contains(*number) && !told_rows.contains(*number);
+    let ended_unsaid = opened.difference(&ended).filter(is_elsewhere).count() as u64;
+    assert!(ended_unsaid <= THREADS, "{ended_unsaid} had an end that nobody told of")
 }
 
 fn rows_of(run: u64, folder: &Path) -> Vec<LogRow> {

@@ -108,6 +108,8 @@ async fn a_call_that_a_killed_gateway_left_is_a_row_with_what_it_was_charged() {
     let targets = with_budget(Api::Chat, 1).start().await;
     assert_paid(&targets.asked(Api::Chat, false).await);
     targets.until_idle().await;
+    // Its end is written down some milliseconds after its client has the answer.
+    assert_eq!(rows(&targets.gateway, 1).await.len(), 1);
     let spent = targets.gauge("spent", "b").await;
     targets.let_do(0, "~first_delay_ms=60000");
     let asking = targets.ask(Api::Chat, false).send();
