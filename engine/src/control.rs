@@ -200,7 +200,8 @@ impl Control {
         if self.row(kind, id)?.is_some() {
             return Err(ControlError::Exists { kind, id: id.to_owned() });
         }
-        let normalised = merge(kind, id, None, body, &|kind, id| self.document(kind, id))?;
+        let body = secrets::restored(kind, body, "{}")?;
+        let normalised = merge(kind, id, None, &body, &|kind, id| self.document(kind, id))?;
         let mut draft = self.draft(actor, "create");
         let token = draft.put_all(normalised, None)?;
         self.finish(draft, &mut turn)?;
@@ -217,7 +218,7 @@ impl Control {
         self.catch_up(&mut turn)?;
         let before = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
         let stored = self.opened(&before)?;
-        let body = secrets::restored(kind, body, &stored);
+        let body = secrets::restored(kind, body, &stored)?;
         let normalised = merge(kind, id, Some(&stored), &body, &|kind, id| self.document(kind, id))?;
         let mut draft = self.draft(actor, "update");
         draft.put_all(normalised, Some(&before))?;
@@ -338,11 +339,14 @@ impl Control {
         Ok(())
     }
 
-    /// What is kept is in force from here on, and budgets begin that are new.
+    /// What is kept is in force from here on, and those budgets begin that are new or whose windows are.
     fn put_in_force(&self, next: Snapshot, budgets: &[Arc<Budget>]) {
         let (parts, now) = (&self.0.parts, self.now());
+        let before = parts.live.snapshot();
         parts.live.replace(next);
-        let began: Vec<_> = budgets.iter().filter_map(|budget| parts.ledger.begin(budget, now)).collect();
+        let begins = |new: &&Arc<Budget>| before.budget(&new.id).is_none_or(|old| old.window != new.window);
+        let began: Vec<_> =
+            budgets.iter().filter(begins).filter_map(|budget| parts.ledger.begin(budget, now)).collect();
         // A beginning that could not be written down is found again at the first charge.
         let _ = parts.books.adopt(&began);
     }

@@ -158,7 +158,9 @@ impl Follower {
         let warn = |warning: &Problem| tracing::warn!(config = %loaded.name, "{warning}");
         loaded.warnings.iter().for_each(warn);
         let now: serde_json::Value = serde_json::from_str(loaded.text.reveal()).context("not JSON")?;
-        for section in AT_START.iter().filter(|section| now.get(section) != self.at_start.get(section)) {
+        // Of `framework` the price list is all that there is, and its keeper is told of it at start.
+        let at_start = AT_START.iter().chain(&["framework"]);
+        for section in at_start.filter(|section| now.get(section) != self.at_start.get(section)) {
             tracing::warn!("`{section}` has changed: that is read when the gateway starts");
         }
         let file = file_policy(&loaded, self.control.registry())?;

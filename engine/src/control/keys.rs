@@ -38,7 +38,7 @@ impl Control {
         let mut turn = self.0.turn.lock();
         let kind = Kind::VirtualKey;
         let row = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
-        let token = secrets::token(&self.0.parts.registry.seal(), &row)?;
+        let token = secrets::token(&self.0.parts.registry.seal(), &row, self.0.parts.env)?;
         let token = token.ok_or_else(|| ControlError::ReadOnly(format!("the token of `{id}` is not kept")))?;
         self.tell(actor, "reveal", (kind.as_str(), id), &mut turn)?;
         Ok(token)

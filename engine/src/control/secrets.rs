@@ -1,5 +1,6 @@
 //! Secrets of documents: where they stand, how they are kept, and what is shown of them.
 
+use policy::declare::Problem;
 use policy::declare::entity::Kind;
 use policy::key::TokenHash;
 use policy::provider::Secret;
@@ -7,6 +8,7 @@ use serde_json::{Map, Value, json};
 use store::registry::Row;
 use store::seal::{Context, Seal, SealError};
 
+use super::change::problem;
 use super::{Env, REDACTED};
 
 /// What a sealed value begins with.
@@ -64,9 +66,12 @@ pub(super) fn opened(seal: &Seal, row: &Row) -> Result<String, SealError> {
 }
 
 /// The token of a virtual key; `None`: it is not kept.
-pub(super) fn token(seal: &Seal, row: &Row) -> Result<Option<Secret>, SealError> {
+pub(super) fn token(seal: &Seal, row: &Row, env: Env) -> Result<Option<Secret>, SealError> {
     let document: Value = serde_json::from_str(&row.document).unwrap_or_default();
     let Some(text) = document.get("value").and_then(Value::as_str) else { return Ok(None) };
+    if let Some(name) = text.strip_prefix(REFERENCE) {
+        return Ok(env(name).map(|token| Secret::new(&token)));
+    }
     seal.unseal(Context { kind: &row.kind, id: &row.id, field: "value" }, text).map(Some)
 }
 
@@ -85,24 +90,39 @@ pub(super) fn redacted(kind: Kind, document: &str) -> String {
     value.to_string()
 }
 
-/// A body in which each secret that was shown as [`REDACTED`] is the one that is kept in its place. What is no JSON stays: its
-/// reader tells of it.
-pub(super) fn restored(kind: Kind, body: &str, stored: &str) -> String {
-    let (Ok(mut new), Ok(mut old)) = (serde_json::from_str::<Value>(body), serde_json::from_str::<Value>(stored))
-    else {
-        return body.to_owned();
-    };
-    let mut known = Vec::new();
+/// A body in which each secret that was shown as [`REDACTED`] is the one that is kept in its place. The token of a virtual key is not
+/// in it: it is the gateway's to make. What is no JSON stays: its reader tells of it.
+pub(super) fn restored(kind: Kind, body: &str, stored: &str) -> Result<String, Vec<Problem>> {
+    let Ok(mut new) = serde_json::from_str::<Value>(body) else { return Ok(body.to_owned()) };
+    if kind == Kind::VirtualKey {
+        return without_token(new, body);
+    }
+    let (mut known, mut old) = (Vec::new(), serde_json::from_str::<Value>(stored).unwrap_or_default());
     each(kind, &mut old, &mut |field, text| known.push((field.to_owned(), text.clone())));
-    let mut is_changed = false;
+    let (mut is_changed, mut wrong) = (false, Vec::new());
     each(kind, &mut new, &mut |field, text| {
-        let before = known.iter().find(|(place, _)| place == field);
-        if let Some((_, before)) = before.filter(|_| text == REDACTED) {
-            text.clone_from(before);
-            is_changed = true;
+        if text != REDACTED {
+            return;
+        }
+        match known.iter().find(|(place, _)| place == field) {
+            Some((_, before)) => (is_changed, *text) = (true, before.clone()),
+            None => wrong.push(problem(field, "stands for a secret that is kept, and none is kept here")),
         }
     });
-    if is_changed { new.to_string() } else { body.to_owned() }
+    match (wrong.is_empty(), is_changed) {
+        (false, _) => Err(wrong),
+        (true, true) => Ok(new.to_string()),
+        (true, false) => Ok(body.to_owned()),
+    }
+}
+
+/// What is written back as it was shown says nothing; another token would be one that somebody chose.
+fn without_token(mut document: Value, body: &str) -> Result<String, Vec<Problem>> {
+    match document.as_object_mut().and_then(|fields| fields.remove("value")) {
+        None => Ok(body.to_owned()),
+        Some(value) if value.is_null() || value == REDACTED => Ok(document.to_string()),
+        Some(_) => Err(vec![problem("value", "is made by the gateway: leave it out, or rotate the key")]),
+    }
 }
 
 /// What a rotation makes of a virtual key's document: the new token opens it, and the one before until a moment.

@@ -286,3 +286,52 @@ fn a_reset_budget_is_as_if_nothing_was_spent_and_one_that_could_not_be_kept_is_a
     assert!(matches!(scene.control.reset_budget("none", &ADMIN), Err(ControlError::NotFound { .. })));
     assert!(scene.told().contains(&format!("root reset budget {}", budget.id)));
 }
+
+#[test]
+fn a_key_that_is_written_back_as_it_was_shown_keeps_its_token_and_nobody_chooses_one() {
+    let scene = Scene::new();
+    let shown = scene.document(Kind::VirtualKey, "vk1");
+    assert_eq!(shown["value"], REDACTED);
+    scene.control.update(Kind::VirtualKey, "vk1", &shown.to_string(), &ADMIN).unwrap();
+    assert_eq!(scene.caller("sk-bf-first").as_deref(), Some("vk1"));
+    assert_eq!(scene.control.reveal("vk1", &ADMIN).unwrap().reveal(), "sk-bf-first");
+    let chosen = r#"{"name": "chosen", "value": "sk-bf-chosen"}"#;
+    for refused in [
+        scene.control.create(Kind::VirtualKey, chosen, &ADMIN).map(drop),
+        scene.control.update(Kind::VirtualKey, "vk1", chosen, &ADMIN).map(drop),
+    ] {
+        let Err(ControlError::Invalid(problems)) = refused else { panic!("{refused:?}") };
+        assert_eq!(problems[0].path, "value");
+    }
+    assert_eq!((scene.caller("sk-bf-first").as_deref(), scene.caller("sk-bf-chosen")), (Some("vk1"), None));
+}
+
+#[test]
+fn asterisks_that_stand_for_nothing_are_no_secret() {
+    let scene = Scene::new();
+    let body = r#"{"keys": [{"name": "another", "value": "********"}]}"#;
+    for refused in [
+        scene.control.update(Kind::Provider, "openai", body, &ADMIN).map(drop),
+        scene.control.create_as(Kind::Provider, "anthropic", body, &ADMIN).map(drop),
+    ] {
+        let Err(ControlError::Invalid(problems)) = refused else { panic!("{refused:?}") };
+        assert_eq!(problems[0].path, "keys/another");
+    }
+}
+
+#[test]
+fn a_token_from_the_environment_is_revealed_too() {
+    let scene = begin(tempfile::tempdir().unwrap(), &FILE.replace("sk-bf-first", "env.TOKEN"));
+    assert_eq!(scene.control.reveal("vk1", &ADMIN).unwrap().reveal(), "sk-bf-from-environment");
+}
+
+#[test]
+fn a_budget_that_a_call_met_before_it_began_is_remembered_as_of_that_call() {
+    let scene = Scene::new();
+    let id = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap().entry.id;
+    let snapshot = scene.control.snapshot();
+    let budget = snapshot.budget(&snapshot.key(&id).unwrap().limits.budgets[0]).unwrap();
+    let first = scene.notes.0.lock()[0].clone();
+    let later = Now { wall_ms: first.began_ms + 5_000, ..scene.control.now() };
+    assert_eq!(scene.control.ledger().begin(budget, later), Some(first));
+}

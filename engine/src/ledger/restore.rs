@@ -44,21 +44,15 @@ impl Ledger {
         (ledger, began)
     }
 
-    /// A budget is in force from now on: its windows are counted from here, and what was used stays. Gives when it began, if that is
-    /// now.
+    /// A budget, or its windows, are new: they are counted from here, unless a call was quicker, and from that call then. Gives when
+    /// they began, for the store to remember.
     pub fn begin(&self, budget: &Budget, now: Now) -> Option<Began> {
-        let mut is_new = false;
-        let account = self.accounts.of_budget(&budget.id, || {
-            is_new = true;
-            Spending::new(budget.window.clone(), now.wall_ms)
-        });
+        let account = self.accounts.of_budget(&budget.id, || Spending::new(budget.window.clone(), now.wall_ms));
         let mut meters = account.lock();
         let Meters::Budget(spending) = &mut *meters else { return None };
-        let before = spending.began_ms();
         spending.roll(budget, now.wall_ms);
-        let began_ms = spending.began_ms();
-        let window = budget.window.to_string();
-        (is_new || began_ms != before).then(|| Began { id: budget.id.as_str().into(), window, began_ms })
+        let (began_ms, window) = (spending.began_ms(), budget.window.to_string());
+        Some(Began { id: budget.id.as_str().into(), window, began_ms })
     }
 
     fn restore_slice(&self, snapshot: &Snapshot, slice: &SliceState, now: Now) {
