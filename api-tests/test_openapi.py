@@ -84,7 +84,13 @@ def client():
         yield session
 
 
-def aim(case):
+def keep_provider_key(base_url):
+    """Makes the provider's key anew where a made up list of keys, or another name for it, took it away."""
+    made = httpx.post(f"{base_url}/api/providers/seed/keys", json={"name": PROVIDER_KEY, "value": "sk-fake-seed"})
+    assert made.status_code in (201, 409), made.text
+
+
+def aim(case, base_url):
     """Lets three of four requests ask for what exists. The first is one of them."""
     label = case.operation.label
     calls[label] += 1
@@ -95,6 +101,7 @@ def aim(case):
             case.path_parameters[PARAMETER.search(path)[1]] = seed
     if "key" in (case.path_parameters or {}):
         case.path_parameters["key"] = PROVIDER_KEY
+        keep_provider_key(base_url)
 
 
 def headers_of(case):
@@ -108,7 +115,7 @@ def test_the_served_document_is_the_one_in_the_source(open_gateway):
 @schema.parametrize()
 @BOUNDS
 def test_replies_are_as_documented(case, open_gateway, client):
-    aim(case)
+    aim(case, open_gateway.url)
     response = case.call(base_url=open_gateway.url, session=client, headers=headers_of(case))
     if response.status_code < 300 and case.method == case.operation.method.upper():
         succeeded.add(case.operation.label)
