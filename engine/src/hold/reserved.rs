@@ -54,7 +54,9 @@ impl Reserved {
     /// Writes it down, and the call that the journal does not know of yet. `false`: there is nothing to write, or nowhere, or it
     /// could not be and no budget forbids to go on.
     pub(super) fn write(&self, sending: &Sending<'_>, untold: Option<&Admission>) -> Result<bool, Refusal> {
-        let Some(journal) = self.lines.shared.journal.as_ref().filter(|_| !self.lines.is_empty()) else { return Ok(false) };
+        let Some(journal) = self.lines.shared.journal.as_ref().filter(|_| !self.lines.is_empty()) else {
+            return Ok(false);
+        };
         let mut entries: SmallVec<[Entry<'_>; 16]> = SmallVec::new();
         self.held().for_each(|(line, mark)| line.entries(mark, self.amount, &mut |entry| entries.push(entry)));
         entries.extend(untold.into_iter().flat_map(Admission::entries));
