@@ -79,9 +79,10 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
         .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
     let started = start_prices(&loaded, Some(&arguments.data))?;
     let clock = Clock::start();
+    let began_ms = clock.now().mono_ms;
     let kept = kept::open(&loaded, &arguments.data, Arc::clone(&started.catalog), clock.now().wall_ms)?;
     let kept::Opened { registry, snapshot, revision } = kept;
-    announce(&snapshot);
+    announce(&snapshot, clock.now().mono_ms.saturating_sub(began_ms));
     let file = &loaded.file;
     let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
@@ -124,12 +125,15 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     life.set_ready(true);
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };
+    // A large file would be kept in memory, in words and compiled.
+    drop(loaded);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     drop(management);
     ending.end()
 }
 
-fn announce(snapshot: &Snapshot) {
+/// `loaded_ms`: how long it took to read it from the store, and to take over what has changed in the file.
+fn announce(snapshot: &Snapshot, loaded_ms: u64) {
     let settings = snapshot.settings();
     let needed = if policy::admit::needs_key(snapshot) { "needed" } else { "not needed" };
     tracing::info!("a virtual key is {needed} for inference: {}", settings.key_requirement_reason);
@@ -137,6 +141,7 @@ fn announce(snapshot: &Snapshot) {
         providers = snapshot.providers().count(),
         keys = snapshot.key_count(),
         models = snapshot.catalog().len(),
+        loaded_ms,
         "policy compiled"
     );
 }
