@@ -83,7 +83,8 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let kept::Opened { registry, snapshot, revision } = kept;
     announce(&snapshot);
     let file = &loaded.file;
-    let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
+    let place = place::of(file, &arguments.data);
+    let Opened { store, ledger } = ledger::open(&place, &snapshot, clock.now())?;
     let parts = Parts::new(file)?;
     let mut edge = edge(file, snapshot, &parts, ledger, clock);
     edge.journal = Some(store.journal());
@@ -102,8 +103,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
         },
         revision,
     );
-    let (management, manage) =
-        admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
+    let (management, manage) = admin::start(control.clone(), clock, body_limits(file), &place, bound.address())?;
     edge.manage = Some(manage);
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
