@@ -75,3 +75,6 @@ async fn put_untold(transaction: &Transaction<'_>, node: &str, calls: &Calls<'_>
     transaction.execute(&put, &[&runs, &numbers, &records, &node]).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
