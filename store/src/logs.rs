@@ -187,7 +187,8 @@ pub struct FilterData {
 }
 
 impl Logs {
-    /// Opens what a store keeps, which must have been opened before.
+    /// Opens what a store keeps, which must have been opened before. A server is waited for by each look: not to be called where
+    /// asynchronous tasks are driven.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -1,5 +1,7 @@
 //! Sums of calls: added to as rows are, and looked at.
 
+use std::borrow::Cow;
+
 use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -8,7 +10,7 @@ use super::filter::Asked;
 use crate::CallStatus;
 use crate::logs::Dimension;
 use crate::logs::plan::Stretch;
-use crate::logs::rollup::{Group, OwnerKind, Rollups, Sums};
+use crate::logs::rollup::{Group, OwnerKind, Rollups, Size, Sums};
 use crate::logs::tables::{Of, Parts, Sum};
 use crate::number::{column, number};
 use crate::postgres::failure::Failure;
@@ -44,7 +46,7 @@ pub(super) const OF_ROWS: &str =
 struct Columns<'a> {
     starts: Vec<i64>,
     hashes: Vec<Vec<u8>>,
-    groups: [Vec<std::borrow::Cow<'a, str>>; 4],
+    groups: [Vec<Cow<'a, str>>; 4],
     sums: [Vec<i64>; 6],
 }
 
@@ -80,7 +82,7 @@ pub(super) async fn add(transaction: &Transaction<'_>, rollups: &Rollups<'_>) ->
     Ok(())
 }
 
-type OfAll<'a, 'g> = (&'a (crate::logs::rollup::Size, u64, Group<'g>), &'a Sums);
+type OfAll<'a, 'g> = (&'a (Size, u64, Group<'g>), &'a Sums);
 type OfOwner<'a, 'g> = (&'a (OwnerKind, &'g str, u64, Group<'g>), &'a Sums);
 
 async fn add_to_all(transaction: &Transaction<'_>, some: &[OfAll<'_, '_>]) -> Result<(), Failure> {

@@ -30,9 +30,9 @@ pub(in crate::postgres) async fn trim(transaction: &Transaction<'_>, trim: Trim)
 /// Removes the oldest day that is before this one, and those before that have no rows.
 async fn remove_before(transaction: &Transaction<'_>, before_ms: u64) -> Result<u64, Failure> {
     for day in days::all(transaction).await?.into_iter().filter(|day| day.start_ms < before_ms) {
-        let removed = remove(transaction, day).await?;
-        if removed > 0 {
-            return Ok(removed);
+        match remove(transaction, day).await? {
+            Some(0) => {}
+            removed => return Ok(removed.unwrap_or_default()),
         }
     }
     Ok(0)
@@ -46,7 +46,10 @@ async fn remove_to(transaction: &Transaction<'_>, most: u64) -> Result<u64, Fail
     if bytes_needed(transaction, &oldest).await? <= most {
         return Ok(0);
     }
-    if with_rows.next().is_some() { remove(transaction, oldest).await } else { remove_some(transaction, oldest).await }
+    if with_rows.next().is_none() {
+        return remove_some(transaction, oldest).await;
+    }
+    Ok(remove(transaction, oldest).await?.unwrap_or_default())
 }
 
 /// What the database would need if nothing were left of rows that were removed one by one. They are, of the oldest day alone, and leave
@@ -61,16 +64,16 @@ async fn bytes_needed(transaction: &Transaction<'_>, oldest: &Day) -> Result<u64
     Ok(all.saturating_sub(u64::try_from(free).unwrap_or(u64::MAX)))
 }
 
-/// Removes a day, or a part of it where it has no partition, or none that may be dropped. 0: it cannot be dropped now.
-async fn remove(transaction: &Transaction<'_>, day: Day) -> Result<u64, Failure> {
+/// Removes a day, or a part of it where it has no partition, or none that may be dropped. `None`: nothing can be dropped now.
+async fn remove(transaction: &Transaction<'_>, day: Day) -> Result<Option<u64>, Failure> {
     let dropped = if day.has_partition { drop_partition(transaction, &day).await? } else { Done::No };
     match dropped {
         Done::Yes => {
             forget(transaction, &day).await?;
-            Ok(day.rows)
+            Ok(Some(day.rows))
         }
-        Done::No => remove_some(transaction, day).await,
-        Done::NotNow => Ok(0),
+        Done::No => Ok(Some(remove_some(transaction, day).await?)),
+        Done::NotNow => Ok(None),
     }
 }
 
