@@ -16,7 +16,6 @@ mod session;
 mod state;
 mod view;
 
-pub use auth::password::{HashError, hash as hash_password};
 pub use explain::{Asks, Explainer, Question};
 pub use router::{document, router};
 pub use serve::Server;
