@@ -27,6 +27,7 @@ use crate::kept;
 use crate::ledger::{self, Opened};
 use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
 use crate::listen::{Bound, Sockets};
+use crate::log_keeper::LogKeeper;
 use crate::place;
 use crate::prices::{self, Prices, Started};
 use crate::proxy::manage::{Manage, Serves};
@@ -78,7 +79,9 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let kept::Opened { registry, snapshot, revision } = kept;
     announce(&snapshot);
     let file = &loaded.file;
-    let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
+    let are_logged = file.logs_store.is_enabled && snapshot.settings().logging.is_enabled;
+    let place = place::of(file, &arguments.data);
+    let Opened { store, ledger } = ledger::open(&place, &snapshot, are_logged, clock.now())?;
     let parts = Parts::new(file)?;
     let mut edge = edge(file, snapshot, &parts, ledger, clock);
     edge.journal = Some(store.journal());
@@ -100,6 +103,8 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let (management, manage) =
         admin::start(control.clone(), clock, body_limits(file), &arguments.data, sockets.of_management())?;
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
+    let log_keeper =
+        LogKeeper::new(&file.logs_store, Arc::clone(&ending), Arc::clone(&live), Arc::clone(&metrics), clock);
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
@@ -114,6 +119,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let drainer = Drainer { life: Arc::clone(&life), ending: Arc::clone(&ending) };
     server.add_service(background_service("drain", drainer));
     server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending), Arc::clone(&life))));
+    server.add_service(background_service("logs", log_keeper));
     life.set_ready(true);
     announce_addresses(addresses, file.tls.is_some());
     let signals = Signals { life, delay: file.server.shutdown_delay };
@@ -162,8 +168,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(file: &File) -> Result<Self> {
-        let access = file.client.enable_logging.then(AccessLog::start).transpose();
-        let access = access.context("cannot start the access log")?;
+        let access = AccessLog::start().context("cannot start the access log")?;
         Ok(Self {
             life: Arc::default(),
             telemetry: Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access }),
@@ -179,6 +184,7 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<L
         live: Arc::new(Live::new(snapshot)),
         ledger,
         journal: None,
+        has_request_log: file.logs_store.is_enabled,
         health: Arc::new(RouteHealth::default()),
         clock,
         resolver: Arc::clone(&parts.resolver),

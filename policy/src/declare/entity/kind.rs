@@ -38,7 +38,7 @@ pub enum Kind {
 }
 
 /// What of a file is read when the process starts, and at no other time: no entity.
-pub const AT_START: [&str; 9] = [
+pub const AT_START: [&str; 10] = [
     "$schema",
     "version",
     "encryption_key",
@@ -46,6 +46,7 @@ pub const AT_START: [&str; 9] = [
     "tls",
     "admin",
     "config_store",
+    "logs_store",
     "access_profiles",
     "source_of_truth",
 ];
