@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod body;
 pub mod edge;
 mod error;
 mod explain;

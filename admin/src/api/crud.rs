@@ -11,6 +11,7 @@ use policy::declare::entity::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Who;
+use crate::body::written;
 use crate::error::ApiError;
 use crate::extract::{JsonText, Named, Params};
 use crate::openapi::SchemaOf;
@@ -96,6 +97,7 @@ async fn read(state: State, resource: &'static Resource, id: String) -> Reply {
 async fn create(state: State, resource: &'static Resource, who: Who, body: String) -> Reply {
     state
         .blocking(move |state| {
+            let body = written(resource.kind, body);
             let created = state.control.create(resource.kind, &body, &who.actor())?;
             let mut shown = Lens::of(&state.control).show(&created.entry);
             if let (Some(token), Some(fields)) = (created.token, shown.as_object_mut()) {
@@ -110,6 +112,7 @@ async fn update(state: State, resource: &'static Resource, id: String, who: Who,
     state
         .blocking(move |state| {
             let (kind, control) = (resource.kind, &state.control);
+            let body = written(kind, body);
             if resource.made_by == MadeBy::Put && !has_nul(&id) && control.get(kind, &id)?.is_none() {
                 let made = control.create_as(kind, &id, &body, &who.actor())?;
                 let shown = Lens::of(control).show(&made.entry);
