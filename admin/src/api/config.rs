@@ -44,7 +44,8 @@ pub(crate) struct ConfigBody {
     #[schema(value_type = Option<Object>)]
     auth_config: Option<Map<String, Value>>,
     /// Passed over: only replies say it.
-    is_db_connected: Option<bool>,
+    #[serde(rename = "is_db_connected")]
+    _is_db_connected: Option<bool>,
 }
 
 /// That they were changed.
@@ -100,7 +101,7 @@ pub(crate) async fn update(
 ) -> Result<Json<ConfigChanged>, ApiError> {
     state
         .blocking(move |state| {
-            let ConfigBody { client_config, framework_config, auth_config, is_db_connected: _ } = body;
+            let ConfigBody { client_config, framework_config, auth_config, .. } = body;
             let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
             for ((name, kind), section) in given {
                 let Some(section) = section else { continue };
