@@ -101,7 +101,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
         revision,
     );
     let (management, manage) =
-        admin::start(control.clone(), clock, body_limits(file), &arguments.data, sockets.of_management())?;
+        admin::start(control.clone(), clock, body_limits(file), &place, sockets.of_management())?;
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let log_keeper =
         LogKeeper::new(&file.logs_store, Arc::clone(&ending), Arc::clone(&live), Arc::clone(&metrics), clock);
