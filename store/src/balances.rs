@@ -7,7 +7,7 @@ use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Void
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
 use crate::lease::LeaseNow;
-use crate::logs::{Trim, Untold};
+use crate::logs::{Content, Trim, Untold};
 
 /// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
 pub(crate) trait Balances: fmt::Debug + Send {
@@ -49,6 +49,9 @@ pub(crate) trait Balances: fmt::Debug + Send {
     fn trim_logs(&mut self, _trim: Trim) -> Result<u64, StoreError> {
         Ok(0)
     }
+
+    /// Keeps what was said in calls.
+    fn keep_contents(&mut self, contents: &[Content], meanwhile: Meanwhile<'_>) -> Result<(), StoreError>;
 
     /// Whether this process may go by its own memory alone, as it is now and will be; `Elsewhere` before it began.
     fn lease(&self) -> LeaseNow;

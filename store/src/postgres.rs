@@ -27,6 +27,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::Folder;
 use crate::journal::{AttemptId, record};
 use crate::lease::{Lease, LeaseNow};
+use crate::logs::Content;
 use crate::migrate::Migrated;
 use crate::{Attempted, StoreError};
 
@@ -174,6 +175,10 @@ impl Balances for Postgres {
         self.server.transact(meanwhile, async |transaction, again| {
             budgets::forgive(transaction, (id, start_ms, nano), &before, again.may_be_done).await
         })
+    }
+
+    fn keep_contents(&mut self, _: &[Content], _: Meanwhile<'_>) -> Result<(), StoreError> {
+        Err(StoreError::Database("what is said in calls is not kept in PostgreSQL yet".into()))
     }
 
     fn lease(&self) -> LeaseNow {

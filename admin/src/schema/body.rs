@@ -85,6 +85,8 @@ pub struct VirtualKeyBody {
     pub calendar_aligned: Option<bool>,
     /// How its calls are spread: `weighted` or `adaptive`.
     pub load_balancing: Option<String>,
+    /// Whether what is said in its calls is kept out of the request log; absent: as the `client` section says.
+    pub disable_content_logging: Option<bool>,
 }
 
 /// What a virtual key may use of a provider.

@@ -1,5 +1,6 @@
 //! The request log in SQLite: rows are added in the transaction that folds the journal.
 
+mod content;
 mod detail;
 mod filter;
 mod read;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+pub(super) use self::content::keep as keep_contents;
 use self::detail::Detail;
 pub(crate) use self::read::SqliteLogs;
 pub(super) use self::trim::trim;
