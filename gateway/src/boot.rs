@@ -106,8 +106,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
         },
         revision,
     );
-    let (management, manage) =
-        admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
+    let (management, manage) = admin::start(control.clone(), clock, body_limits(file), &place, bound.address())?;
     edge.manage = Some(manage);
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let content_writer = ContentWriter { contents: Arc::clone(&telemetry.contents), ending: Arc::clone(&ending) };
