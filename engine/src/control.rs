@@ -5,6 +5,8 @@ mod change;
 mod error;
 mod keys;
 mod load;
+mod owned;
+mod password;
 mod reconcile;
 mod secrets;
 
@@ -32,6 +34,7 @@ use crate::live::Live;
 use change::Draft;
 pub use error::ControlError;
 pub use load::{LoadError, load};
+use owned::Owned;
 pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, reconcile};
 
 /// Gives the value of an environment variable.
@@ -186,6 +189,9 @@ impl Control {
     /// # Errors
     /// When the body is wrong, there is such an entity, or it cannot be kept.
     pub fn create(&self, kind: Kind, body: &str, actor: &Actor<'_>) -> Result<Created, ControlError> {
+        if let Some(owned) = Owned::read(kind, body)? {
+            return self.create_owned(body, &owned, actor);
+        }
         let id = change::id_of(kind, body)?;
         self.create_as(kind, &id, body, actor)
     }
@@ -218,7 +224,10 @@ impl Control {
         self.catch_up(&mut turn)?;
         let before = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
         let stored = self.opened(&before)?;
-        let body = secrets::restored(kind, body, &stored)?;
+        let body = match Owned::read(kind, body)? {
+            Some(owned) => self.without_owner(id, owned)?,
+            None => secrets::restored(kind, body, &stored)?,
+        };
         let normalised = merge(kind, id, Some(&stored), &body, &|kind, id| self.document(kind, id))?;
         let mut draft = self.draft(actor, "update");
         draft.put_all(normalised, Some(&before))?;

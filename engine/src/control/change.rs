@@ -10,7 +10,7 @@ use serde_json::Value;
 use store::registry::{AuditEntry, Entity, Expected, Origin, Put, Registry, Removal, Row, Write};
 use store::seal::Seal;
 
-use super::{Actor, ControlError, Env, secrets, vocabulary};
+use super::{Actor, ControlError, Env, password, secrets, vocabulary};
 use crate::compile::{self, edit, release};
 
 /// Entities that are made by the API come after those of the file.
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
         token_hashes: Vec<[u8; 32]>,
     ) -> Result<(), ControlError> {
         let (kind, id) = (new.kind, &*new.id);
-        let document = secrets::sealed(&self.seal, kind, id, &new.document)?;
+        let document = secrets::sealed(&self.seal, kind, id, &password::hashed(kind, &new.document)?)?;
         let text = |field: &str| text_of(&document, field);
         let entity = Entity {
             kind: kind.as_str().to_owned(),

@@ -37,10 +37,10 @@ pub enum LoadError {
 pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<(Snapshot, u64), LoadError> {
     let empty = Snapshot::default();
     let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
-    let (waiting, keys) = (Vec::new(), Vec::new());
-    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting, keys, failed: None };
+    let (waiting, many) = (Vec::new(), Vec::new());
+    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting, many, failed: None };
     let revision = registry.load(&mut |row| loading.take(row))?;
-    loading.put_keys();
+    loading.put_many();
     loading.put_waiting(None);
     match loading.failed {
         Some(failed) => Err(failed),
@@ -48,8 +48,8 @@ pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<(Sna
     }
 }
 
-/// So many virtual keys are read at a time, by all cores.
-const KEYS_AT_A_TIME: usize = 4_096;
+/// So many rows are read at a time, by all cores.
+const AT_A_TIME: usize = 4_096;
 
 /// A policy in the making. Rows come by the names of their kinds, which is not the order in which they can be put in force; the kinds of
 /// which there are many need not wait.
@@ -58,7 +58,8 @@ struct Loading {
     seal: Seal,
     env: Env,
     waiting: Vec<(Kind, Row)>,
-    keys: Vec<Row>,
+    /// Rows of one kind of which there may be a million.
+    many: Vec<Row>,
     failed: Option<LoadError>,
 }
 
@@ -68,14 +69,15 @@ impl Loading {
             return;
         }
         match row.kind.parse() {
-            // They refer to nothing.
-            Ok(Kind::Budget | Kind::RateLimit) => self.put(&row),
-            Ok(Kind::VirtualKey) => {
-                self.put_waiting(Some(Kind::VirtualKey));
-                self.keys.push(row);
-                if self.keys.len() >= KEYS_AT_A_TIME {
-                    self.put_keys();
+            // Budgets and rate limits refer to nothing.
+            Ok(kind @ (Kind::Budget | Kind::RateLimit | Kind::VirtualKey)) => {
+                if self.many.len() >= AT_A_TIME || self.many.first().is_some_and(|first| first.kind != row.kind) {
+                    self.put_many();
                 }
+                if kind == Kind::VirtualKey {
+                    self.put_waiting(Some(kind));
+                }
+                self.many.push(row);
             }
             Ok(kind) => self.waiting.push((kind, row)),
             Err(()) => self.fail(failed(&row, "no such kind is known to this version")),
@@ -94,9 +96,9 @@ impl Loading {
         now.iter().for_each(|(_, row)| self.put(row));
     }
 
-    /// Puts the keys that were gathered. They refer to what is there already and not to each other, so they are read side by side.
-    fn put_keys(&mut self) {
-        let rows = std::mem::take(&mut self.keys);
+    /// Puts the rows that were gathered. They refer to what is there already and not to each other, so they are read side by side.
+    fn put_many(&mut self) {
+        let rows = std::mem::take(&mut self.many);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (snapshot, seal, env) = (&self.snapshot, &self.seal, self.env);
         let read = |rows: &[Row]| -> Vec<Result<Vec<Change>, LoadError>> {
@@ -111,37 +113,29 @@ impl Loading {
                 .flat_map(|(one, rows)| one.join().unwrap_or_else(|_| read(rows)))
                 .collect()
         });
-        let all: Result<Vec<_>, _> = all.into_iter().collect();
-        match all.map(|all| self.apply(all.into_iter().flatten())) {
-            Ok(Ok(())) => {}
-            // Which one it was is told by putting them one by one.
-            Ok(Err(())) => rows.iter().for_each(|row| self.put(row)),
+        match all.into_iter().collect() {
+            Ok(all) => self.apply(&rows, all),
             Err(failed) => self.fail(failed),
         }
     }
 
     fn put(&mut self, row: &Row) {
-        let changes = changes(&self.snapshot, &self.seal, self.env, row);
-        let before = self.snapshot.clone();
-        let applied = changes.and_then(|all| before.apply_all(all).map_err(|error| failed(row, &error.to_string())));
-        match applied {
-            Ok(next) => self.snapshot = next,
+        match changes(&self.snapshot, &self.seal, self.env, row) {
+            Ok(changes) => self.apply(std::slice::from_ref(row), vec![changes]),
             Err(failed) => self.fail(failed),
         }
     }
 
-    /// All of them, in place. Where one contradicts another, what was put before them stays.
-    fn apply(&mut self, changes: impl Iterator<Item = Change>) -> Result<(), ()> {
-        let before = self.snapshot.clone();
-        match std::mem::take(&mut self.snapshot).apply_all(changes) {
-            Ok(next) => {
-                self.snapshot = next;
-                Ok(())
-            }
-            Err(_) => {
-                self.snapshot = before;
-                Err(())
-            }
+    /// Puts in force what each row changes, in place: nobody else has the policy, and where one contradicts another, nobody will.
+    fn apply(&mut self, rows: &[Row], changes: Vec<Vec<Change>>) {
+        let mut row = None;
+        let each = rows.iter().zip(changes).flat_map(|(at, changes)| {
+            row = Some(at);
+            changes
+        });
+        match std::mem::take(&mut self.snapshot).apply_all(each) {
+            Ok(next) => self.snapshot = next,
+            Err(error) => self.failed = self.failed.take().or(row.map(|row| failed(row, &error.to_string()))),
         }
     }
 

@@ -277,6 +277,12 @@ const MISTAKES: &[(Kind, &str, &str, &str)] = &[
         "admin_password: required when `is_enabled` is true, but missing",
     ),
     (
+        Kind::AuthConfig,
+        "auth_config",
+        r#"{"admin_password": "$argon2id$v=19$m=999999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"}"#,
+        "admin_password: begins as an argon2id hash, and is none that can be used",
+    ),
+    (
         Kind::Plugins,
         "plugins",
         r#"[{"name": "semantic_cache"}]"#,
@@ -308,7 +314,7 @@ fn a_stored_key_may_have_hashes_in_place_of_its_value() {
     };
     let (Shape::VirtualKey(key), _) = read(&document).unwrap() else { panic!("no key") };
     let key = key.to_policy();
-    assert_eq!(key.tokens, [new, old]);
+    assert_eq!(*key.tokens, [new, old]);
     assert!(key.is_opened_by(&old, 499) && !key.is_opened_by(&old, 500) && key.is_opened_by(&new, 500));
     let wrong =
         json!({"id": "vk", "name": "vk", "allow_all_providers": true, "value_hash": "3c", "value_hashes": [{}, 5]});
