@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
-use policy::declare::File;
+use policy::declare::{File, StoreShape};
 use policy::snapshot::Snapshot;
 
 use crate::admin;
@@ -35,6 +35,7 @@ use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
 use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
 use crate::telemetry::access::AccessLog;
+use crate::telemetry::contents::{ContentWriter, Contents};
 use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
 
@@ -104,6 +105,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let (management, manage) =
         admin::start(control.clone(), clock, body_limits(file), &place, sockets.of_management())?;
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
+    let content_writer = ContentWriter { contents: Arc::clone(&telemetry.contents), ending: Arc::clone(&ending) };
     let log_keeper =
         LogKeeper::new(&file.logs_store, Arc::clone(&ending), Arc::clone(&live), Arc::clone(&metrics), clock);
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
@@ -121,6 +123,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     server.add_service(background_service("drain", drainer));
     server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending), Arc::clone(&life))));
     server.add_service(background_service("logs", log_keeper));
+    server.add_service(background_service("contents", content_writer));
     life.set_ready(true);
     announce_addresses(addresses, file.tls.is_some());
     let signals = Signals { life, delay: file.server.shutdown_delay };
@@ -174,9 +177,13 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn new(file: &File) -> Result<Self> {
         let access = AccessLog::start().context("cannot start the access log")?;
+        let metrics = Arc::new(Metrics::new()?);
+        let is_server = matches!(file.config_store, Some(StoreShape::Postgres(_)));
+        let (said, dropped) = (&file.logs_store, metrics.log_contents_dropped.clone());
+        let contents = Contents::new(said.max_content_bytes, said.content_buffer_bytes, !is_server, dropped);
         Ok(Self {
             life: Arc::default(),
-            telemetry: Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access }),
+            telemetry: Arc::new(Telemetry { metrics, access, contents }),
             resolver: Arc::new(Resolver::new(file.server.dns_ttl)),
         })
     }

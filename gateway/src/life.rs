@@ -9,7 +9,7 @@ use engine::control::Bookkeeping;
 use parking_lot::Mutex;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
-use store::{AttemptId, Began, Lease, Store, StoreError, Trimming, Voided};
+use store::{AttemptId, Began, Content, Lease, Store, StoreError, Trimming, Voided};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -178,6 +178,11 @@ impl Ending {
         self.store.lock().as_ref().is_some_and(|store| store.lease() == Lease::Elsewhere)
     }
 
+    /// Keeps what was said in calls.
+    pub(crate) fn keep_contents(&self, contents: Vec<Content>) -> Result<(), StoreError> {
+        self.with_store(|store| store.keep_contents(contents))
+    }
+
     /// Removes a little of the request log that is to go; `false`: there is nothing more.
     pub(crate) fn trim_logs_on(&self, trimming: &mut Trimming) -> Result<bool, StoreError> {
         self.with_store(|store| store.trim_logs_on(trimming))
@@ -191,6 +196,7 @@ impl Ending {
     /// Ends the process; nothing that was logged or charged is lost.
     pub(crate) fn end(&self) -> ! {
         self.telemetry.access.flush();
+        self.telemetry.contents.write(|batch| self.keep_contents(batch));
         // Whoever comes second waits here until the first one is through, which ends both.
         let mut store = self.store.lock();
         if let Some(Err(error)) = store.take().map(Store::close) {

@@ -118,6 +118,7 @@ impl ProxyHttp for Edge {
             broke_off: None,
             unsent: Unsent::default(),
             closing: None,
+            said: None,
             record,
             _in_flight: self.life.enter(),
         }

@@ -1,20 +1,23 @@
 //! What is seen from outside: the access log and the metrics. It fails open: it may lose a line, never hold up a call.
 
 pub(crate) mod access;
+pub(crate) mod contents;
 pub(crate) mod metrics;
 pub(crate) mod record;
 
 use std::sync::Arc;
 
 use access::AccessLog;
+use contents::Contents;
 use metrics::Metrics;
 use record::Record;
 
-/// The access log and the metrics.
+/// The access log, the metrics, and what is said in calls on its way into the request log.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access: AccessLog,
+    pub(crate) contents: Arc<Contents>,
 }
 
 impl Telemetry {

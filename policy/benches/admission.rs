@@ -76,6 +76,7 @@ fn key(number: usize) -> Change {
         unlisted_providers: false,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: policy::limit::Limits::default(),
     }))
 }

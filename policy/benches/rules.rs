@@ -48,6 +48,7 @@ fn world(expression: impl Fn(u32) -> String) -> Snapshot {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: policy::limit::Limits::default(),
     };
     let changes = [

@@ -125,6 +125,8 @@ pub struct VirtualKey {
     pub operations: OperationSet,
     /// How its traffic is spread; `None`: as the settings say.
     pub balance: Option<Balance>,
+    /// Whether what is said in its calls is kept in the request log; `None`: as the settings say.
+    pub keeps_content: Option<bool>,
     /// Its budgets and its rate limit.
     pub limits: Limits,
 }
@@ -264,6 +266,7 @@ mod tests {
             unlisted_providers: false,
             operations: OperationSet::ALL,
             balance: None,
+            keeps_content: None,
             limits: Limits::default(),
         }
     }

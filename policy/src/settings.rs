@@ -68,11 +68,24 @@ pub struct Logging {
     pub is_enabled: bool,
     /// Rows are kept for so many days; `None`: nothing is said.
     pub retention_days: Option<u32>,
+    /// Whether what is said in a call is kept beside its row.
+    pub keeps_content: bool,
+    /// Whether a call's own header may say otherwise.
+    pub is_content_asked: bool,
 }
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { is_enabled: true, retention_days: None }
+        Self { is_enabled: true, retention_days: None, keeps_content: false, is_content_asked: false }
+    }
+}
+
+impl Logging {
+    /// Whether what is said in a call is kept, by what its virtual key and its own header say.
+    #[must_use]
+    pub fn keeps_content_of(&self, key: Option<bool>, header: Option<bool>) -> bool {
+        let header = header.filter(|_| self.is_content_asked);
+        self.is_enabled && header.or(key).unwrap_or(self.keeps_content)
     }
 }
 

@@ -31,6 +31,7 @@ fn world() -> Snapshot {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: policy::limit::Limits::default(),
     };
     Snapshot::default().apply(Change::PutVirtualKey(Arc::new(key))).unwrap()

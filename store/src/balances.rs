@@ -7,7 +7,7 @@ use crate::balance::{AbandonedCharge, Began, BudgetState, Page, SliceState, Void
 use crate::fold::{Attempts, Change};
 use crate::journal::AttemptId;
 use crate::lease::LeaseNow;
-use crate::logs::{Trim, Untold};
+use crate::logs::{Content, Trim, Untold};
 
 /// Keeps balances. Each call is one transaction: it is done and durable when it returns, or nothing of it is.
 pub(crate) trait Balances: fmt::Debug + Send {
@@ -45,6 +45,9 @@ pub(crate) trait Balances: fmt::Debug + Send {
 
     /// Removes a few of the oldest rows of the request log, or of its sums, that are to go; and says how many. 0: there are no more.
     fn trim_logs(&mut self, trim: Trim, meanwhile: Meanwhile<'_>) -> Result<u64, StoreError>;
+
+    /// Keeps what was said in calls.
+    fn keep_contents(&mut self, contents: &[Content], meanwhile: Meanwhile<'_>) -> Result<(), StoreError>;
 
     /// Whether this process may go by its own memory alone, as it is now and will be; `Elsewhere` before it began.
     fn lease(&self) -> LeaseNow;

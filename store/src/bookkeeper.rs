@@ -11,7 +11,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder;
 use crate::journal::told::Told;
 use crate::journal::{AttemptId, FileJournal};
-use crate::logs::Trim;
+use crate::logs::{Content, Trim};
 use crate::pen::{NAPS_TO_SYNC, Pen, Waiting};
 
 /// Writes, syncs and folds.
@@ -95,6 +95,11 @@ impl Bookkeeper {
     /// Removes a few of the oldest rows of the request log that are to go.
     pub(crate) fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
         self.balances.trim_logs(trim, &mut going_on(&mut self.pen))
+    }
+
+    /// Keeps what was said in calls.
+    pub(crate) fn keep_contents(&mut self, contents: &[Content]) -> Result<(), StoreError> {
+        self.balances.keep_contents(contents, &mut going_on(&mut self.pen))
     }
 
     fn fold_waiting(&mut self) -> Result<(), StoreError> {

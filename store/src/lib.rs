@@ -37,8 +37,8 @@ pub use journal::{
 };
 pub use lease::Lease;
 pub use logs::{
-    Bar, Dimension, FilterData, Histogram, LogFilter, LogId, LogPage, LogRow, Logs, Order, Retention, SortBy, Stats,
-    Trimmed, Trimming, Within,
+    Bar, Content, ContentId, Dimension, FilterData, Histogram, LogFilter, LogId, LogPage, LogRow, Logs, Order,
+    Retention, Said, SortBy, Stats, Trimmed, Trimming, Within,
 };
 pub use migrate::{Migrated, migrate};
 pub use reading::{Reading, read, read_abandoned};

@@ -1,5 +1,6 @@
 //! The request log: every call as one row, and sums of them. Rows come from the journal; they are read beside whoever writes them.
 
+pub(crate) mod content;
 pub(crate) mod detail;
 mod fold;
 pub(crate) mod plan;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
+pub use content::{Content, ContentId, Said};
 pub(crate) use fold::{Calls, Untold};
 pub use trim::{Retention, Trimmed, Trimming};
 pub(crate) use trim::{STEP, Trim};

@@ -29,7 +29,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::Folder;
 use crate::journal::{AttemptId, record};
 use crate::lease::{Lease, LeaseNow};
-use crate::logs::{Trim, Untold};
+use crate::logs::{Content, Trim, Untold};
 use crate::migrate::Migrated;
 use crate::{Attempted, StoreError};
 
@@ -189,6 +189,10 @@ impl Balances for Postgres {
             attempts::lock(transaction).await?;
             logs::trim(transaction, trim).await
         })
+    }
+
+    fn keep_contents(&mut self, _: &[Content], _: Meanwhile<'_>) -> Result<(), StoreError> {
+        Err(StoreError::Database("what is said in calls is not kept in PostgreSQL yet".into()))
     }
 
     fn lease(&self) -> LeaseNow {

@@ -28,7 +28,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::{self, Folder};
 use crate::journal::AttemptId;
 use crate::lease::{Lease, LeaseNow};
-use crate::logs::{Trim, Untold};
+use crate::logs::{Content, Trim, Untold};
 use crate::migrate::Migrated;
 use crate::number;
 
@@ -166,6 +166,10 @@ impl Balances for Sqlite {
 
     fn trim_logs(&mut self, trim: Trim, _: Meanwhile<'_>) -> Result<u64, StoreError> {
         self.transact(|transaction| logs::trim(transaction, trim))
+    }
+
+    fn keep_contents(&mut self, contents: &[Content], _: Meanwhile<'_>) -> Result<(), StoreError> {
+        self.transact(|transaction| logs::keep_contents(transaction, contents))
     }
 
     /// The file is used by one process: its data folder is locked.

@@ -159,3 +159,9 @@ fn tell(store: &Store, call: AttemptId) {
 
 suite::run_against!(sqlite, Sqlite);
 suite::run_against!(postgres, OnServer);
+
+/// In PostgreSQL it is not kept yet.
+#[test]
+fn what_was_said_is_kept_beside_the_row_and_goes_with_it() {
+    suite::what_was_said_is_kept_beside_the_row_and_goes_with_it(&Sqlite::new());
+}

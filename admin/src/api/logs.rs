@@ -8,7 +8,9 @@ use axum::extract::State as Shared;
 use policy::window::utc_text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use store::{Bar, CallStatus, Dimension, LogFilter, LogId, LogRow, Logs, Order, SortBy, Stats, StoreError, Within};
+use store::{
+    Bar, CallStatus, Content, Dimension, LogFilter, LogId, LogRow, Logs, Order, SortBy, Stats, StoreError, Within,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::audit::moment;
@@ -56,7 +58,7 @@ pub(crate) struct LogQuery {
     min_cost: Option<f64>,
     /// In US dollars.
     max_cost: Option<f64>,
-    /// A text in the request's id, in a model's name, or in what is told of a failure. Contents are not kept.
+    /// A text in the request's id, in a model's name, or in what is told of a failure. What was said is not searched.
     content_search: Option<String>,
     /// How many: 50 by default, 1,000 at most.
     #[param(format = Int64, maximum = 4_294_967_295_u32)]
@@ -204,14 +206,19 @@ pub(crate) async fn list(
     Ok(Json(LogPage { logs: rows.iter().map(shown).collect(), pagination, stats: summary(&stats) }))
 }
 
-/// One call.
+/// One call, with what was said in it where that is kept.
 #[utoipa::path(get, path = "/api/logs/{id}", tag = "logs", operation_id = "get_log", params(("id" = String, Path)),
     responses((status = 200, description = "The call.", body = Object), Failures))]
 pub(crate) async fn read(Shared(state): Shared<State>, Named(name): Named<String>) -> Result<Json<Value>, ApiError> {
     let nothing = || ApiError::not_found("there is no such call in the log, or no longer");
     let id = LogId::from_str(&name).map_err(|_| nothing())?;
-    let row = look(&state, move |logs| logs.row(id)).await?.ok_or_else(nothing)?;
-    Ok(Json(shown(&row)))
+    let found = look(&state, move |logs| {
+        let Some(row) = logs.row(id)? else { return Ok(None) };
+        let content = row.call.content.map(|content| logs.content(content)).transpose()?;
+        Ok(Some((row, content.flatten())))
+    });
+    let (row, content) = found.await?.ok_or_else(nothing)?;
+    Ok(Json(with_content(shown(&row), content.as_ref())))
 }
 
 /// Sums of calls.
@@ -355,6 +362,18 @@ fn summary(stats: &Stats) -> Summary {
         total_cost: dollars(stats.cost_nano),
         counted_from: stats.counted_from_ms.map(utc_text),
     }
+}
+
+/// A call with its body and its answer as they were, and whether there was more of them than is kept.
+fn with_content(mut call: Value, content: Option<&Content>) -> Value {
+    let (Some(content), Some(all)) = (content, call.as_object_mut()) else { return call };
+    for (name, said) in [("raw_request", &content.request), ("raw_response", &content.answer)] {
+        all.insert(name.to_owned(), json!(String::from_utf8_lossy(&said.bytes)));
+        if said.is_cut() {
+            all.insert(format!("{name}_is_cut"), json!(true));
+        }
+    }
+    call
 }
 
 /// A call as it is told: what there is nothing to say of is left out.

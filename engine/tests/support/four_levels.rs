@@ -114,6 +114,7 @@ fn key(at: usize) -> VirtualKey {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: limits(&format!("k{at}")),
     }
 }

@@ -6,6 +6,7 @@ use engine::dice::ThreadDice;
 use pingora::proxy::Session;
 use policy::admit::{admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
+use policy::request::Fields;
 use policy::route::{Caller, Circumstances, DropReason, Walk};
 use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
@@ -39,12 +40,17 @@ impl Edge {
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut RequestCtx, asked: &Asked) -> Result<(), Stop> {
         let snapshot = self.live.snapshot();
         let caller = self.identify(&snapshot, session, ctx, asked)?;
+        let keeps_content = self.keeps_content(&snapshot, session, &caller);
         gate::expect_plain(&session.req_header().headers)?;
         let body = body::read(session, self.limits.body, &self.bodies).await.map_err(|error| match error {
             BodyError::Refused(refusal) => Stop::Refused(refusal),
             BodyError::ClientLeft => Stop::ClientLeft,
         })?;
         ctx.record.body_bytes = body.bytes().len() as u64;
+        if keeps_content {
+            let draft = self.telemetry.contents.begin(ctx.record.started_wall_ms, body.bytes());
+            ctx.said = draft.map(Box::new);
+        }
         let wish = Wish::read(asked, body.bytes())?;
         ctx.record.asked(&wish.model, wish.stream);
         let headers = HeaderFields(&session.req_header().headers);
@@ -93,12 +99,28 @@ impl Edge {
         entered
     }
 
+    /// Whether what is said in a call is to be kept in the request log.
+    fn keeps_content(&self, snapshot: &Snapshot, session: &Session, caller: &Caller) -> bool {
+        let asked = HeaderFields(&session.req_header().headers).field("x-bf-disable-content-logging").and_then(is_true);
+        let key = caller.key.as_ref().and_then(|key| key.keeps_content);
+        self.has_request_log && snapshot.settings().logging.keeps_content_of(key, asked.map(|is_off| !is_off))
+    }
+
     fn drain(&self, stream: bool) -> Drain {
         if stream {
             Drain::Bounded { time: self.limits.drain_time, bytes: self.limits.drain_bytes }
         } else {
             Drain::ToTheEnd
         }
+    }
+}
+
+/// What the value of a header that is `true` or `false` says; `None`: nothing.
+fn is_true(value: &str) -> Option<bool> {
+    match value.trim() {
+        value if value == "1" || value.eq_ignore_ascii_case("true") => Some(true),
+        value if value == "0" || value.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 

@@ -38,6 +38,11 @@ impl Edge {
         if client_left {
             return false;
         }
+        if !ctx.held.as_ref().is_some_and(|held| held.header_is_out())
+            && let Some(said) = &mut ctx.said
+        {
+            said.begin_answer_anew();
+        }
         let left = time_left(call, now_us.saturating_sub(ctx.record.started_us));
         let view = self.health.at(now_us);
         let mut now = Circumstances { health: &view, accounts: &(), dice: &mut ThreadDice, seen: &mut () };

@@ -24,6 +24,7 @@ use super::resume::{Script, Unsent};
 use super::route::Asked;
 use super::whole_events::WholeEvents;
 use crate::life::InFlight;
+use crate::telemetry::contents::Draft;
 use crate::telemetry::record::Record;
 
 /// One request's state.
@@ -57,6 +58,8 @@ pub(crate) struct RequestCtx {
     pub(crate) unsent: Unsent,
     /// What such a stream lacks to be whole.
     pub(crate) closing: Option<Bytes>,
+    /// What is said in it, where that is kept.
+    pub(crate) said: Option<Box<Draft>>,
     /// What the log will say.
     pub(crate) record: Record,
     /// Counts it among the requests being served, until it is dropped.
@@ -64,6 +67,27 @@ pub(crate) struct RequestCtx {
 }
 
 impl RequestCtx {
+    /// A piece of the answer goes to the client.
+    pub(crate) fn answers(&mut self, piece: &[u8]) {
+        if let Some(said) = &mut self.said {
+            said.answered(piece);
+        }
+    }
+
+    /// The last so many bytes of the answer did not, and are passed on again.
+    pub(crate) fn takes_back(&mut self, bytes: u64) {
+        if let Some(said) = &mut self.said {
+            said.take_back(bytes);
+        }
+    }
+
+    /// What was answered so far does not.
+    pub(crate) fn answers_anew(&mut self) {
+        if let Some(said) = &mut self.said {
+            said.begin_answer_anew();
+        }
+    }
+
     /// Lets the header that waits name the attempt that it is of among those that failed.
     pub(crate) fn amend_trail(&self) {
         if let Some(held) = &self.held {

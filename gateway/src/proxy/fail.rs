@@ -206,6 +206,7 @@ impl Edge {
         }
         if let Some(closing) = ctx.closing.take().filter(|_| !client_left) {
             let rest = [ctx.unsent.take(), closing].concat();
+            ctx.answers(&rest);
             let told = session.downstream_session.write_response_body(Bytes::from(rest), true).await;
             return FailToProxy { error_code: 200, can_reuse_downstream: told.is_ok() };
         }
@@ -270,6 +271,7 @@ impl Edge {
         ctx.record.refused_in_stream(refusal);
         if ctx.record.stream {
             let last_words = [ctx.unsent.take(), ctx.last_words(refusal)].concat();
+            ctx.answers(&last_words);
             let written = session.downstream_session.write_response_body(Bytes::from(last_words), true).await;
             if written.is_ok() {
                 return;
@@ -288,6 +290,8 @@ pub(super) async fn respond(
 ) -> Result<()> {
     ctx.record.status = header.status.as_u16();
     ctx.record.answer_bytes = body.len() as u64;
+    ctx.answers_anew();
+    ctx.answers(&body);
     header.insert_header(header::CONTENT_LENGTH, body.len())?;
     answer::add_request_id(&mut header, &ctx.request_id)?;
     let rest = Rest::of(session);

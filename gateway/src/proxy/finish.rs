@@ -114,13 +114,15 @@ impl Edge {
     }
 
     /// Writes the record down, as far as calls are logged at this moment.
-    fn take_down(&self, ctx: &RequestCtx) {
-        let RequestCtx { record, request_id, .. } = ctx;
+    fn take_down(&self, ctx: &mut RequestCtx) {
+        let RequestCtx { record, request_id, said, .. } = ctx;
         let are_logged = self.live.logging().is_enabled;
         self.telemetry.record(record, request_id, are_logged);
         let Some(journal) = &self.journal else { return };
         if are_logged && self.has_request_log {
-            record.called(request_id).iter().for_each(|called| journal.called(called));
+            let Some(called) = record.called(request_id) else { return };
+            let content = said.take().and_then(|draft| draft.keep());
+            journal.called(&Called { content, ..called });
         } else if let Some(call) = record.call {
             // Else the journal would wait for the end of a call of which it has seen attempts.
             journal.called(&Called { call: Some(call), is_unlogged: true, ..Called::default() });

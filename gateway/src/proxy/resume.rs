@@ -110,7 +110,8 @@ impl Edge {
         let closing = transcript.filter(|_| is_finished).map(Transcript::closing);
         let is_resumable = call.is_resumable();
         ctx.record.first_content_us = ctx.record.first_content_us.or(call.first_content_us);
-        ctx.unsent.lose(unsent, ctx.held.as_ref().map_or(0, Held::received));
+        let again = ctx.unsent.lose(unsent, ctx.held.as_ref().map_or(0, Held::received));
+        ctx.takes_back(again);
         self.settle(ctx, failure.as_str());
         if is_finished {
             // Only the end mark is missing: the answer is whole, though its route is not well.
@@ -153,12 +154,15 @@ impl Unsent {
         piece
     }
 
-    /// A piece failed: it is lost, and so are those before it that did not come as far as the session.
-    fn lose(&mut self, piece: Bytes, received: u64) {
+    /// A piece failed: it is lost, and so are those before it that did not come as far as the session. Gives how many bytes these
+    /// are.
+    fn lose(&mut self, piece: Bytes, received: u64) -> u64 {
         self.forget(received);
         self.passed = received;
+        let again = self.pieces.iter().map(|piece| piece.len() as u64).sum();
         let pieces = self.pieces.drain(..).chain([piece]);
         self.lost = pieces.fold(std::mem::take(&mut self.lost), join);
+        again
     }
 
     /// What was lost, for whoever writes it himself.
@@ -200,7 +204,7 @@ mod tests {
         assert_eq!(unsent.with(piece("one "), 0), "one ");
         assert_eq!(unsent.with(piece("two "), 0), "two ");
         assert_eq!(unsent.with(piece("three "), 4), "three ");
-        unsent.lose(piece("four "), 4);
+        assert_eq!(unsent.lose(piece("four "), 4), 10, "two and three were passed on");
         assert_eq!(unsent.with(piece("five"), 4), "two three four five");
         unsent.lose(Bytes::new(), 4);
         assert_eq!(unsent.take(), "two three four five");

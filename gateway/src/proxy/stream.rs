@@ -24,6 +24,7 @@ impl Edge {
     /// Lets a piece of the answer through. `Err` before anything reached the client sends the call on to its next attempt.
     pub(super) fn pass(&self, body: &mut Option<Bytes>, end: bool, ctx: &mut RequestCtx) -> Result<()> {
         self.pass_piece(body, end, ctx)?;
+        ctx.answers(body.as_deref().unwrap_or_default());
         if let Stage::Answering(call, _, meter) = &mut ctx.stage
             && meter.is_complete()
         {

@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     pub(crate) held_body_bytes: IntGauge,
     pub(crate) log_lines_dropped: IntCounter,
     pub(crate) log_rows_removed: IntCounter,
+    pub(crate) log_contents_dropped: IntCounter,
     pub(crate) policy_revision: IntGauge,
     pub(crate) price_list_loads: IntCounterVec,
     price_list_models: IntGauge,
@@ -127,6 +128,10 @@ impl Metrics {
             log_rows_removed: total(
                 "tollgate_request_log_rows_removed_total",
                 "Rows of the request log that were removed because they were too old or too many.",
+            )?,
+            log_contents_dropped: total(
+                "tollgate_request_log_contents_dropped_total",
+                "Calls of which the request log does not have what was said, because too much waited to be written.",
             )?,
             policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
             price_list_loads: counter(

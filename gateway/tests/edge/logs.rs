@@ -1,5 +1,7 @@
 //! The request log: every call is one row, with what the provider counted and what its budget was charged, however it ended.
 
+mod contents;
+
 use engine::clock::Clock;
 use serde_json::{Value, json};
 use store::{CallStatus, Called, Journal, LogFilter, LogRow, Logs, Order, Stats, Store};

@@ -21,6 +21,7 @@ fn key(id: &str, token: &str) -> VirtualKey {
         unlisted_providers: true,
         operations: [Operation::ChatCompletion].into_iter().collect(),
         balance: None,
+        keeps_content: None,
         limits: crate::limit::Limits::default(),
     }
 }

@@ -19,7 +19,7 @@ use super::nearest::hint;
 use super::path::Path;
 use super::problem::Log;
 use super::world::{FileWorld, Ids, World};
-use super::{ClientShape, File, Vocabulary};
+use super::{ClientShape, File, StoreShape, Vocabulary};
 
 pub(super) use one::check_one;
 
@@ -36,6 +36,32 @@ pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     reach::check(file, log);
     check_client(&file.client, Path::Root.field("client"), log);
     file.logs_store.check(file.config_store.as_ref(), Path::Root.field("logs_store"), log);
+    if matches!(file.config_store, Some(StoreShape::Postgres(_))) {
+        refuse_contents(file, log);
+    }
+}
+
+/// Notes an error wherever it is asked for that what is said in calls is kept.
+fn refuse_contents(file: &File, log: &Log<'_>) {
+    let refuse = |path: Path<'_>, possible: &str| {
+        log.error(
+            path,
+            format!("what is said in calls is not kept in PostgreSQL yet: set this to {possible}, or leave it out"),
+        );
+    };
+    let (client, logging) = (Path::Root.field("client"), &file.client.logging);
+    if logging.keeps_content {
+        refuse(client.field("disable_content_logging"), "true");
+    }
+    if logging.is_content_asked {
+        refuse(client.field("allow_per_request_content_storage_override"), "false");
+    }
+    let governance = Path::Root.field("governance");
+    let keys = governance.field("virtual_keys");
+    for (index, _) in file.governance.virtual_keys.iter().enumerate().filter(|(_, key)| key.keeps_content == Some(true))
+    {
+        refuse(keys.item(index).field("disable_content_logging"), "true");
+    }
 }
 
 fn check_client(client: &ClientShape, path: Path<'_>, log: &Log<'_>) {

@@ -36,7 +36,7 @@ pub struct ClientShape {
     pub trusted_proxies: Vec<Network>,
     /// `auth_failures_per_minute`: how many failed authentications one client address may have; 0: any number.
     pub auth_failures_per_minute: u32,
-    /// `enable_logging`, `log_retention_days`: what is written down of calls.
+    /// `enable_logging`, `log_retention_days`, `disable_content_logging`, `allow_per_request_content_storage_override`: what is written down of calls.
     pub logging: Logging,
     /// `load_balancing`: how traffic is spread where neither the rule nor the key says.
     pub balance: Balance,
@@ -97,7 +97,12 @@ impl Read for ClientShape {
 }
 
 fn logging(fields: &mut Fields<'_>) -> Logging {
-    Logging { is_enabled: fields.or("enable_logging", true), retention_days: fields.with("log_retention_days", days) }
+    Logging {
+        is_enabled: fields.or("enable_logging", true),
+        retention_days: fields.with("log_retention_days", days),
+        keeps_content: !fields.or("disable_content_logging", true),
+        is_content_asked: fields.or("allow_per_request_content_storage_override", false),
+    }
 }
 
 fn key_prefix(node: Node<'_>) -> Box<str> {

@@ -119,6 +119,7 @@ impl VirtualKeyShape {
             unlisted_providers: self.allows_unlisted(Version::V2),
             operations: self.operations,
             balance: self.balance,
+            keeps_content: self.keeps_content,
             limits: self.limits.to_policy(),
         }
     }

@@ -86,6 +86,8 @@ pub struct VirtualKeyShape {
     pub calendar_aligned: bool,
     /// `load_balancing`; absent: as the `client` section says.
     pub balance: Option<Balance>,
+    /// `disable_content_logging`, the other way round; absent: as the `client` section says.
+    pub keeps_content: Option<bool>,
 }
 
 /// One entry of a virtual key's `provider_configs`.
@@ -181,6 +183,7 @@ impl Read for VirtualKeyShape {
             limits: LimitsShape::of(fields),
             calendar_aligned: fields.or("calendar_aligned", false),
             balance: fields.with("load_balancing", balance).flatten(),
+            keeps_content: fields.optional("disable_content_logging").map(|is_off: bool| !is_off),
         })
     }
 }

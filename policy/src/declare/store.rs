@@ -28,13 +28,24 @@ pub struct LogsStoreShape {
     pub retention_days: Option<u32>,
     /// `max_size_mb`, in bytes: the oldest rows go once the database needs more; `None`: it may need any number.
     pub max_bytes: Option<u64>,
+    /// `max_content_kb`, in bytes: so much is kept of what is said in a call, of its body and of its answer each.
+    pub max_content_bytes: u64,
+    /// `content_buffer_mb`, in bytes: so much of what is said in calls may wait to be written, with those under way.
+    pub content_buffer_bytes: u64,
     /// `type` and `config`: the database that it names; `None`: it names none.
     database: Option<StoreShape>,
 }
 
 impl Default for LogsStoreShape {
     fn default() -> Self {
-        Self { is_enabled: true, retention_days: None, max_bytes: None, database: None }
+        Self {
+            is_enabled: true,
+            retention_days: None,
+            max_bytes: None,
+            max_content_bytes: 256 * KIB,
+            content_buffer_bytes: 64 * MIB,
+            database: None,
+        }
     }
 }
 
@@ -83,6 +94,8 @@ enum Database {
     Postgres,
 }
 
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
 const DATABASES: [(&str, Database); 2] = [("sqlite", Database::Sqlite), ("postgres", Database::Postgres)];
 /// `allow` is not among them: the driver cannot try without TLS first.
 const SSL_MODES: [(&str, SslMode); 5] = [
@@ -103,7 +116,6 @@ pub(super) fn read(node: Node<'_>) -> Option<StoreShape> {
 
 /// Reads `logs_store`. Absent, `enabled` is true: the request log is there unless it is switched off.
 pub(super) fn read_logs(node: Node<'_>) -> LogsStoreShape {
-    const MIB: u64 = 1024 * 1024;
     node.object(|fields| {
         let is_enabled = fields.or("enabled", true);
         let names_one = fields.any(|name| name == "type" || name == "config");
@@ -111,6 +123,8 @@ pub(super) fn read_logs(node: Node<'_>) -> LogsStoreShape {
             is_enabled,
             retention_days: fields.with("retention_days", days),
             max_bytes: fields.with("max_size_mb", |node| whole(node, &(1..=1_000_000_000)) * MIB),
+            max_content_bytes: fields.whole("max_content_kb", 256, 1..=1_048_576) * KIB,
+            content_buffer_bytes: fields.whole("content_buffer_mb", 64, 1..=1_048_576) * MIB,
             database: database(fields, is_enabled && names_one).filter(|_| is_enabled),
         }
     })

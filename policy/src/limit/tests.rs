@@ -69,6 +69,7 @@ fn caller(team: Option<&str>, customer: Option<&str>) -> Caller {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: one("key"),
     };
     Caller { key: Some(Arc::new(key)), own_credential: None }

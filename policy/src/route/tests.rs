@@ -117,6 +117,7 @@ pub(super) fn key(providers: Vec<ProviderAccess>) -> Caller {
         unlisted_providers: false,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: crate::limit::Limits::default(),
     };
     Caller { key: Some(Arc::new(key)), own_credential: None }

@@ -19,6 +19,7 @@ fn key(id: &str, tokens: &[&str]) -> Arc<VirtualKey> {
         unlisted_providers: false,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: Limits::default(),
     })
 }

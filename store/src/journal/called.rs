@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::AttemptId;
+use crate::logs::ContentId;
 
 /// A call that is over, with all its attempts. A text that there is nothing to say in is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct Called<'a> {
     pub bytes_in: u64,
     /// The size of the answer.
     pub bytes_out: u64,
+    /// The name of what was said in it, where that is kept.
+    pub content: Option<ContentId>,
     /// It becomes no row of the request log, nor counts in its sums; what was charged for it stands.
     pub is_unlogged: bool,
 }

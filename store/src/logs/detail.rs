@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{AttemptId, Called, TokenCounts};
+use crate::logs::ContentId;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +54,8 @@ pub(crate) struct Detail<'a> {
     bytes_in: u64,
     #[serde(skip_serializing_if = "is_default")]
     bytes_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<u64>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -90,6 +93,7 @@ impl<'a> Detail<'a> {
             price_override: Cow::Borrowed(&called.price_override),
             bytes_in: called.bytes_in,
             bytes_out: called.bytes_out,
+            content: called.content.map(|content| content.0),
         }
     }
 
@@ -123,6 +127,7 @@ impl<'a> Detail<'a> {
             price_override: self.price_override,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
+            content: self.content.map(ContentId),
             ..Called::default()
         }
     }

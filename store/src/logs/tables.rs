@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::plan::{Kept, Stretch};
 use super::rollup::{OwnerKind, Sums};
-use super::{Bar, Dimension, LogFilter, LogId, LogRow, Order, SortBy, Stats};
+use super::{Bar, Content, ContentId, Dimension, LogFilter, LogId, LogRow, Order, SortBy, Stats};
 use crate::{CallStatus, StoreError};
 
 /// A row's id is the moment when its call began, in milliseconds since 1970, and a number of so many bits.
@@ -26,6 +26,9 @@ pub(crate) trait Tables: fmt::Debug + Send + Sync {
 
     /// These rows, as far as they are there, in this order.
     fn named(&self, ids: &[LogId]) -> Result<Vec<LogRow>, StoreError>;
+
+    /// What was said in a call.
+    fn content(&self, id: ContentId) -> Result<Option<Content>, StoreError>;
 
     /// Which sums are kept.
     fn kept(&self) -> Result<Kept, StoreError>;

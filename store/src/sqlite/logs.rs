@@ -1,5 +1,6 @@
 //! The request log in SQLite: rows are added in the transaction that folds the journal.
 
+mod content;
 mod filter;
 mod read;
 mod trim;
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+pub(super) use self::content::keep as keep_contents;
 pub(crate) use self::read::SqliteLogs;
 pub(super) use self::trim::trim;
 use super::number::column;

@@ -5,10 +5,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use crate::StoreError;
 use crate::migrations::{self, Applied, Pending};
 
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_registry.sql"),
     include_str!("../../../migrations/sqlite/0003_logs.sql"),
+    include_str!("../../../migrations/sqlite/0004_log_contents.sql"),
 ];
 
 /// Runs what has not been run yet, each migration in a transaction of its own, and one process at a time.

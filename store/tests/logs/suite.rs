@@ -1,8 +1,8 @@
 //! The tests themselves. Each takes a place, and knows nothing of what database is there.
 
 use store::{
-    CallStatus, Called, Dimension, Journal, LogFilter, LogId, LogRow, Order, Retention, SortBy, Stats, Store,
-    TokenCounts, Within,
+    CallStatus, Called, Content, ContentId, Dimension, Journal, LogFilter, LogId, LogRow, Order, Retention, Said,
+    SortBy, Stats, Store, TokenCounts, Within,
 };
 
 use super::{NOW, Place, called, close, id, open, rows, tell};
@@ -140,6 +140,7 @@ pub(crate) fn a_call_becomes_a_row_with_all_that_was_told(place: &impl Place) {
         price_override: "po".into(),
         bytes_in: 10,
         bytes_out: 20,
+        content: Some(ContentId::of(NOW, 3)),
         is_unlogged: false,
     };
     log(&store, [call.clone(), called(NOW)]);
@@ -439,6 +440,40 @@ pub(crate) fn rows_go_until_the_database_is_small_enough(place: &impl Place) {
     assert_eq!(store.trim_logs(&keep(fewer), NOW).unwrap().rows, 0);
     // What cannot be reached is not tried for ever.
     assert_eq!(store.trim_logs(&keep(0), NOW).unwrap().rows, 5_000 - removed);
+}
+
+pub(crate) fn what_was_said_is_kept_beside_the_row_and_goes_with_it(place: &impl Place) {
+    let (store, _) = place.open();
+    let said = |text: &[u8], most: usize| {
+        let mut said = Said::default();
+        for piece in text.chunks(2) {
+            said.add(piece, most);
+        }
+        said
+    };
+    let content = |n: u64| Content {
+        id: ContentId::of(NOW + n, 7),
+        request: said(b"{\"prompt\": \"a'b\"}", 100),
+        answer: said(&[0, 159, 146, 150], 3),
+    };
+    store.keep_contents((0..60).map(content).collect()).unwrap();
+    log(&store, (0..60).map(|n| Called { content: Some(content(n).id), ..answered(NOW + n, "m", 1) }));
+    let read = |n: u64| place.logs().content(content(n).id).unwrap();
+    let first = read(0).unwrap();
+    assert_eq!(first, content(0));
+    assert_eq!((first.answer.is_cut(), first.answer.length, first.answer.bytes.len()), (true, 4, 3));
+    assert!(!first.request.is_cut());
+    assert_eq!(place.rows()[59].call.content, Some(content(0).id));
+    let retention = Retention { age_ms: Some(DAY), bytes: None };
+    assert_eq!(store.trim_logs(&retention, NOW + DAY + 40).unwrap().rows, 40);
+    assert_eq!((read(39), read(40), place.rows().len()), (None, Some(content(40)), 20));
+    // What was said in calls that have no rows goes too.
+    store.keep_contents(vec![content(3)]).unwrap();
+    store.trim_logs(&retention, NOW + DAY + 40).unwrap();
+    assert_eq!((read(3), read(40)), (None, Some(content(40))));
+    let smaller = Retention { age_ms: None, bytes: Some(0) };
+    assert_eq!(store.trim_logs(&smaller, NOW).unwrap().rows, 20);
+    assert_eq!(read(59), None);
 }
 
 pub(crate) fn moments_are_rounded_where_no_finer_sums_are_kept(place: &impl Place) {

@@ -170,6 +170,7 @@ impl World {
             unlisted_providers: false,
             operations: OperationSet::ALL,
             balance: None,
+            keeps_content: None,
             limits: self.limits(&key.hung),
         }
     }

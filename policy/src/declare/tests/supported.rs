@@ -267,7 +267,6 @@ fn parts_of_providers_that_are_not_supported_yet_are_refused() {
 fn parts_of_keys_that_are_not_supported_yet_are_refused() {
     for field in [
         r#""delete_after_expire": true"#,
-        r#""disable_content_logging": true"#,
         r#""mcp_configs": [{"mcp_client_name": "x"}]"#,
         r#""metadata": {"a": "b"}"#,
         r#""allowed_request_types": ["speech"]"#,
@@ -324,11 +323,11 @@ fn logs_are_kept_for_as_long_and_in_as_much_room_as_is_said() {
         r#"{"client": {"enable_logging": false, "log_retention_days": 1},
             "logs_store": {"retention_days": 36500, "max_size_mb": 2}}"#,
     );
-    assert_eq!(file.settings().logging, Logging { is_enabled: false, retention_days: Some(1) });
+    assert_eq!(file.settings().logging, Logging { is_enabled: false, retention_days: Some(1), ..Logging::default() });
     assert!(file.logs_store.is_enabled);
     assert_eq!((file.logs_store.retention_days, file.logs_store.max_bytes), (Some(36_500), Some(2 << 20)));
     let unsaid = right("{}");
-    assert_eq!(unsaid.settings().logging, Logging { is_enabled: true, retention_days: None });
+    assert_eq!(unsaid.settings().logging, Logging::default());
     assert!(unsaid.logs_store.is_enabled && unsaid.logs_store.max_bytes.is_none());
     assert!(!right(r#"{"logs_store": {"enabled": false, "type": "postgres"}}"#).logs_store.is_enabled);
 }
@@ -367,5 +366,43 @@ fn logs_may_name_the_database_of_everything_else_and_no_other() {
         assert_eq!(found.len(), 1, "{kept} {logs}: {found:#?}");
         assert!(found[0].starts_with(&format!("{path}: a database of its own")), "{found:#?}");
         assert!(found[0].contains(possible) && !found[0].contains("4711"), "{found:#?}");
+    }
+}
+
+#[test]
+fn contents_are_kept_where_it_is_said_by_the_call_before_the_key_before_the_client() {
+    let of = |client: &str| right(&format!(r#"{{"client": {client}}}"#)).settings().logging;
+    let said = [None, Some(false), Some(true)];
+    let all = |logging: Logging| said.map(|key| said.map(|header| logging.keeps_content_of(key, header)));
+    let by_key = |kept: bool| [[kept; 3], [false; 3], [true; 3]];
+    assert_eq!(all(of("{}")), by_key(false), "nothing is kept unasked");
+    assert_eq!(all(of(r#"{"disable_content_logging": true}"#)), by_key(false));
+    assert_eq!(all(of(r#"{"disable_content_logging": false}"#)), by_key(true));
+    let asked = of(r#"{"disable_content_logging": false, "allow_per_request_content_storage_override": true}"#);
+    assert_eq!(all(asked), [[true, false, true], [false, false, true], [true, false, true]]);
+    let off = of(r#"{"enable_logging": false, "disable_content_logging": false}"#);
+    assert_eq!(all(off), [[false; 3]; 3]);
+    let file = right(&with_key(r#""allow_all_providers": true, "disable_content_logging": false"#));
+    assert_eq!(file.governance.virtual_keys[0].keeps_content, Some(true));
+}
+
+#[test]
+fn contents_are_refused_by_name_on_a_server() {
+    let server = r#"{"enabled": true, "type": "postgres", "config": {"host": "h", "user": "u", "db_name": "d"}}"#;
+    let key = r#"{"id": "a", "name": "a", "allow_all_providers": true, "disable_content_logging": false}"#;
+    let json = format!(
+        r#"{{"config_store": {server}, "governance": {{"virtual_keys": [{key}]}},
+            "client": {{"disable_content_logging": false, "allow_per_request_content_storage_override": true}}}}"#
+    );
+    let found = problems(&json);
+    let places = [
+        "client.disable_content_logging = false",
+        "client.allow_per_request_content_storage_override = true",
+        "governance.virtual_keys[0].disable_content_logging = false",
+    ];
+    assert_eq!(found.len(), places.len(), "{found:#?}");
+    for place in places {
+        let is_refused = |line: &String| line.starts_with(&format!("{place}: what is said in calls is not kept in"));
+        assert!(found.iter().any(is_refused), "{place}: {found:#?}");
     }
 }

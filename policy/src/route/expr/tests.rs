@@ -51,6 +51,7 @@ fn ask_about(expression: &str, request: &Request<'_>, provider: &str) -> Match {
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: crate::limit::Limits::default(),
     };
     let team = Team { id: "ml".into(), name: "ML".into(), customer: None, limits: crate::limit::Limits::default() };

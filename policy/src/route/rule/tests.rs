@@ -33,6 +33,7 @@ fn key(id: &str, name: &str, team: Option<&str>, customer: Option<&str>) -> Arc<
         unlisted_providers: true,
         operations: OperationSet::ALL,
         balance: None,
+        keeps_content: None,
         limits: crate::limit::Limits::default(),
     })
 }

@@ -96,6 +96,7 @@ fn caller(team: Option<&str>, providers: &[(&str, &str)]) -> Caller {
             providers,
             operations: OperationSet::ALL,
             balance: None,
+            keeps_content: None,
             limits: crate::limit::Limits::default(),
         })),
         own_credential: None,

@@ -6,6 +6,7 @@ use std::io;
 use super::read::Fields;
 use super::{CALLED, begin, finish, put_text, put_varint};
 use crate::journal::{AttemptId, CallStatus, Called, TokenCounts};
+use crate::logs::ContentId;
 
 /// An id, or another name, is cut off there.
 const LONGEST_NAME: usize = 1_024;
@@ -18,6 +19,7 @@ const IS_PRICED: u8 = 4;
 const HAS_CONTENT: u8 = 8;
 const HAS_VENDOR_COST: u8 = 16;
 const IS_UNLOGGED: u8 = 32;
+const HAS_SAID: u8 = 64;
 
 /// Appends the record of a call that is over. Texts that are too long are cut off.
 ///
@@ -41,6 +43,9 @@ pub(crate) fn write_called(buffer: &mut Vec<u8>, called: &Called<'_>) -> io::Res
     }
     for text in [&called.reason_text, &called.trail, &called.rules] {
         put_text(buffer, cut(text, LONGEST_TEXT))?;
+    }
+    if let Some(content) = called.content {
+        put_varint(buffer, content.0);
     }
     finish(buffer, begin)
 }
@@ -67,6 +72,7 @@ fn flags(called: &Called<'_>) -> u8 {
         | flag(called.first_content_us.is_some(), HAS_CONTENT)
         | flag(called.vendor_cost_nano.is_some(), HAS_VENDOR_COST)
         | flag(called.is_unlogged, IS_UNLOGGED)
+        | flag(called.content.is_some(), HAS_SAID)
 }
 
 fn numbers(called: &Called<'_>) -> [u64; 13] {
@@ -168,6 +174,7 @@ impl<'a> Fields<'a> {
             bytes_in,
             bytes_out,
             is_unlogged: is(IS_UNLOGGED),
+            content: if is(HAS_SAID) { Some(ContentId(self.varint()?)) } else { None },
         })
     }
 

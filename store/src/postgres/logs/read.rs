@@ -13,7 +13,7 @@ use crate::logs::detail::Detail;
 use crate::logs::plan::{Kept, Stretch};
 use crate::logs::rollup::{OwnerKind, Sums};
 use crate::logs::tables::{Of, Parts, Scan, Sum, Tables};
-use crate::logs::{LogId, LogRow, SortBy};
+use crate::logs::{Content, ContentId, LogId, LogRow, SortBy};
 use crate::number::{column, number};
 use crate::postgres::failure::Failure;
 use crate::postgres::server::Server;
@@ -66,6 +66,11 @@ impl Tables for PostgresLogs {
 
     fn named(&self, ids: &[LogId]) -> Result<Vec<LogRow>, StoreError> {
         self.look(async |transaction| named(transaction, ids).await)
+    }
+
+    /// None is kept yet.
+    fn content(&self, _: ContentId) -> Result<Option<Content>, StoreError> {
+        Ok(None)
     }
 
     fn kept(&self) -> Result<Kept, StoreError> {

@@ -6,12 +6,13 @@ use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Rows, params_from_iter};
 
+use super::content;
 use super::filter::{Conditions, Looked};
 use crate::logs::detail::Detail;
 use crate::logs::plan::{Kept, Stretch};
 use crate::logs::rollup::{OwnerKind, Sums};
 use crate::logs::tables::{Of, Parts, Scan, Sum, Tables};
-use crate::logs::{Dimension, LogId, LogRow, Order, SortBy};
+use crate::logs::{Content, ContentId, Dimension, LogId, LogRow, Order, SortBy};
 use crate::number::{column, number};
 use crate::sqlite::PATIENCE;
 use crate::{CallStatus, Called, StoreError};
@@ -138,6 +139,10 @@ impl Tables for SqliteLogs {
             }
             Ok(found)
         })
+    }
+
+    fn content(&self, id: ContentId) -> Result<Option<Content>, StoreError> {
+        self.read(|connection| content::read(connection, id))
     }
 
     fn kept(&self) -> Result<Kept, StoreError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::column;
+use super::{column, content};
 use crate::StoreError;
 use crate::logs::rollup::Size;
 use crate::logs::{LogId, STEP, Trim};
@@ -27,11 +27,23 @@ pub(in crate::sqlite) fn trim(transaction: &Transaction<'_>, trim: Trim) -> Resu
     }
 }
 
+/// So many where what was said in calls goes with them.
+const STEP_WITH_CONTENT: u32 = 25;
+
+/// Removes the oldest rows, and what was said in their calls. Where that is much, they are fewer.
 fn remove_rows(transaction: &Transaction<'_>, before: LogId) -> Result<u64, StoreError> {
-    let mut remove = transaction.prepare_cached(
-        "DELETE FROM request_logs WHERE place IN (SELECT place FROM request_logs WHERE place < ?1 ORDER BY place LIMIT ?2)",
+    let step = if content::is_any_before(transaction, before.0)? { STEP_WITH_CONTENT } else { STEP };
+    let mut find = transaction.prepare_cached(
+        "SELECT max(place) FROM (SELECT place FROM request_logs WHERE place < ?1 ORDER BY place LIMIT ?2)",
     )?;
-    Ok(remove.execute(params![column(before.0), STEP])? as u64)
+    let last: Option<i64> = find.query_row(params![column(before.0), step], |row| row.get(0))?;
+    let Some(last) = last.map(number) else {
+        content::remove_before(transaction, before.0, step)?;
+        return Ok(0);
+    };
+    content::remove_before(transaction, LogId::least_at(LogId(last).at_ms() + 1).0.min(before.0), step)?;
+    let mut remove = transaction.prepare_cached("DELETE FROM request_logs WHERE place <= ?1")?;
+    Ok(remove.execute([column(last)])? as u64)
 }
 
 /// Removes the sums of a few stretches: whole ones, so that they need not be told apart.
