@@ -118,20 +118,20 @@ fn main() {
     fill(&registry, keys);
     let before = resident_mib();
     let began = Instant::now();
-    let (snapshot, revision) = load(&registry, Arc::new(Catalog::default()), nothing).unwrap();
+    let kept = load(&registry, Arc::new(Catalog::default()), nothing).unwrap();
     println!("{keys} keys with a budget each: loaded in {:.2?}", began.elapsed());
     println!("{keys} keys: {} MiB, {} MiB before", resident_mib(), before);
-    assert_eq!(snapshot.key_count(), keys);
+    assert_eq!(kept.snapshot.key_count(), keys);
     let parts = Parts {
         registry,
-        live: Arc::new(Live::new(snapshot)),
+        live: Arc::new(Live::new(kept.snapshot)),
         ledger: Arc::new(Ledger::new(None, 0)),
         health: Arc::new(RouteHealth::default()),
         books: Arc::new(Forgetful),
         clock: Clock::start(),
         env: nothing,
     };
-    let control = Control::new(parts, revision);
+    let control = Control::new(parts, kept.position);
     let actor = Actor { name: "bench", kind: ActorKind::System, address: "" };
     let put = |at: usize, body: &str| {
         let began = Instant::now();

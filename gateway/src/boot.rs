@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use engine::clock::Clock;
-use engine::control::{self, Control};
+use engine::control::{self, Control, Kept};
 use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
@@ -80,7 +80,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
     let started = start_prices(&loaded, Some(&arguments.data))?;
     let clock = Clock::start();
     let kept = kept::open(&loaded, &arguments.data, Arc::clone(&started.catalog), clock.now().wall_ms)?;
-    let kept::Opened { registry, snapshot, revision } = kept;
+    let kept::Opened { registry, kept: Kept { snapshot, position } } = kept;
     announce(&snapshot);
     let file = &loaded.file;
     let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
@@ -100,7 +100,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
             clock,
             env: kept::environment,
         },
-        revision,
+        position,
     );
     let (management, manage) =
         admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;

@@ -144,7 +144,10 @@ impl BackgroundService for Drainer {
 
 impl Bookkeeping for Ending {
     fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
-        self.with_store(|store| store.adopt(budgets))
+        self.with_store(|store| store.adopt(budgets)).inspect_err(|error| {
+            let budgets = budgets.len();
+            tracing::error!(budgets, "ledger: the beginning of new budgets could not be written down: {error}");
+        })
     }
 
     fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {

@@ -66,7 +66,7 @@ pub(crate) struct DriftLine {
     /// The kind of entity.
     kind: &'static str,
     id: String,
-    /// `edited_by_api`, `deleted_by_api` or `only_in_store`.
+    /// `edited_by_api`, `deleted_by_api`, `only_in_store`, or `still_named`: it is gone from the file, and something names it.
     drift: &'static str,
     /// `file` or `api`: whose word counts now.
     owner: &'static str,
@@ -88,7 +88,7 @@ pub(crate) async fn read(Shared(state): Shared<State>) -> Result<Json<Config>, A
     state.blocking(|state| Ok(Json(config(&state.control)?))).await
 }
 
-/// Changes sections, one after the other: those before one that is wrong are changed.
+/// Changes sections: all that are given, or none.
 #[utoipa::path(put, path = "/api/config", tag = "config", operation_id = "update_config", request_body = ConfigBody,
     responses((status = 200, description = "The sections as they are now.", body = ConfigChanged), Failures))]
 pub(crate) async fn update(
@@ -98,28 +98,32 @@ pub(crate) async fn update(
 ) -> Result<Json<ConfigChanged>, ApiError> {
     state
         .blocking(move |state| {
-            let ConfigBody { client_config, framework_config, auth_config } = body;
-            let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
-            for ((name, kind), section) in given {
-                let Some(section) = section else { continue };
-                change(&state.control, kind, Value::Object(section), &who).map_err(|error| error.within(name))?;
-            }
+            let given = sections(body)?;
+            let bodies = given.iter().map(|(_, kind, section)| (*kind, section.to_string())).collect();
+            state.control.put_sections(bodies, &who.actor()).map_err(|(at, error)| {
+                match at.and_then(|at| given.get(at)) {
+                    Some((name, ..)) => ApiError::from(error).within(name),
+                    None => error.into(),
+                }
+            })?;
             Ok(Json(ConfigChanged { message: "configuration updated", config: config(&state.control)? }))
         })
         .await
 }
 
-fn change(control: &Control, kind: Kind, mut section: Value, who: &Who) -> Result<(), ApiError> {
-    if kind == Kind::AuthConfig {
-        hashed(&mut section, REDACTED)?;
-    }
-    let body = section.to_string();
-    if control.get(kind, kind.as_str())?.is_some() {
-        control.update(kind, kind.as_str(), &body, &who.actor())?;
-    } else {
-        control.create_as(kind, kind.as_str(), &body, &who.actor())?;
-    }
-    Ok(())
+/// The sections that are given, with their names in the body.
+fn sections(body: ConfigBody) -> Result<Vec<(&'static str, Kind, Value)>, ApiError> {
+    let ConfigBody { client_config, framework_config, auth_config } = body;
+    let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
+    let given = given.filter_map(|((name, kind), section)| Some((name, kind, Value::Object(section?))));
+    given
+        .map(|(name, kind, mut section)| {
+            if kind == Kind::AuthConfig {
+                hashed(&mut section, REDACTED).map_err(|error| error.within(name))?;
+            }
+            Ok((name, kind, section))
+        })
+        .collect()
 }
 
 fn config(control: &Control) -> Result<Config, ApiError> {
@@ -146,6 +150,7 @@ pub(crate) async fn drift(Shared(state): Shared<State>) -> Result<Json<DriftList
             DriftKind::EditedByApi => "edited_by_api",
             DriftKind::DeletedByApi => "deleted_by_api",
             DriftKind::OnlyInStore => "only_in_store",
+            DriftKind::StillNamed => "still_named",
         };
         DriftLine { kind: one.kind.as_str(), id: one.id, drift, owner: "api" }
     };

@@ -113,17 +113,17 @@ impl Scene {
         let (entities, _) = split(file, environment, &vocabulary()).unwrap();
         let file = FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false };
         let clock = Clock::start();
-        let (snapshot, revision, _) = reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap();
+        let (kept, _) = reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap();
         let parts = control::Parts {
             registry,
-            live: Arc::new(Live::new(snapshot)),
+            live: Arc::new(Live::new(kept.snapshot)),
             ledger: Arc::new(Ledger::new(None, 0)),
             health: Arc::new(RouteHealth::default()),
             books: Arc::new(Books),
             clock,
             env: environment,
         };
-        let control = Control::new(parts, revision);
+        let control = Control::new(parts, kept.position);
         let logs = Arc::new(Logs::open(folder.path()).unwrap());
         let parts = Parts {
             control: control.clone(),

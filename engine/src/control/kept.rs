@@ -1,0 +1,56 @@
+//! The policy as it is kept: what is in force of it, and what is known of it besides.
+
+use std::collections::BTreeMap;
+
+use policy::declare::entity::Kind;
+use policy::snapshot::Snapshot;
+
+use super::claims::Claims;
+
+/// The policy as it is kept, at one revision of the registry. Copied in no time.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What it means.
+    pub snapshot: Snapshot,
+    /// Where in the registry that is.
+    pub position: Position,
+}
+
+/// A revision of the registry, and what only those need to know of it who change it.
+#[derive(Clone, Debug)]
+pub struct Position {
+    pub(super) revision: u64,
+    pub(super) claims: Claims,
+    /// The greatest order of a kind, where it was asked for.
+    pub(super) last_orders: BTreeMap<Kind, i64>,
+}
+
+impl Position {
+    /// The revision.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Kept {
+    pub(super) fn new(snapshot: Snapshot, revision: u64, claims: Claims) -> Self {
+        Self { snapshot, position: Position { revision, claims, last_orders: BTreeMap::new() } }
+    }
+
+    pub(super) fn claims(&self) -> &Claims {
+        &self.position.claims
+    }
+
+    pub(super) fn claims_mut(&mut self) -> &mut Claims {
+        &mut self.position.claims
+    }
+
+    pub(super) fn last_order(&self, kind: Kind) -> Option<i64> {
+        self.position.last_orders.get(&kind).copied()
+    }
+
+    pub(super) fn set_last_order(&mut self, kind: Kind, order: i64) {
+        self.position.last_orders.insert(kind, order);
+    }
+}
