@@ -13,6 +13,7 @@ mod kept;
 mod keys;
 mod load;
 mod reconcile;
+mod restart;
 mod secrets;
 mod turn;
 
@@ -43,6 +44,7 @@ pub use kept::{Kept, Position};
 pub use keys::{MadeToken, made_token, token_name};
 pub use load::{LoadError, load};
 pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, StillNamed, reconcile};
+pub use restart::{CLIENT_AT_START, client_at_start, section};
 use turn::Queue;
 
 /// Gives the value of an environment variable.
@@ -59,6 +61,8 @@ struct Inner {
     queue: Queue,
     /// Taken by whoever changes something. What is in force of the registry.
     turn: Mutex<Position>,
+    /// What was read at start of what is read then alone; `None`: it could not be asked for.
+    started: Option<restart::Sections>,
 }
 
 /// What a change is made with.
@@ -102,7 +106,8 @@ impl Control {
     /// The way to change a policy that is in force, as it is kept at a revision of the registry.
     #[must_use]
     pub fn new(parts: Parts, position: Position) -> Self {
-        Self(Arc::new(Inner { parts, queue: Queue::default(), turn: Mutex::new(position) }))
+        let started = restart::Sections::of(&parts.registry).ok();
+        Self(Arc::new(Inner { parts, queue: Queue::default(), turn: Mutex::new(position), started }))
     }
 
     /// Makes an entity from the body of a request. A virtual key gets a token; whatever has no id gets one.

@@ -71,16 +71,16 @@ fn compile_with(loaded: &Loaded, prices: &Started) -> std::result::Result<Snapsh
 }
 
 /// Runs the gateway until it is told to stop.
-pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
+pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(config = %loaded.name, "{warning}");
     }
     let bound = Bound::bind(&arguments.listen)
         .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
-    let started = start_prices(&loaded, Some(&arguments.data))?;
     let clock = Clock::start();
-    let kept = kept::open(&loaded, &arguments.data, Arc::clone(&started.catalog), clock.now().wall_ms)?;
-    let kept::Opened { registry, kept: Kept { snapshot, position } } = kept;
+    let kept::Opened { registry, kept } = kept::open(&mut loaded, &arguments.data, clock.now().wall_ms)?;
+    let started = start_prices(&loaded, Some(&arguments.data))?;
+    let Kept { snapshot, position } = kept.with_catalog(Arc::clone(&started.catalog));
     announce(&snapshot);
     let file = &loaded.file;
     let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;

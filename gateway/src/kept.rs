@@ -10,9 +10,8 @@ use async_trait::async_trait;
 use engine::control::{self, Control, ControlError, FilePolicy, Kept, Reconciled, StillNamed};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use policy::catalog::Catalog;
 use policy::declare::Problem;
-use policy::declare::entity::{AT_START, Kind, split};
+use policy::declare::entity::{AT_START, Kind, Shape, split};
 use store::Registry;
 use store::registry::Changes;
 
@@ -29,10 +28,23 @@ pub(crate) struct Opened {
     pub(crate) kept: Kept,
 }
 
-/// Opens what is kept, and takes over what has changed in the file since.
-pub(crate) fn open(loaded: &Loaded, data: &Path, catalog: Arc<Catalog>, at_ms: u64) -> Result<Opened> {
+/// Opens what is kept, and takes over what has changed in the file since. What calls have changed of the sections that are read at start
+/// stands in the file from then on. The price list is one of them, so it comes later.
+pub(crate) fn open(loaded: &mut Loaded, data: &Path, at_ms: u64) -> Result<Opened> {
+    let opened = take_over(loaded, data, at_ms)?;
+    for kind in [Kind::Client, Kind::Framework] {
+        match control::section(&opened.registry, environment, &opened.kept, kind)? {
+            Some(Shape::Client(client)) => loaded.file.client = *client,
+            Some(Shape::Framework(framework)) => loaded.file.framework = framework,
+            _ => {}
+        }
+    }
+    Ok(opened)
+}
+
+fn take_over(loaded: &Loaded, data: &Path, at_ms: u64) -> Result<Opened> {
     let registry = keyring::open(&loaded.file, data)?;
-    let kept = control::load(&registry, catalog, environment)?;
+    let kept = control::load(&registry, Arc::default(), environment)?;
     let file = file_policy(loaded, &registry)?;
     let before = kept.clone();
     match control::reconcile(&registry, environment, kept, &file, at_ms) {
@@ -167,6 +179,10 @@ impl Follower {
         let at_start = AT_START.iter().chain(&["framework"]);
         for section in at_start.filter(|section| now.get(section) != self.at_start.get(section)) {
             tracing::warn!("`{section}` has changed: that is read when the gateway starts");
+        }
+        let [then, client] = [&self.at_start, &now].map(|file| file.get("client").unwrap_or(&serde_json::Value::Null));
+        for field in control::client_at_start(then, client) {
+            tracing::warn!("`client.{field}` has changed: that is read when the gateway starts");
         }
         let file = file_policy(&loaded, self.control.registry())?;
         let done = self.control.reconcile(&file).map_err(|error| in_file(&loaded, error))?;

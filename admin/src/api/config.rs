@@ -51,6 +51,8 @@ pub(crate) struct ConfigChanged {
     /// What was done.
     message: &'static str,
     config: Config,
+    /// What was changed since the gateway started and is in force only after a restart, as `client.drain_ms` or `framework`.
+    needs_restart: Vec<String>,
 }
 
 /// Where what is kept is not what the configuration file declares.
@@ -58,6 +60,8 @@ pub(crate) struct ConfigChanged {
 pub(crate) struct DriftList {
     drift: Vec<DriftLine>,
     count: usize,
+    /// What was changed since the gateway started and is in force only after a restart, as `client.drain_ms` or `framework`.
+    needs_restart: Vec<String>,
 }
 
 /// One such place.
@@ -106,7 +110,11 @@ pub(crate) async fn update(
                     None => error.into(),
                 }
             })?;
-            Ok(Json(ConfigChanged { message: "configuration updated", config: config(&state.control)? }))
+            let needs_restart = state.control.waits_for_restart()?;
+            if !needs_restart.is_empty() {
+                tracing::warn!(fields = ?needs_restart, "management: what was changed is read when the gateway starts");
+            }
+            Ok(Json(ConfigChanged { message: "configuration updated", config: config(&state.control)?, needs_restart }))
         })
         .await
 }
@@ -144,7 +152,8 @@ fn config(control: &Control) -> Result<Config, ApiError> {
 #[utoipa::path(get, path = "/api/config/drift", tag = "config", operation_id = "list_drift",
     responses((status = 200, description = "Each place.", body = DriftList), Failures))]
 pub(crate) async fn drift(Shared(state): Shared<State>) -> Result<Json<DriftList>, ApiError> {
-    let found = state.blocking(|state| Ok(state.control.drift()?)).await?;
+    let (found, needs_restart) =
+        state.blocking(|state| Ok((state.control.drift()?, state.control.waits_for_restart()?))).await?;
     let line = |one: engine::control::Drift| {
         let drift = match one.what {
             DriftKind::EditedByApi => "edited_by_api",
@@ -155,7 +164,7 @@ pub(crate) async fn drift(Shared(state): Shared<State>) -> Result<Json<DriftList
         DriftLine { kind: one.kind.as_str(), id: one.id, drift, owner: "api" }
     };
     let drift: Vec<_> = found.into_iter().map(line).collect();
-    Ok(Json(DriftList { count: drift.len(), drift }))
+    Ok(Json(DriftList { count: drift.len(), drift, needs_restart }))
 }
 
 /// Gives the program's version.

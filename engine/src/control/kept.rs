@@ -1,9 +1,11 @@
 //! The policy as it is kept: what is in force of it, and what is known of it besides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use policy::catalog::Catalog;
 use policy::declare::entity::Kind;
-use policy::snapshot::Snapshot;
+use policy::snapshot::{Change, Snapshot};
 
 use super::claims::Claims;
 
@@ -34,6 +36,13 @@ impl Position {
 }
 
 impl Kept {
+    /// The same with another price list.
+    #[must_use]
+    pub fn with_catalog(self, catalog: Arc<Catalog>) -> Self {
+        let snapshot = self.snapshot.apply(Change::Catalog(catalog)).unwrap_or(self.snapshot);
+        Self { snapshot, ..self }
+    }
+
     pub(super) fn new(snapshot: Snapshot, revision: u64, claims: Claims) -> Self {
         Self { snapshot, position: Position { revision, claims, last_orders: BTreeMap::new() } }
     }
