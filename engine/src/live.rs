@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use policy::settings::Logging;
 use policy::snapshot::{ApplyError, Change, Snapshot};
 
 /// The snapshot in force, and the way to change it.
@@ -25,6 +26,12 @@ impl Live {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// What is written down of calls at this moment.
+    #[must_use]
+    pub fn logging(&self) -> Logging {
+        self.current.load().settings().logging
     }
 
     /// Puts another snapshot in the place of the present one, whose price list it has: that is changed by itself.

@@ -31,6 +31,7 @@ use crate::kept;
 use crate::ledger::{self, Opened};
 use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
 use crate::listen::{Bound, OnBound};
+use crate::log_keeper::LogKeeper;
 use crate::place;
 use crate::prices::{self, Prices, Started};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
@@ -83,7 +84,9 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let Kept { snapshot, position } = kept.with_catalog(Arc::clone(&started.catalog));
     announce(&snapshot);
     let file = &loaded.file;
-    let Opened { store, ledger } = ledger::open(&place::of(file, &arguments.data), &snapshot, clock.now())?;
+    let are_logged = file.logs_store.is_enabled && snapshot.settings().logging.is_enabled;
+    let place = place::of(file, &arguments.data);
+    let Opened { store, ledger } = ledger::open(&place, &snapshot, are_logged, clock.now())?;
     let parts = Parts::new(file)?;
     let mut edge = edge(file, snapshot, &parts, ledger, clock);
     edge.journal = Some(store.journal());
@@ -106,6 +109,8 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
         admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
     edge.manage = Some(manage);
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
+    let log_keeper =
+        LogKeeper::new(&file.logs_store, Arc::clone(&ending), Arc::clone(&live), Arc::clone(&metrics), clock);
     let prices = Prices::new(&file.framework.pricing, started, &arguments.data, live, metrics);
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
@@ -121,6 +126,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     let drainer = Drainer { life: Arc::clone(&life), ending: Arc::clone(&ending) };
     server.add_service(background_service("drain", drainer));
     server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending), Arc::clone(&life))));
+    server.add_service(background_service("logs", log_keeper));
     life.set_ready(true);
     tracing::info!(%address, tls = file.tls.is_some(), "listening");
     let signals = Signals { life, delay: file.server.shutdown_delay };
@@ -150,8 +156,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(file: &File) -> Result<Self> {
-        let access = file.client.enable_logging.then(AccessLog::start).transpose();
-        let access = access.context("cannot start the access log")?;
+        let access = AccessLog::start().context("cannot start the access log")?;
         Ok(Self {
             life: Arc::default(),
             telemetry: Arc::new(Telemetry { metrics: Arc::new(Metrics::new()?), access }),
@@ -167,6 +172,7 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<L
         live: Arc::new(Live::new(snapshot)),
         ledger,
         journal: None,
+        has_request_log: file.logs_store.is_enabled,
         health: Arc::new(RouteHealth::default()),
         clock,
         resolver: Arc::clone(&parts.resolver),

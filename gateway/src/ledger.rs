@@ -15,11 +15,11 @@ pub(crate) struct Opened {
     pub(crate) ledger: Arc<Ledger>,
 }
 
-/// Opens both for a policy.
-pub(crate) fn open(place: &Config, snapshot: &Snapshot, now: Now) -> Result<Opened> {
+/// Opens both for a policy. Calls that the last process left are rows of the request log, if calls are logged.
+pub(crate) fn open(place: &Config, snapshot: &Snapshot, are_logged: bool, now: Now) -> Result<Opened> {
     let data = &place.folder;
     std::fs::create_dir_all(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
-    let (store, state) = Store::open(place, now.wall_ms)?;
+    let (store, state) = Store::open_for(place, now.wall_ms, are_logged)?;
     if state.lease == Lease::Elsewhere {
         tracing::warn!(
             "another gateway uses the same database: this one refuses calls under hard budgets, until the other one is stopped \

@@ -9,7 +9,7 @@ use engine::control::Bookkeeping;
 use parking_lot::Mutex;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::background::BackgroundService;
-use store::{AttemptId, Began, Lease, Store, StoreError, Voided};
+use store::{AttemptId, Began, Lease, Store, StoreError, Trimming, Voided};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -187,6 +187,11 @@ impl Ending {
         self.store.lock().as_ref().map_or(Lease::Held, Store::lease)
     }
 
+    /// Removes a little of the request log that is to go; `false`: there is nothing more.
+    pub(crate) fn trim_logs_on(&self, trimming: &mut Trimming) -> Result<bool, StoreError> {
+        self.with_store(|store| store.trim_logs_on(trimming))
+    }
+
     /// Has the store do something, unless it is closed.
     fn with_store<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.store.lock().as_ref().map_or(Err(StoreError::Closed), work)
@@ -194,9 +199,7 @@ impl Ending {
 
     /// Ends the process; nothing that was logged or charged is lost.
     pub(crate) fn end(&self) -> ! {
-        if let Some(access) = &self.telemetry.access {
-            access.flush();
-        }
+        self.telemetry.access.flush();
         // Whoever comes second waits here until the first one is through, which ends both.
         let mut store = self.store.lock();
         if let Some(Err(error)) = store.take().map(Store::close) {

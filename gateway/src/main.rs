@@ -13,6 +13,7 @@ mod keyring;
 mod ledger;
 mod life;
 mod listen;
+mod log_keeper;
 mod place;
 mod prices;
 mod proxy;

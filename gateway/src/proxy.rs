@@ -63,6 +63,8 @@ pub(crate) struct Edge {
     pub(crate) ledger: Arc<Ledger>,
     /// What the ledger is written down in.
     pub(crate) journal: Option<Arc<FileJournal>>,
+    /// Whether there is a request log.
+    pub(crate) has_request_log: bool,
     pub(crate) health: Arc<RouteHealth>,
     pub(crate) clock: Clock,
     pub(crate) resolver: Arc<Resolver>,
@@ -307,7 +309,7 @@ impl Edge {
         let snapshot = self.live.snapshot();
         metrics.policy_revision.set(gauge(snapshot.revision()));
         metrics.take_over_rules(snapshot.rules());
-        metrics.take_over(self.telemetry.access.as_ref().map_or(0, |access| access.dropped()));
+        metrics.take_over(self.telemetry.access.dropped());
         let (ledger, now) = (Arc::clone(&self.ledger), self.clock.now());
         let look = move || ledger.tightest_budgets(&snapshot, MOST_BUDGETS, now);
         let found = metrics.budgets.at(self.clock.micros(), look).await;

@@ -14,15 +14,15 @@ use record::Record;
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) access: Option<AccessLog>,
+    pub(crate) access: AccessLog,
 }
 
 impl Telemetry {
-    /// Takes down what became of a request.
-    pub(crate) fn record(&self, record: &Record, request_id: &str) {
+    /// Takes down what became of a request; only counts it unless calls are logged.
+    pub(crate) fn record(&self, record: &Record, request_id: &str, are_logged: bool) {
         self.metrics.observe(record);
-        if let Some(access) = &self.access {
-            access.write(record, request_id);
+        if are_logged {
+            self.access.write(record, request_id);
         }
     }
 }

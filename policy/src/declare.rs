@@ -44,7 +44,7 @@ pub use rules::{RuleShape, Scope, TargetShape};
 pub use scalar::Decimal;
 pub use sections::PluginShape;
 pub use server::{ServerShape, TlsShape};
-pub use store::{PostgresShape, SslMode, StoreShape};
+pub use store::{LogsStoreShape, PostgresShape, SslMode, StoreShape};
 pub use world::World;
 
 use crate::nearest;
@@ -77,6 +77,8 @@ pub struct File {
     pub tls: Option<TlsShape>,
     /// `config_store`; `None`: a file in the data folder.
     pub config_store: Option<StoreShape>,
+    /// `logs_store`
+    pub logs_store: LogsStoreShape,
     /// `source_of_truth`: whether what the file does not declare is removed from the store.
     pub is_only_source: bool,
 }
@@ -146,6 +148,7 @@ impl Read for File {
                 server: fields.section("server"),
                 tls: fields.optional("tls"),
                 config_store: fields.with("config_store", store::read).flatten(),
+                logs_store: fields.with("logs_store", store::read_logs).unwrap_or_default(),
                 is_only_source: fields.with("source_of_truth", sections::source_of_truth).unwrap_or(false),
             };
             fields.with("access_profiles", sections::access_profiles);

@@ -61,6 +61,21 @@ pub enum StreamRecovery {
     Buffer,
 }
 
+/// What is written down of calls. What is charged for them is so in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// Whether calls are rows of the request log, and lines of the access log.
+    pub is_enabled: bool,
+    /// Rows are kept for so many days; `None`: nothing is said.
+    pub retention_days: Option<u32>,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { is_enabled: true, retention_days: None }
+    }
+}
+
 /// Settings that decisions depend on.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -90,6 +105,8 @@ pub struct Settings {
     pub refuse_unpriced: bool,
     /// An output limit that is lowered to what a budget affords is lowered no further than this, in tokens.
     pub min_clamped_tokens: u64,
+    /// What is written down of calls.
+    pub logging: Logging,
 }
 
 impl Default for Settings {
@@ -108,6 +125,7 @@ impl Default for Settings {
             chain_depth: 10,
             refuse_unpriced: true,
             min_clamped_tokens: 256,
+            logging: Logging::default(),
         }
     }
 }

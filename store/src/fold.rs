@@ -97,8 +97,8 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Charges all that is still open in full, and says how much that is.
-    pub(crate) fn abandon_all(&mut self, before: &'a Attempts, now_ms: u64) -> Abandoned {
+    /// Charges all that is still open in full, and says how much that is. Their calls are rows, if calls are logged.
+    pub(crate) fn abandon_all(&mut self, before: &'a Attempts, now_ms: u64, are_logged: bool) -> Abandoned {
         let mut total = Abandoned::default();
         let opened = std::mem::take(&mut self.opened);
         self.passed.extend(opened.keys());
@@ -110,7 +110,7 @@ impl<'a> Change<'a> {
             let closed = Closed { attempt: recorded.attempt, at_ms: now_ms, outcome: Outcome::Abandoned };
             self.settle(before, recorded, closed);
         }
-        self.calls.give_up(&before.untold);
+        self.calls.give_up(&before.untold, are_logged);
         total
     }
 

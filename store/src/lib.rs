@@ -37,7 +37,7 @@ pub use journal::{
 pub use lease::Lease;
 pub use logs::{
     Bar, Dimension, FilterData, Histogram, LogFilter, LogId, LogPage, LogRow, Logs, Order, Retention, SortBy, Stats,
-    Trimmed, Within,
+    Trimmed, Trimming, Within,
 };
 pub use migrate::{Migrated, migrate};
 pub use reading::{Reading, read, read_abandoned};

@@ -11,7 +11,7 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 pub(crate) use fold::{Calls, Untold};
-pub use trim::{Retention, Trimmed};
+pub use trim::{Retention, Trimmed, Trimming};
 pub(crate) use trim::{STEP, Trim};
 
 use crate::sqlite::SqliteLogs;
@@ -314,17 +314,20 @@ impl Store {
     /// # Errors
     /// When they cannot be removed.
     pub fn trim_logs(&self, retention: &Retention, now_ms: u64) -> Result<Trimmed, StoreError> {
-        let mut trimmed = Trimmed::default();
-        for trim in retention.trims(now_ms) {
-            loop {
-                let removed = self.ask(move |bookkeeper| bookkeeper.trim_logs(trim))?;
-                if removed == 0 {
-                    break;
-                }
-                trimmed.add(trim, removed);
-            }
-        }
-        Ok(trimmed)
+        let mut trimming = retention.begin(now_ms);
+        while self.trim_logs_on(&mut trimming)? {}
+        Ok(trimming.trimmed())
+    }
+
+    /// Does one such step; `false`: there is nothing more to remove.
+    ///
+    /// # Errors
+    /// When nothing can be removed; the step may be taken again.
+    pub fn trim_logs_on(&self, trimming: &mut Trimming) -> Result<bool, StoreError> {
+        let Some(trim) = trimming.next() else { return Ok(false) };
+        let removed = self.ask(move |bookkeeper| bookkeeper.trim_logs(trim))?;
+        trimming.is_done(trim, removed);
+        Ok(true)
     }
 }
 

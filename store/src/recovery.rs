@@ -11,11 +11,12 @@ use crate::journal::told::Told;
 use crate::pen::Pen;
 use crate::{State, StoreError};
 
-/// Takes over from the process before.
+/// Takes over from the process before. Calls that it left are rows of the request log, if calls are logged.
 pub(crate) fn recover(
     folder: Folder,
     mut balances: Box<dyn Balances>,
     now_ms: u64,
+    are_logged: bool,
 ) -> Result<(Bookkeeper, State), StoreError> {
     let path = folder.path();
     let progress = balances.progress()?;
@@ -34,7 +35,7 @@ pub(crate) fn recover(
         let strays = change.strays;
         trouble.push(format!("{strays} records of the journal name attempts that were not open, and change nothing"));
     }
-    let abandoned = change.abandon_all(&attempts, now_ms);
+    let abandoned = change.abandon_all(&attempts, now_ms, are_logged);
     balances.fold(&change, &mut || {})?;
     remove(path, &segments, &mut trouble);
     let run = balances.begin_run(now_ms)?;

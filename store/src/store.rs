@@ -62,6 +62,14 @@ impl Store {
     /// When another process uses the folder, the database cannot be reached or was made by a newer gateway, or something cannot be
     /// read or written.
     pub fn open(config: impl Into<Config>, now_ms: u64) -> Result<(Self, State), StoreError> {
+        Self::open_for(config, now_ms, true)
+    }
+
+    /// The same. If calls are not logged, those that the last process left are no rows of the request log.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_for(config: impl Into<Config>, now_ms: u64, are_logged: bool) -> Result<(Self, State), StoreError> {
         let Config { folder, database } = config.into();
         let folder = Folder::take(&folder)?;
         let balances: Box<dyn Balances> = match database {
@@ -69,7 +77,7 @@ impl Store {
             Database::Postgres(server) => Box::new(Postgres::open(&server, &folder)?),
         };
         let lease = balances.lease();
-        let (bookkeeper, state) = recover(folder, balances, now_ms)?;
+        let (bookkeeper, state) = recover(folder, balances, now_ms, are_logged)?;
         let journal = Arc::clone(bookkeeper.journal());
         journal.lease.get_or_init(|| lease.clone());
         let (wishes, to_do) = mpsc::channel();

@@ -6,15 +6,15 @@ use store::registry::Registry;
 
 use super::{Control, ControlError, Env, Kept, vocabulary};
 
-/// The fields of `client` that are read at start alone: bounds on what is held for calls, and the access log. Of `framework` it is all.
-pub const CLIENT_AT_START: [&str; 7] = [
+/// The fields of `client` that are read at start alone: bounds on what is held for
+/// calls, and who is believed. Of `framework` it is all.
+pub const CLIENT_AT_START: [&str; 6] = [
     "max_request_body_size_mb",
     "max_buffered_bytes",
     "request_body_timeout_ms",
     "drain_ms",
     "trusted_proxies",
     "auth_failures_per_minute",
-    "enable_logging",
 ];
 
 /// The sections as they were at some moment.

@@ -6,7 +6,7 @@ use engine::hold::Sent;
 use pingora::proxy::Session;
 use policy::route::Failure;
 use policy::usage::Metered;
-use store::Journal;
+use store::{Called, Journal};
 
 use self::used::{answered, unanswered};
 use super::Edge;
@@ -110,11 +110,20 @@ impl Edge {
             ctx.record.status = written.status.as_u16();
         }
         ctx.record.total_us = self.clock.micros().saturating_sub(ctx.record.started_us);
-        self.telemetry.record(&ctx.record, &ctx.request_id);
-        if let Some(journal) = &self.journal
-            && let Some(called) = ctx.record.called(&ctx.request_id)
-        {
-            journal.called(&called);
+        self.take_down(ctx);
+    }
+
+    /// Writes the record down, as far as calls are logged at this moment.
+    fn take_down(&self, ctx: &RequestCtx) {
+        let RequestCtx { record, request_id, .. } = ctx;
+        let are_logged = self.live.logging().is_enabled;
+        self.telemetry.record(record, request_id, are_logged);
+        let Some(journal) = &self.journal else { return };
+        if are_logged && self.has_request_log {
+            record.called(request_id).iter().for_each(|called| journal.called(called));
+        } else if let Some(call) = record.call {
+            // Else the journal would wait for the end of a call of which it has seen attempts.
+            journal.called(&Called { call: Some(call), is_unlogged: true, ..Called::default() });
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) held_body_bytes: IntGauge,
     pub(crate) log_lines_dropped: IntCounter,
+    pub(crate) log_rows_removed: IntCounter,
     pub(crate) policy_revision: IntGauge,
     pub(crate) price_list_loads: IntCounterVec,
     price_list_models: IntGauge,
@@ -122,6 +123,10 @@ impl Metrics {
             log_lines_dropped: total(
                 "tollgate_access_log_lines_dropped_total",
                 "Access log lines lost because the queue was full.",
+            )?,
+            log_rows_removed: total(
+                "tollgate_request_log_rows_removed_total",
+                "Rows of the request log that were removed because they were too old or too many.",
             )?,
             policy_revision: gauge("tollgate_policy_revision", "Revision of the policy in force.")?,
             price_list_loads: counter(

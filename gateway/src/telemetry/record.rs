@@ -246,6 +246,7 @@ impl Record {
             price_override: text(served.and_then(|served| Some(served.price_set_by.as_ref()?.as_str()))),
             bytes_in: self.body_bytes,
             bytes_out: self.answer_bytes,
+            is_unlogged: false,
         })
     }
 

@@ -35,6 +35,7 @@ pub(super) fn check(file: &File, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     prices::check(file, &known, log);
     reach::check(file, log);
     check_client(&file.client, Path::Root.field("client"), log);
+    file.logs_store.check(file.config_store.as_ref(), Path::Root.field("logs_store"), log);
 }
 
 fn check_client(client: &ClientShape, path: Path<'_>, log: &Log<'_>) {

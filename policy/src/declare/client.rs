@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::headers::RequiredHeader;
 use crate::route::balance::Balance;
-use crate::settings::StreamRecovery;
+use crate::settings::{Logging, StreamRecovery};
 
 use super::header::required_headers;
 use super::network::Network;
-use super::node::{Node, Read};
-use super::scalar::{any_text, balance, one_of};
+use super::node::{Fields, Node, Read};
+use super::scalar::{any_text, balance, days, one_of};
 
 /// The `client` section.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub struct ClientShape {
     pub trusted_proxies: Vec<Network>,
     /// `auth_failures_per_minute`: how many failed authentications one client address may have; 0: any number.
     pub auth_failures_per_minute: u32,
-    /// `enable_logging`: whether each call is written to the access log.
-    pub enable_logging: bool,
+    /// `enable_logging`, `log_retention_days`: what is written down of calls.
+    pub logging: Logging,
     /// `load_balancing`: how traffic is spread where neither the rule nor the key says.
     pub balance: Balance,
     /// `stream_recovery`: what becomes of a streamed answer that breaks off.
@@ -79,7 +79,7 @@ impl Read for ClientShape {
                 0..=u64::from(u32::MAX),
             ))
             .unwrap_or(u32::MAX),
-            enable_logging: fields.or("enable_logging", true),
+            logging: logging(fields),
             balance: fields.with("load_balancing", balance).flatten().unwrap_or_default(),
             stream_recovery: fields
                 .with("stream_recovery", |node| one_of(node, &STREAM_RECOVERIES))
@@ -94,6 +94,10 @@ impl Read for ClientShape {
             min_clamped_tokens: fields.whole("min_clamped_tokens", 256, 1..=100_000_000),
         })
     }
+}
+
+fn logging(fields: &mut Fields<'_>) -> Logging {
+    Logging { is_enabled: fields.or("enable_logging", true), retention_days: fields.with("log_retention_days", days) }
 }
 
 fn key_prefix(node: Node<'_>) -> Box<str> {

@@ -257,6 +257,11 @@ pub(super) fn moment_ms(node: Node<'_>) -> u64 {
     })
 }
 
+/// A number of days: a century at most.
+pub(super) fn days(node: Node<'_>) -> u32 {
+    u32::try_from(whole(node, &(1..=36_500))).unwrap_or(1)
+}
+
 /// Reads an id that may be written as a text or as a whole number.
 pub(super) fn text_or_whole(node: Node<'_>) -> Box<str> {
     match node.json {

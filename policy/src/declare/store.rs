@@ -1,7 +1,10 @@
-//! The `config_store` section: the database in which what is configured and what was spent is kept.
+//! The `config_store` section: the database in which what is configured and what was spent is kept. And `logs_store`, which has no
+//! other database: rows of the request log are charged and kept in one step.
 
-use super::node::Node;
-use super::scalar::one_of;
+use super::node::{Fields, Node};
+use super::path::Path;
+use super::problem::Log;
+use super::scalar::{days, one_of, whole};
 use crate::provider::Secret;
 
 /// The `config_store` section, where it is enabled.
@@ -14,6 +17,25 @@ pub enum StoreShape {
     },
     /// A PostgreSQL server.
     Postgres(PostgresShape),
+}
+
+/// The `logs_store` section.
+#[derive(Clone, Debug)]
+pub struct LogsStoreShape {
+    /// `enabled`: whether calls are rows of the request log.
+    pub is_enabled: bool,
+    /// `retention_days`: rows are kept for so long; `None`: nothing is said.
+    pub retention_days: Option<u32>,
+    /// `max_size_mb`, in bytes: the oldest rows go once the database needs more; `None`: it may need any number.
+    pub max_bytes: Option<u64>,
+    /// `type` and `config`: the database that it names; `None`: it names none.
+    database: Option<StoreShape>,
+}
+
+impl Default for LogsStoreShape {
+    fn default() -> Self {
+        Self { is_enabled: true, retention_days: None, max_bytes: None, database: None }
+    }
 }
 
 /// `config` of `config_store` with the type `postgres`.
@@ -75,22 +97,80 @@ const SSL_MODES: [(&str, SslMode); 5] = [
 pub(super) fn read(node: Node<'_>) -> Option<StoreShape> {
     node.object(|fields| {
         let is_enabled = fields.or("enabled", false);
-        let database = if is_enabled {
-            fields.required_with("type", |node| one_of(node, &DATABASES))
-        } else {
-            fields.with("type", |node| one_of(node, &DATABASES)).flatten()
-        };
-        let config = match database {
-            Some(Database::Sqlite) => Some(fields.with("config", sqlite).unwrap_or(StoreShape::Sqlite { path: None })),
-            Some(Database::Postgres) if is_enabled => Some(fields.required_with("config", postgres)),
-            Some(Database::Postgres) => fields.with("config", postgres),
-            None => {
-                fields.with("config", |node| node.map(|_, _| ()));
-                None
-            }
-        };
-        config.filter(|_| is_enabled)
+        database(fields, is_enabled).filter(|_| is_enabled)
     })
+}
+
+/// Reads `logs_store`. Absent, `enabled` is true: the request log is there unless it is switched off.
+pub(super) fn read_logs(node: Node<'_>) -> LogsStoreShape {
+    const MIB: u64 = 1024 * 1024;
+    node.object(|fields| {
+        let is_enabled = fields.or("enabled", true);
+        let names_one = fields.any(|name| name == "type" || name == "config");
+        LogsStoreShape {
+            is_enabled,
+            retention_days: fields.with("retention_days", days),
+            max_bytes: fields.with("max_size_mb", |node| whole(node, &(1..=1_000_000_000)) * MIB),
+            database: database(fields, is_enabled && names_one).filter(|_| is_enabled),
+        }
+    })
+}
+
+/// Reads `type` and `config`.
+fn database(fields: &mut Fields<'_>, is_needed: bool) -> Option<StoreShape> {
+    let database = if is_needed {
+        fields.required_with("type", |node| one_of(node, &DATABASES))
+    } else {
+        fields.with("type", |node| one_of(node, &DATABASES)).flatten()
+    };
+    match database {
+        Some(Database::Sqlite) => Some(fields.with("config", sqlite).unwrap_or(StoreShape::Sqlite { path: None })),
+        Some(Database::Postgres) if is_needed => Some(fields.required_with("config", postgres)),
+        Some(Database::Postgres) => fields.with("config", postgres),
+        None => {
+            fields.with("config", |node| node.map(|_, _| ()));
+            None
+        }
+    }
+}
+
+impl LogsStoreShape {
+    /// Notes an error where it names another database than everything else is kept in.
+    pub(super) fn check(&self, kept_in: Option<&StoreShape>, path: Path<'_>, log: &Log<'_>) {
+        let Some(named) = &self.database else { return };
+        // A server's configuration holds a password.
+        let error = |at: Path<'_>, possible: &str| {
+            let message = format!("a database of its own for logs is not built: they are kept in {possible}");
+            log.error_about_secret(at, message);
+        };
+        match (named, kept_in) {
+            (StoreShape::Sqlite { path: None }, None | Some(StoreShape::Sqlite { .. })) => {}
+            (StoreShape::Sqlite { path: own }, Some(StoreShape::Sqlite { path: kept })) if own == kept => {}
+            (StoreShape::Sqlite { .. }, None | Some(StoreShape::Sqlite { .. })) => {
+                error(
+                    path.field("config").field("path"),
+                    "the file of `config_store`; leave this out, or name that file",
+                );
+            }
+            (StoreShape::Postgres(own), Some(StoreShape::Postgres(kept))) if own.is_same_as(kept) => {}
+            (StoreShape::Postgres(_), Some(StoreShape::Postgres(_))) => {
+                error(
+                    path.field("config"),
+                    "that of `config_store`, whose `host`, `port` and `db_name` this must have",
+                );
+            }
+            (_, kept) => {
+                let word = if matches!(kept, Some(StoreShape::Postgres(_))) { "postgres" } else { "sqlite" };
+                error(path.field("type"), &format!("that of `config_store`, which is `{word}`"));
+            }
+        }
+    }
+}
+
+impl PostgresShape {
+    fn is_same_as(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.db_name) == (&other.host, other.port, &other.db_name)
+    }
 }
 
 fn sqlite(node: Node<'_>) -> StoreShape {

@@ -78,8 +78,8 @@ fn what_is_abandoned_is_charged_once() {
     let mut attempts = attempts_after([opened(1, 7)]);
     let told = told([opened(2, 9), opened(3, 9), closed(3, 9, Outcome::Unsent)]);
     let mut second = change(&attempts, &told);
-    assert_eq!(second.abandon_all(&attempts, 8), Abandoned { attempts: 2, nano: 100 });
-    assert_eq!(second.abandon_all(&attempts, 8), Abandoned::default());
+    assert_eq!(second.abandon_all(&attempts, 8, true), Abandoned { attempts: 2, nano: 100 });
+    assert_eq!(second.abandon_all(&attempts, 8, true), Abandoned::default());
     assert_eq!(second.charges["x"][&10], 100);
     let mut found: Vec<_> = second.abandoned.iter().map(|(recorded, at_ms)| (recorded.attempt, *at_ms)).collect();
     found.sort_unstable();

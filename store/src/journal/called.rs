@@ -80,6 +80,8 @@ pub struct Called<'a> {
     pub bytes_in: u64,
     /// The size of the answer.
     pub bytes_out: u64,
+    /// It becomes no row of the request log, nor counts in its sums; what was charged for it stands.
+    pub is_unlogged: bool,
 }
 
 /// Tokens, each in exactly one of the classes.

@@ -49,11 +49,13 @@ impl<'a> Calls<'a> {
             self.untold.remove(&name);
             self.cover(before, name);
         }
-        self.told.push(called);
+        if !called.is_unlogged {
+            self.told.push(called);
+        }
     }
 
-    /// Whatever is untold will never be told: it becomes rows as it is.
-    pub(crate) fn give_up(&mut self, before: &'a Untold) {
+    /// Whatever is untold will never be told: it becomes rows as it is, if calls are logged.
+    pub(crate) fn give_up(&mut self, before: &'a Untold, are_logged: bool) {
         for (name, call) in before {
             if !self.covered.contains(name) {
                 self.untold.entry(*name).or_insert_with(|| call.clone());
@@ -62,7 +64,9 @@ impl<'a> Calls<'a> {
         before.keys().for_each(|name| self.cover(before, *name));
         let mut lost: Vec<_> = std::mem::take(&mut self.untold).into_values().collect();
         lost.sort_by_key(|call| (call.at_ms, call.call));
-        self.told.append(&mut lost);
+        if are_logged {
+            self.told.append(&mut lost);
+        }
     }
 
     /// What is to be known of them once it is kept.

@@ -1,5 +1,7 @@
 //! How long rows of the request log are kept, and their sums.
 
+use std::collections::VecDeque;
+
 use super::rollup::Size;
 
 /// A step removes so many rows at most: it takes some ten milliseconds.
@@ -17,6 +19,13 @@ pub struct Retention {
     pub age_ms: Option<u64>,
     /// The oldest rows go once the database needs more bytes than that, with all that is in it.
     pub bytes: Option<u64>,
+}
+
+/// Removing what is to go, as far as it has come.
+#[derive(Clone, Debug)]
+pub struct Trimming {
+    left: VecDeque<Trim>,
+    trimmed: Trimmed,
 }
 
 /// What was removed.
@@ -42,7 +51,13 @@ pub(crate) enum Trim {
 }
 
 impl Retention {
-    pub(crate) fn trims(&self, now_ms: u64) -> impl Iterator<Item = Trim> {
+    /// Begins to remove what is to go at that moment.
+    #[must_use]
+    pub fn begin(&self, now_ms: u64) -> Trimming {
+        Trimming { left: self.trims(now_ms).collect(), trimmed: Trimmed::default() }
+    }
+
+    fn trims(&self, now_ms: u64) -> impl Iterator<Item = Trim> {
         let rows = self.age_ms.map(|age_ms| Trim::RowsBefore(now_ms.saturating_sub(age_ms)));
         let minutes = Size::Hour.floor(now_ms.saturating_sub(MINUTES_MS));
         let hours = Size::Day.floor(now_ms.saturating_sub(HOURS_MS));
@@ -51,8 +66,29 @@ impl Retention {
     }
 }
 
+impl Trimming {
+    /// What is to be removed next; `None`: there is nothing more.
+    pub(crate) fn next(&self) -> Option<Trim> {
+        self.left.front().copied()
+    }
+
+    /// So many rows were.
+    pub(crate) fn is_done(&mut self, trim: Trim, removed: u64) {
+        self.trimmed.add(trim, removed);
+        if removed == 0 {
+            self.left.pop_front();
+        }
+    }
+
+    /// What was removed so far.
+    #[must_use]
+    pub fn trimmed(&self) -> Trimmed {
+        self.trimmed
+    }
+}
+
 impl Trimmed {
-    pub(crate) fn add(&mut self, trim: Trim, removed: u64) {
+    fn add(&mut self, trim: Trim, removed: u64) {
         match trim {
             Trim::RowsBefore(_) | Trim::ToBytes(_) => self.rows += removed,
             Trim::MinutesBefore(_) | Trim::HoursBefore(_) => self.sums += removed,

@@ -24,6 +24,8 @@ macro_rules! run_against {
                 an_attempt_that_was_taken_back_is_no_row
                 attempts_of_a_call_that_was_told_are_not_told_again_at_the_next_start
                 what_was_spent_after_a_call_was_told_is_a_row_too
+                a_call_that_is_not_logged_is_no_row_now_or_later
+                what_a_process_left_is_no_row_where_calls_are_not_logged
                 pages_go_on_where_the_last_one_ended
                 rows_are_put_in_order_by_what_they_cost
                 what_looks_like_a_statement_is_a_text
@@ -138,6 +140,7 @@ pub(crate) fn a_call_becomes_a_row_with_all_that_was_told(place: &impl Place) {
         price_override: "po".into(),
         bytes_in: 10,
         bytes_out: 20,
+        is_unlogged: false,
     };
     log(&store, [call.clone(), called(NOW)]);
     let found = place.rows();
@@ -246,6 +249,32 @@ pub(crate) fn what_was_spent_after_a_call_was_told_is_a_row_too(place: &impl Pla
     let mut costs = costs(&place.rows());
     costs.sort_unstable();
     assert_eq!(costs, [10, 77]);
+}
+
+pub(crate) fn a_call_that_is_not_logged_is_no_row_now_or_later(place: &impl Place) {
+    let (store, run) = place.open();
+    open(&store, id(run, 1), 0);
+    close(&store, id(run, 1), 10);
+    store.flush().unwrap();
+    let not_logged = |call| Called { call, is_unlogged: true, ..answered(NOW, "m", 10) };
+    log(&store, [not_logged(Some(id(run, 1))), not_logged(None), answered(NOW, "m", 3)]);
+    store.close().unwrap();
+    let (_store, _) = place.open();
+    assert_eq!(costs(&place.rows()), [3]);
+    assert_eq!(place.logs().stats(&all()).unwrap().cost_nano, 3);
+}
+
+pub(crate) fn what_a_process_left_is_no_row_where_calls_are_not_logged(place: &impl Place) {
+    let (store, run) = place.open();
+    open(&store, id(run, 1), 0);
+    close(&store, id(run, 1), 10);
+    open(&store, id(run, 2), 0);
+    store.close().unwrap();
+    let (store, state) = Store::open_for(place.config(), NOW, false).unwrap();
+    assert_eq!(state.abandoned.attempts, 1);
+    store.close().unwrap();
+    let (_store, _) = place.open();
+    assert_eq!((place.rows(), place.logs().stats(&all()).unwrap()), (vec![], Stats::default()));
 }
 
 pub(crate) fn pages_go_on_where_the_last_one_ended(place: &impl Place) {

@@ -38,8 +38,17 @@ pub enum Kind {
 }
 
 /// What of a file is read when the process starts, and at no other time: no entity.
-pub const AT_START: [&str; 8] =
-    ["$schema", "version", "encryption_key", "server", "tls", "config_store", "access_profiles", "source_of_truth"];
+pub const AT_START: [&str; 9] = [
+    "$schema",
+    "version",
+    "encryption_key",
+    "server",
+    "tls",
+    "config_store",
+    "logs_store",
+    "access_profiles",
+    "source_of_truth",
+];
 
 impl Kind {
     /// All kinds, in their order.

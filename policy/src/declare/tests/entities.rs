@@ -22,7 +22,7 @@ fn files() -> Vec<String> {
 
 fn usable(text: &str) -> String {
     let mut file: Value = serde_json::from_str(text).unwrap();
-    for later in ["access_profiles", "config_store"] {
+    for later in ["access_profiles", "config_store", "logs_store"] {
         file.as_object_mut().unwrap().remove(later);
     }
     if let Some(governance) = file.get_mut("governance") {

@@ -156,6 +156,23 @@ const ONE_MISTAKE: &[(&str, &str)] = &[
         r#"{"config_store": {"enabled": true, "type": "postgre"}}"#,
         "config_store.type = \"postgre\": unknown; did you mean `postgres`?",
     ),
+    (r#"{"logs_store": {"config": {"path": "a"}}}"#, "logs_store.type: required, but missing"),
+    (
+        r#"{"logs_store": {"retention_days": 0}}"#,
+        "logs_store.retention_days = 0: expected a whole number from 1 to 36500",
+    ),
+    (
+        r#"{"logs_store": {"max_size_mb": -1}}"#,
+        "logs_store.max_size_mb = -1: expected a whole number from 1 to 1000000000",
+    ),
+    (
+        r#"{"client": {"log_retention_days": 0}}"#,
+        "client.log_retention_days = 0: expected a whole number from 1 to 36500",
+    ),
+    (
+        r#"{"client": {"log_retention_days": "ever"}}"#,
+        "client.log_retention_days = \"ever\": expected a whole number, found a text",
+    ),
     (r#"{"config_store": {"enabled": true}}"#, "config_store.type: required, but missing"),
     (r#"{"config_store": {"enabled": true, "type": "postgres"}}"#, "config_store.config: required, but missing"),
     (

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::provider::{Deadlines, Retries};
 use crate::request::Operation;
 use crate::route::balance::Balance;
-use crate::settings::StreamRecovery;
+use crate::settings::{Logging, StreamRecovery};
 
 use super::super::not_yet::NOT_SUPPORTED_YET;
 use super::*;
@@ -16,7 +16,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(version, Version::V2);
     assert!(encryption_key.is_none() && tls.is_none());
     assert_eq!(client.enforce_auth_on_inference, None);
-    assert!(!client.allow_direct_keys && client.enable_logging);
+    assert!(!client.allow_direct_keys && client.logging == Logging::default());
     assert_eq!(&*client.virtual_key_prefix, "sk-bf-");
     assert_eq!(client.default_max_output_tokens, 4_096);
     assert_eq!(client.max_request_body_bytes, 100 * 1024 * 1024);
@@ -166,7 +166,7 @@ const REFUSED: &[(&str, &str)] = &[
     (r#"{"auth_config": {"is_enabled": true}}"#, "auth_config"),
     (r#"{"cluster_config": {"enabled": true}}"#, "cluster_config"),
     (r#"{"guardrails_config": {"a": 1}}"#, "guardrails_config"),
-    (r#"{"logs_store": {"enabled": true, "type": "sqlite"}}"#, "logs_store"),
+    (r#"{"logs_store": {"object_storage": {"type": "s3"}}}"#, "logs_store.object_storage"),
     (r#"{"mcp": {"client_configs": []}}"#, "mcp"),
     (r#"{"vault": {"type": "hashicorp"}}"#, "vault"),
     (r#"{"vector_store": {"type": "redis"}}"#, "vector_store"),
@@ -316,4 +316,56 @@ fn a_store_is_read_whole_and_is_a_file_in_the_data_folder_unless_it_is_enabled()
     };
     assert_eq!(path.as_deref(), Some("./config.db"));
     assert!(matches!(with(true, "sqlite", "{}"), Some(StoreShape::Sqlite { path: None })));
+}
+
+#[test]
+fn logs_are_kept_for_as_long_and_in_as_much_room_as_is_said() {
+    let file = right(
+        r#"{"client": {"enable_logging": false, "log_retention_days": 1},
+            "logs_store": {"retention_days": 36500, "max_size_mb": 2}}"#,
+    );
+    assert_eq!(file.settings().logging, Logging { is_enabled: false, retention_days: Some(1) });
+    assert!(file.logs_store.is_enabled);
+    assert_eq!((file.logs_store.retention_days, file.logs_store.max_bytes), (Some(36_500), Some(2 << 20)));
+    let unsaid = right("{}");
+    assert_eq!(unsaid.settings().logging, Logging { is_enabled: true, retention_days: None });
+    assert!(unsaid.logs_store.is_enabled && unsaid.logs_store.max_bytes.is_none());
+    assert!(!right(r#"{"logs_store": {"enabled": false, "type": "postgres"}}"#).logs_store.is_enabled);
+}
+
+#[test]
+fn logs_may_name_the_database_of_everything_else_and_no_other() {
+    let with = |kept: &str, logs: &str| {
+        let json = format!(r#"{{"config_store": {kept}, "logs_store": {logs}}}"#);
+        problems(&json)
+    };
+    let (in_folder, in_file) = ("null", r#"{"enabled": true, "type": "sqlite", "config": {"path": "./config.db"}}"#);
+    let server = |user: &str, host: &str| {
+        format!(
+            r#"{{"enabled": true, "type": "postgres",
+                "config": {{"host": "{host}", "user": "{user}", "db_name": "d", "password": "canary-4711"}}}}"#
+        )
+    };
+    let file = |path: &str| format!(r#"{{"enabled": true, "type": "sqlite", "config": {{"path": "{path}"}}}}"#);
+    for (kept, logs) in [
+        (in_folder, r#"{"type": "sqlite"}"#.to_owned()),
+        (in_file, r#"{"enabled": true, "type": "sqlite", "config": {}}"#.to_owned()),
+        (in_file, file("./config.db")),
+        (&server("a", "db"), server("b", "db")),
+        (&server("a", "db"), r#"{"retention_days": 1}"#.to_owned()),
+    ] {
+        assert_eq!(with(kept, &logs), Vec::<String>::new(), "{kept} {logs}");
+    }
+    for (kept, logs, path, possible) in [
+        (in_folder, file("./logs.db"), "logs_store.config.path", "the file of `config_store`"),
+        (in_file, file("./logs.db"), "logs_store.config.path", "the file of `config_store`"),
+        (in_file, server("a", "db"), "logs_store.type", "`config_store`, which is `sqlite`"),
+        (&server("a", "db"), file("./logs.db"), "logs_store.type", "`config_store`, which is `postgres`"),
+        (&server("a", "db"), server("a", "other"), "logs_store.config", "`host`, `port` and `db_name`"),
+    ] {
+        let found = with(kept, &logs);
+        assert_eq!(found.len(), 1, "{kept} {logs}: {found:#?}");
+        assert!(found[0].starts_with(&format!("{path}: a database of its own")), "{found:#?}");
+        assert!(found[0].contains(possible) && !found[0].contains("4711"), "{found:#?}");
+    }
 }

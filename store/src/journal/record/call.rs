@@ -17,6 +17,7 @@ const IS_STREAM: u8 = 2;
 const IS_PRICED: u8 = 4;
 const HAS_CONTENT: u8 = 8;
 const HAS_VENDOR_COST: u8 = 16;
+const IS_UNLOGGED: u8 = 32;
 
 /// Appends the record of a call that is over. Texts that are too long are cut off.
 ///
@@ -65,6 +66,7 @@ fn flags(called: &Called<'_>) -> u8 {
         | flag(called.is_priced, IS_PRICED)
         | flag(called.first_content_us.is_some(), HAS_CONTENT)
         | flag(called.vendor_cost_nano.is_some(), HAS_VENDOR_COST)
+        | flag(called.is_unlogged, IS_UNLOGGED)
 }
 
 fn numbers(called: &Called<'_>) -> [u64; 13] {
@@ -165,6 +167,7 @@ impl<'a> Fields<'a> {
             retries: u32::try_from(retries).ok()?,
             bytes_in,
             bytes_out,
+            is_unlogged: is(IS_UNLOGGED),
         })
     }
 

@@ -49,12 +49,12 @@ fn records() -> impl Strategy<Value = Owned> {
 
 fn calls() -> impl Strategy<Value = Called<'static>> {
     let numbers = (any::<[u64; 7]>(), any::<[u64; 11]>(), any::<[u16; 2]>(), any::<[u32; 2]>());
-    let perhaps = (prop::option::of(ids()), any::<[Option<u64>; 2]>(), any::<[bool; 2]>());
+    let perhaps = (prop::option::of(ids()), any::<[Option<u64>; 2]>(), any::<[bool; 3]>());
     let texts = prop::collection::vec("\\PC{0,5}", 16);
     (numbers, perhaps, texts, 0..CallStatus::ALL.len()).prop_map(|(numbers, perhaps, texts, status)| {
         let ([at_ms, total_us, paused_us, total_tokens, cost_nano, bytes_in, bytes_out], tokens, statuses, counts) =
             numbers;
-        let (call, [first_content_us, vendor_cost_nano], [is_stream, is_priced]) = perhaps;
+        let (call, [first_content_us, vendor_cost_nano], [is_stream, is_priced, is_unlogged]) = perhaps;
         let mut texts = texts.into_iter().map(std::borrow::Cow::Owned);
         let mut text = || texts.next().unwrap();
         Called {
@@ -92,6 +92,7 @@ fn calls() -> impl Strategy<Value = Called<'static>> {
             price_override: text(),
             bytes_in,
             bytes_out,
+            is_unlogged,
         }
     })
 }

@@ -37,7 +37,7 @@ impl World {
     fn try_recover(path: &Path) -> Result<(Self, State), StoreError> {
         let folder = Folder::take(path)?;
         let balances = Box::new(Sqlite::open(&folder::database(path))?);
-        let (bookkeeper, state) = recover(folder, balances, NOW)?;
+        let (bookkeeper, state) = recover(folder, balances, NOW, true)?;
         Ok((Self { bookkeeper, folder: path.to_owned() }, state))
     }
 

@@ -15,12 +15,12 @@ pub(in crate::sqlite) fn trim(transaction: &Transaction<'_>, trim: Trim) -> Resu
         Trim::ToBytes(most) if bytes_in_use(transaction)? <= most => Ok(0),
         Trim::ToBytes(_) => remove_rows(transaction, LogId(u64::MAX)),
         Trim::MinutesBefore(at_ms) => {
-            let kept = "UPDATE log_sums_kept SET minutes_from_ms = max(minutes_from_ms, ?1)";
+            let kept = "UPDATE log_sums_kept SET minutes_from_ms = ?1 WHERE minutes_from_ms < ?1";
             transaction.execute(kept, [column(at_ms)])?;
             remove_sums(transaction, Size::Minute, at_ms)
         }
         Trim::HoursBefore(at_ms) => {
-            let kept = "UPDATE log_sums_kept SET hours_from_ms = max(hours_from_ms, ?1)";
+            let kept = "UPDATE log_sums_kept SET hours_from_ms = ?1 WHERE hours_from_ms < ?1";
             transaction.execute(kept, [column(at_ms)])?;
             Ok(remove_sums(transaction, Size::Hour, at_ms)? + remove_owner_sums(transaction, at_ms)?)
         }
