@@ -1,5 +1,6 @@
 //! A change in the making: what is to be in force, and what is to be kept of it.
 
+mod audit;
 mod row;
 
 use std::cell::RefCell;
@@ -11,7 +12,7 @@ use policy::id::BudgetId;
 use policy::provider::Secret;
 use policy::snapshot::Snapshot;
 use serde_json::Value;
-use store::registry::{AuditEntry, Expected, Origin, Put, Registry, Removal, Row, Write};
+use store::registry::{Expected, Origin, Put, Registry, Removal, Row, Write};
 use store::seal::Seal;
 
 pub(super) use self::row::{Source, id_of, new_token, problem};
@@ -257,12 +258,6 @@ impl<'a> Draft<'a> {
         self.write.secrets.push((token_name(id), token.clone()));
     }
 
-    /// Tells the audit log of something that changes no entity.
-    pub(super) fn tell_of(&mut self, kind: &str, id: &str) {
-        let entry = AuditEntry { kind: kind.to_owned(), entity_id: id.to_owned(), ..self.entry(self.action) };
-        self.write.audit.push(entry);
-    }
-
     /// What was drafted.
     pub(super) fn done(self) -> Drafted {
         let Self { kept, budgets, write, entries, .. } = self;
@@ -285,28 +280,5 @@ impl<'a> Draft<'a> {
 
     fn read(&self, kind: Kind, id: &str, document: &str) -> Result<Shape, Vec<Problem>> {
         Ok(read_entity(kind, id, document, self.env, self.snapshot(), &vocabulary())?.0)
-    }
-
-    fn tell(&mut self, action: &str, kind: Kind, id: &str, before: Option<&str>, after: Option<&str>) {
-        let shown = |document: Option<&str>| document.map(|document| secrets::redacted(kind, document));
-        let action = if self.action == "create" || self.action == "update" { action } else { self.action };
-        self.write.audit.push(AuditEntry {
-            kind: kind.as_str().to_owned(),
-            entity_id: id.to_owned(),
-            before: shown(before),
-            after: shown(after),
-            ..self.entry(action)
-        });
-    }
-
-    fn entry(&self, action: &str) -> AuditEntry {
-        AuditEntry {
-            at_ms: self.write.at_ms,
-            actor: self.actor.name.to_owned(),
-            actor_kind: self.actor.kind.as_str().to_owned(),
-            address: self.actor.address.to_owned(),
-            action: action.to_owned(),
-            ..AuditEntry::default()
-        }
     }
 }
