@@ -9,7 +9,7 @@ use admin::{Parts, Server, State};
 use anyhow::{Context, Result};
 use engine::clock::Clock;
 use engine::control::Control;
-use store::Logs;
+use store::{Config, Logs};
 
 use crate::explain::Running;
 use crate::kept;
@@ -25,14 +25,14 @@ pub(crate) fn start(
     control: Control,
     clock: Clock,
     limits: BodyLimits,
-    data: &Path,
+    place: &Config,
     listener: SocketAddr,
 ) -> Result<(Server, Manage)> {
     let explainer = Arc::new(Running { control: control.clone(), clock, limits });
-    let logs = Some(Arc::new(Logs::open(data).context("the request log cannot be opened")?));
+    let logs = Some(Arc::new(Logs::open(place).context("the request log cannot be opened")?));
     let parts = Parts { control, env: kept::environment, logs, explainer, version: env!("CARGO_PKG_VERSION") };
     let state = State::new(parts).context("there is no randomness for the management API")?;
-    let socket = place(data)?;
+    let socket = socket(&place.folder)?;
     let server = Server::start(&socket, state)
         .with_context(|| format!("the management API cannot listen on {}", socket.display()))?;
     let manage = Manage::at(&socket, listener);
@@ -40,7 +40,7 @@ pub(crate) fn start(
 }
 
 /// In the data folder, or where its path is too long for a socket, in a folder of this process's own.
-fn place(data: &Path) -> Result<PathBuf> {
+fn socket(data: &Path) -> Result<PathBuf> {
     let data = data.canonicalize().with_context(|| format!("the data folder {} is not there", data.display()))?;
     let near = data.join(SOCKET);
     if near.as_os_str().len() <= LONGEST_PATH {
@@ -59,10 +59,10 @@ mod tests {
     #[test]
     fn the_socket_lies_in_the_data_folder_unless_its_path_is_too_long() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(place(folder.path()).unwrap(), folder.path().canonicalize().unwrap().join(SOCKET));
+        assert_eq!(socket(folder.path()).unwrap(), folder.path().canonicalize().unwrap().join(SOCKET));
         let deep = folder.path().join("d".repeat(100));
         std::fs::create_dir(&deep).unwrap();
-        let elsewhere = place(&deep).unwrap();
+        let elsewhere = socket(&deep).unwrap();
         assert!(
             elsewhere.as_os_str().len() <= LONGEST_PATH && !elsewhere.starts_with(&deep),
             "{}",

@@ -105,8 +105,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
         },
         position,
     );
-    let (management, manage) =
-        admin::start(control.clone(), clock, body_limits(file), &arguments.data, bound.address())?;
+    let (management, manage) = admin::start(control.clone(), clock, body_limits(file), &place, bound.address())?;
     edge.manage = Some(manage);
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let log_keeper =

@@ -41,14 +41,10 @@ pub(crate) trait Balances: fmt::Debug + Send {
     fn forgive(&mut self, id: &str, start_ms: u64, nano: u64, meanwhile: Meanwhile<'_>) -> Result<(), StoreError>;
 
     /// The calls whose attempts had ended, and that were not over, when the journal was folded last.
-    fn untold(&mut self) -> Result<Untold, StoreError> {
-        Ok(Untold::new())
-    }
+    fn untold(&mut self) -> Result<Untold, StoreError>;
 
     /// Removes a few of the oldest rows of the request log, or of its sums, that are to go; and says how many. 0: there are no more.
-    fn trim_logs(&mut self, _trim: Trim) -> Result<u64, StoreError> {
-        Ok(0)
-    }
+    fn trim_logs(&mut self, trim: Trim, meanwhile: Meanwhile<'_>) -> Result<u64, StoreError>;
 
     /// Whether this process may go by its own memory alone, as it is now and will be; `Elsewhere` before it began.
     fn lease(&self) -> LeaseNow;

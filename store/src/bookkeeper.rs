@@ -94,7 +94,7 @@ impl Bookkeeper {
 
     /// Removes a few of the oldest rows of the request log that are to go.
     pub(crate) fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
-        self.balances.trim_logs(trim)
+        self.balances.trim_logs(trim, &mut going_on(&mut self.pen))
     }
 
     fn fold_waiting(&mut self) -> Result<(), StoreError> {

@@ -82,6 +82,13 @@ impl Config {
     }
 }
 
+impl Postgres {
+    /// How many of the connections are for looking at the request log.
+    pub(crate) fn connections_for_logs(&self) -> usize {
+        (self.max_open_conns / 8).clamp(1, 4)
+    }
+}
+
 /// A folder alone has everything.
 impl From<&Path> for Config {
     fn from(folder: &Path) -> Self {

@@ -1,5 +1,6 @@
 //! The request log: every call as one row, and sums of them. Rows come from the journal; they are read beside whoever writes them.
 
+pub(crate) mod detail;
 mod fold;
 pub(crate) mod plan;
 pub(crate) mod rollup;
@@ -14,10 +15,11 @@ pub(crate) use fold::{Calls, Untold};
 pub use trim::{Retention, Trimmed, Trimming};
 pub(crate) use trim::{STEP, Trim};
 
+use crate::postgres::PostgresLogs;
 use crate::sqlite::SqliteLogs;
 use crate::{CallStatus, Called, Config, Database, Store, StoreError};
 use rollup::{OwnerKind, Sums};
-use tables::{Bars, Of, Scan, Tables};
+use tables::{Bars, Of, Parts, Scan, Tables};
 
 /// A page looks at no more rows than that; where that is not enough, it says where to go on.
 const MOST_LOOKED_AT: u32 = 20_000;
@@ -185,14 +187,15 @@ pub struct FilterData {
 }
 
 impl Logs {
-    /// Opens what a store keeps, which must have been opened before.
+    /// Opens what a store keeps, which must have been opened before. A server is waited for by each look: not to be called where
+    /// asynchronous tasks are driven.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn open(config: impl Into<Config>) -> Result<Self, StoreError> {
         match config.into().database {
             Database::Sqlite { path } => Ok(Self { tables: Box::new(SqliteLogs::open(&path)) }),
-            Database::Postgres(_) => Err(StoreError::Database("request logs are not kept in PostgreSQL yet".into())),
+            Database::Postgres(server) => Ok(Self { tables: Box::new(PostgresLogs::open(&server)?) }),
         }
     }
 
@@ -226,21 +229,10 @@ impl Logs {
         offset: u32,
         limit: u32,
     ) -> Result<Vec<LogRow>, StoreError> {
-        let mut found = Vec::new();
-        self.tables.numbers(&counted(filter), &mut |id, sums| found.push((by.of(&sums), id)), &mut None)?;
-        found.sort_unstable();
-        if is_descending {
-            found.reverse();
-        }
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let limit = usize::try_from(limit.min(LONGEST_PAGE)).unwrap_or_default();
-        let ids: Vec<_> = found.into_iter().skip(offset).take(limit).map(|(_, id)| id).collect();
-        let mut rows = Vec::new();
-        for id in ids {
-            // It may have been removed meanwhile.
-            rows.extend(self.row(id)?);
-        }
-        Ok(rows)
+        let ids = self.tables.ordered(&counted(filter), by, is_descending, offset.saturating_add(limit))?;
+        self.tables.named(ids.get(offset..).unwrap_or_default())
     }
 
     /// One row; `None`: there is none of that name, or no longer.
@@ -248,7 +240,7 @@ impl Logs {
     /// # Errors
     /// When it cannot be read.
     pub fn row(&self, id: LogId) -> Result<Option<LogRow>, StoreError> {
-        self.tables.row(id)
+        Ok(self.tables.named(&[id])?.pop())
     }
 
     /// Sums of what a filter lets through. Without conditions on single calls (a request's id, latency, tokens, cost, a search) and
@@ -260,8 +252,7 @@ impl Logs {
     pub fn stats(&self, filter: &LogFilter) -> Result<Stats, StoreError> {
         let mut stats = Stats::default();
         let Some(of) = Of::all_of(filter) else {
-            let mut end = None;
-            self.tables.numbers(&counted(filter), &mut |_, sums| stats.add(&sums), &mut end)?;
+            let end = self.tables.count(&counted(filter), &mut |sums| stats.add(sums))?;
             stats.counted_from_ms = end.map(LogId::at_ms);
             return Ok(stats);
         };
@@ -270,8 +261,9 @@ impl Logs {
             Some(_) => plan::hours_between(from_ms, to_ms),
             None => plan::between(from_ms, to_ms, self.tables.kept()?),
         };
+        let whole = Parts { bar_ms: u64::MAX, by: None };
         for stretch in stretches {
-            self.tables.sums(&of, &stretch, None, &mut |sum| stats.add(&sum.sums))?;
+            self.tables.sums(&of, &stretch, whole, &mut |sum| stats.add(&sum.sums))?;
         }
         Ok(stats)
     }
@@ -288,7 +280,7 @@ impl Logs {
         let (bar_ms, size) = plan::bars(bar_ms, from_ms, kept);
         let stretch = plan::Stretch { size, from_ms: size.floor(from_ms), to_ms: size.ceil(to_ms) };
         let mut bars = Bars::new(bar_ms);
-        self.tables.sums(&of, &stretch, by, &mut |sum| bars.add(sum))?;
+        self.tables.sums(&of, &stretch, Parts { bar_ms, by }, &mut |sum| bars.add(sum))?;
         Ok(Histogram { bar_ms, bars: bars.into_rows() })
     }
 
@@ -359,11 +351,11 @@ impl FromStr for LogId {
 }
 
 impl SortBy {
-    fn of(self, sums: &(CallStatus, Sums)) -> u64 {
+    pub(crate) fn of(self, sums: &Sums) -> u64 {
         match self {
-            Self::Latency => sums.1.latency_us,
-            Self::Tokens => sums.1.total_tokens,
-            Self::Cost => sums.1.cost_nano,
+            Self::Latency => sums.latency_us,
+            Self::Tokens => sums.total_tokens,
+            Self::Cost => sums.cost_nano,
         }
     }
 }

@@ -6,6 +6,7 @@ mod attempts;
 mod budgets;
 mod failure;
 mod lease;
+mod logs;
 mod registry;
 mod schema;
 mod server;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::failure::Failure;
+pub(crate) use self::logs::PostgresLogs;
 pub(crate) use self::registry::PostgresRegistry;
 use self::server::Server;
 use crate::balance::{AbandonedCharge, Began, Page, Voided};
@@ -27,6 +29,7 @@ use crate::fold::{Attempts, Change};
 use crate::folder::Folder;
 use crate::journal::{AttemptId, record};
 use crate::lease::{Lease, LeaseNow};
+use crate::logs::{Trim, Untold};
 use crate::migrate::Migrated;
 use crate::{Attempted, StoreError};
 
@@ -101,6 +104,7 @@ impl Postgres {
         slices::count(transaction, &change.slices).await?;
         slices::forget(transaction, change.newest_slice_ms).await?;
         attempts::change(transaction, &self.node, change).await?;
+        logs::keep(transaction, &self.node, change).await?;
         let abandoned = change.abandoned.iter().map(|(recorded, at_ms)| (recorded.attempted(), *at_ms));
         abandoned::add(transaction, &abandoned.collect::<Vec<_>>()).await
     }
@@ -173,6 +177,17 @@ impl Balances for Postgres {
         let before = std::cell::Cell::new(None);
         self.server.transact(meanwhile, async |transaction, again| {
             budgets::forgive(transaction, (id, start_ms, nano), &before, again.may_be_done).await
+        })
+    }
+
+    fn untold(&mut self) -> Result<Untold, StoreError> {
+        self.server.transact(&mut || {}, async |transaction, _| logs::untold(transaction, &self.node).await)
+    }
+
+    fn trim_logs(&mut self, trim: Trim, meanwhile: Meanwhile<'_>) -> Result<u64, StoreError> {
+        self.server.transact(meanwhile, async |transaction, _| {
+            attempts::lock(transaction).await?;
+            logs::trim(transaction, trim).await
         })
     }
 

@@ -23,18 +23,16 @@ pub(crate) fn recover(
     // A number that no segment ever had: this can be done once.
     let last = folder::highest_number(path)?.max(progress.folded_to) + 1;
     let segments = folder::segments(path)?;
-    let attempts = Attempts::of(progress.open).with_untold(balances.untold()?);
-    let told = unfolded(path, &segments, progress.folded_to)?;
+    let mut attempts = Attempts::of(progress.open).with_untold(balances.untold()?);
     let mut trouble = Vec::new();
-    let mut change = Change::up_to(last);
-    for told in &told {
-        let rest = change.add_all(&attempts, told);
-        trouble.extend(told.set_aside(rest, path)?);
+    let mut strays = 0;
+    for number in segments.iter().filter(|number| **number > progress.folded_to) {
+        strays += fold_one(path, *number, &mut *balances, &mut attempts, &mut trouble)?;
     }
-    if change.strays > 0 {
-        let strays = change.strays;
+    if strays > 0 {
         trouble.push(format!("{strays} records of the journal name attempts that were not open, and change nothing"));
     }
+    let mut change = Change::up_to(last);
     let abandoned = change.abandon_all(&attempts, now_ms, are_logged);
     balances.fold(&change, &mut || {})?;
     remove(path, &segments, &mut trouble);
@@ -46,10 +44,24 @@ pub(crate) fn recover(
     Ok((Bookkeeper::new(Pen::new(folder, segment), balances, Attempts::default()), state))
 }
 
-/// The segments that are not in the balances yet.
-fn unfolded(folder: &Path, segments: &[u64], folded_to: u64) -> Result<Vec<Told>, StoreError> {
-    let unfolded = segments.iter().filter(|number| **number > folded_to);
-    unfolded.filter_map(|number| Told::read(folder, *number, u64::MAX).transpose()).collect()
+/// Folds a segment that is not in the balances yet: each by itself, for a database may have been away for long, and a transaction must not
+/// take so. Says how many of its records changed nothing.
+fn fold_one(
+    folder: &Path,
+    number: u64,
+    balances: &mut dyn Balances,
+    attempts: &mut Attempts,
+    trouble: &mut Vec<String>,
+) -> Result<u64, StoreError> {
+    let Some(told) = Told::read(folder, number, u64::MAX)? else { return Ok(0) };
+    let mut change = Change::up_to(number);
+    let rest = change.add_all(attempts, &told);
+    trouble.extend(told.set_aside(rest, folder)?);
+    balances.fold(&change, &mut || {})?;
+    let strays = change.strays;
+    let carried_over = change.carried_over();
+    attempts.apply(carried_over);
+    Ok(strays)
 }
 
 fn remove(folder: &Path, segments: &[u64], trouble: &mut Vec<String>) {

@@ -164,7 +164,7 @@ impl Balances for Sqlite {
         self.transact(logs::untold)
     }
 
-    fn trim_logs(&mut self, trim: Trim) -> Result<u64, StoreError> {
+    fn trim_logs(&mut self, trim: Trim, _: Meanwhile<'_>) -> Result<u64, StoreError> {
         self.transact(|transaction| logs::trim(transaction, trim))
     }
 

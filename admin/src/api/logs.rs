@@ -271,7 +271,7 @@ async fn look<T: Send + 'static>(
     look: impl FnOnce(&Logs) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let logs: Option<Arc<Logs>> = state.logs.clone();
-    let logs = logs.ok_or_else(|| ApiError::unavailable("request logs are not kept in this store yet"))?;
+    let logs = logs.ok_or_else(|| ApiError::unavailable("request logs are not kept"))?;
     state.blocking(move |_| look(&logs).map_err(|error| ApiError::unavailable(error.to_string()))).await
 }
 

@@ -84,6 +84,44 @@ async fn two_gateways_have_one_policy_and_the_first_keeps_hard_budgets() {
     assert_eq!(readyz(&second).await, (200, "ok\n".to_owned()));
 }
 
+/// What management tells of the log.
+async fn told(gateway: &Gateway, path: &str) -> Value {
+    let answer = reply(client().get(gateway.url(path))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[tokio::test]
+async fn two_gateways_have_one_request_log_and_each_tells_all_of_it() {
+    let (fake, database) = (fake(), Database::new());
+    let config = shared(&fake, &database);
+    let first = Gateway::start(&config).await;
+    let second = Gateway::start(&config).await;
+    let answers = [ask(&first, HARD).await, ask(&second, SOFT).await, ask(&second, OTHER).await];
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 200, 401]);
+    let mut asked: Vec<_> = answers.iter().map(Reply::request_id).collect();
+    asked.sort_unstable();
+    for gateway in [&first, &second] {
+        let is_whole = |page: &Value| page["logs"].as_array().unwrap().len() == 3;
+        until("all rows are there", async || told(gateway, "/api/logs").await, is_whole).await;
+        let page = told(gateway, "/api/logs").await;
+        let mut ids: Vec<_> = page["logs"].as_array().unwrap().iter().map(|log| &log["request_id"]).collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
+        assert_eq!(ids, asked.iter().map(|id| json!(id)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+        let one = told(gateway, "/api/logs?virtual_key_ids=vk-hard").await;
+        assert_eq!((&one["logs"][0]["status"], &one["stats"]["total_requests"]), (&json!("success"), &json!(1)));
+        let id = one["logs"][0]["id"].as_str().unwrap();
+        assert_eq!(told(gateway, &format!("/api/logs/{id}")).await, one["logs"][0]);
+        let stats = told(gateway, "/api/logs/stats").await;
+        assert_eq!((&stats["total_requests"], &stats["counted_from"]), (&json!(3), &Value::Null));
+        let bars = told(gateway, "/api/logs/histogram?bucket_size_seconds=86400&dimension=status").await;
+        let parts = bars["buckets"].as_array().unwrap().iter();
+        let counted: u64 = parts.map(|bar| bar["total_requests"].as_u64().unwrap()).sum();
+        assert_eq!(counted, 3, "{bars}");
+        assert_eq!(told(gateway, "/api/logs/filterdata").await["virtual_key_ids"], json!(["vk-hard", "vk-soft"]));
+    }
+}
+
 #[tokio::test]
 async fn calls_go_on_without_the_store_and_what_is_edited_meanwhile_counts_once_it_is_back() {
     let (fake, database) = (fake(), Database::new());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::plan::{Kept, Stretch};
 use super::rollup::{OwnerKind, Sums};
-use super::{Bar, Dimension, LogFilter, LogId, LogRow, Order, Stats};
+use super::{Bar, Dimension, LogFilter, LogId, LogRow, Order, SortBy, Stats};
 use crate::{CallStatus, StoreError};
 
 /// A row's id is the moment when its call began, in milliseconds since 1970, and a number of so many bits.
@@ -18,28 +18,20 @@ pub(crate) trait Tables: fmt::Debug + Send + Sync {
     /// Shows rows in order. `next` says where to go on if these were not all.
     fn rows(&self, scan: &Scan<'_>, show: &mut dyn FnMut(LogRow), next: &mut Option<LogId>) -> Result<(), StoreError>;
 
-    /// Shows what there is to sum up in rows.
-    fn numbers(
-        &self,
-        scan: &Scan<'_>,
-        show: &mut dyn FnMut(LogId, (CallStatus, Sums)),
-        next: &mut Option<LogId>,
-    ) -> Result<(), StoreError>;
+    /// Shows sums over the rows that are looked at. Gives the last of them if others follow.
+    fn count(&self, scan: &Scan<'_>, show: &mut dyn FnMut(&(CallStatus, Sums))) -> Result<Option<LogId>, StoreError>;
 
-    /// One row.
-    fn row(&self, id: LogId) -> Result<Option<LogRow>, StoreError>;
+    /// The first so many of the rows that are looked at, by a number and then by time.
+    fn ordered(&self, scan: &Scan<'_>, by: SortBy, is_descending: bool, most: usize) -> Result<Vec<LogId>, StoreError>;
+
+    /// These rows, as far as they are there, in this order.
+    fn named(&self, ids: &[LogId]) -> Result<Vec<LogRow>, StoreError>;
 
     /// Which sums are kept.
     fn kept(&self) -> Result<Kept, StoreError>;
 
-    /// Shows the sums of a stretch.
-    fn sums(
-        &self,
-        of: &Of<'_>,
-        stretch: &Stretch,
-        by: Option<Dimension>,
-        show: &mut dyn FnMut(Sum),
-    ) -> Result<(), StoreError>;
+    /// Shows the sums of a stretch. They may be summed up further, but not over parts that differ.
+    fn sums(&self, of: &Of<'_>, stretch: &Stretch, parts: Parts, show: &mut dyn FnMut(Sum)) -> Result<(), StoreError>;
 
     /// Providers and their models, as far as they are told apart.
     fn models(&self) -> Result<Vec<(String, String)>, StoreError>;
@@ -70,6 +62,14 @@ pub(crate) struct Of<'a> {
     pub(crate) statuses: &'a [CallStatus],
     /// Of these owners alone.
     pub(crate) owners: Option<(OwnerKind, &'a [String])>,
+}
+
+/// What is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// Stretches of this length; one that is longer than all of time: nothing.
+    pub(crate) bar_ms: u64,
+    pub(crate) by: Option<Dimension>,
 }
 
 /// Sums of calls that ended alike, in a stretch.
@@ -127,6 +127,18 @@ impl Bars {
 
     pub(crate) fn into_rows(self) -> Vec<Bar> {
         self.bars.into_iter().map(|((start_ms, part), stats)| Bar { start_ms, part, stats }).collect()
+    }
+}
+
+impl Dimension {
+    /// The column that has it.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Operation => "operation",
+            Self::Status => "status",
+        }
     }
 }
 

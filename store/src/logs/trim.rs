@@ -15,7 +15,7 @@ const HOURS_MS: u64 = 100 * 86_400_000;
 /// How many rows are kept. What is removed leaves room in the database's file, which becomes no smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// No row is kept for longer than that, in milliseconds.
+    /// No row is kept for longer than that, in milliseconds; where rows go by the day (PostgreSQL), for up to a day longer.
     pub age_ms: Option<u64>,
     /// The oldest rows go once the database needs more bytes than that, with all that is in it.
     pub bytes: Option<u64>,

@@ -79,7 +79,8 @@ impl PostgresRegistry {
     /// Connects, and brings the tables up to date.
     pub(crate) fn open(config: &config::Postgres) -> Done<Self> {
         // One connection listens, one keeps balances, and one renews the lease.
-        let most = config.max_open_conns.saturating_sub(3).max(2);
+        let others = config.connections_for_logs().saturating_add(3);
+        let most = config.max_open_conns.saturating_sub(others).max(2);
         let server = Server::new(&config::Postgres { max_open_conns: most, ..config.clone() })?;
         schema::migrate(&server, &schema::MIGRATIONS)?;
         let can_notify = server.wait(can_notify(&server), &mut || {})?;

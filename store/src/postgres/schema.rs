@@ -13,9 +13,10 @@ use crate::StoreError;
 use crate::migrate::Migrated;
 use crate::migrations::{self, Applied, Pending};
 
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/postgres/0001_ledger.sql"),
     include_str!("../../../migrations/postgres/0002_registry.sql"),
+    include_str!("../../../migrations/postgres/0003_logs.sql"),
 ];
 
 /// Another node that is at it is waited for so long.

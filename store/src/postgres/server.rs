@@ -22,7 +22,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// A transaction that takes longer is given up.
 const TRANSACTION: Duration = Duration::from_secs(90);
 /// The same for a single statement and for a transaction in which nothing happens, so that the server gives them up by itself.
-const SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
+/// To compile a statement takes longer than any of ours needs.
+const SESSION: &str = "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off";
 /// So often is a transaction tried in all.
 const TRIES: u32 = 6;
 /// The first pause before another try; each is twice as long as the last.
@@ -119,18 +120,32 @@ impl Server {
         }
     }
 
-    /// Looks at something, as it is at one moment.
+    /// Looks at something, as it is at one moment. `look` looks anew where the connection was broken before it was used.
     pub(super) fn look<T>(&self, look: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, StoreError> {
         let looking = async {
-            let mut client = self.pool.get().await?;
-            let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-            let transaction = transaction.read_only(true).start().await?;
-            let seen = look(&transaction).await?;
-            transaction.commit().await?;
-            Ok(seen)
+            match look_once(&self.pool, &look).await {
+                Err(failure) if failure.remedy() != Remedy::GiveUp => look_once(&self.pool, &look).await,
+                seen => seen,
+            }
         };
         self.wait(looking, &mut || {})
     }
+}
+
+async fn look_once<T>(pool: &Pool, look: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut client = pool.get().await?;
+    let looking = async {
+        let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        let transaction = transaction.read_only(true).start().await?;
+        let seen = look(&transaction).await?;
+        transaction.commit().await?;
+        Ok(seen)
+    };
+    let seen = timeout(TRANSACTION, looking).await.unwrap_or(Err(Failure::Slow));
+    if seen.as_ref().is_err_and(Failure::spoils_connection) {
+        drop(deadpool_postgres::Object::take(client));
+    }
+    seen
 }
 
 /// Does something in one transaction, trying again what cannot have happened, or would be known to have.

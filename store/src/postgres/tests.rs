@@ -1,7 +1,7 @@
 //! What is told apart behind the trait: migrations, tries, TLS.
 
 #[path = "../../tests/support/database.rs"]
-mod database;
+pub(super) mod database;
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::*;
 use crate::config::SslMode;
 use crate::migrations::check_folder;
 
-fn config(database: &TestDatabase, ssl_mode: SslMode) -> config::Postgres {
+pub(super) fn config(database: &TestDatabase, ssl_mode: SslMode) -> config::Postgres {
     let TestDatabase { host, port, user, password, name, .. } = database;
     config::Postgres {
         host: host.clone(),

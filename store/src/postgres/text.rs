@@ -28,6 +28,16 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
+/// What several texts together are looked up by where there are many: half of their SHA-256.
+pub(super) fn hash_of<const N: usize>(texts: [&str; N]) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text.len().to_le_bytes());
+        digest.update(text);
+    }
+    digest.finalize().into_iter().take(16).collect()
+}
+
 /// What an id is looked up by.
 pub(super) fn hash(id: &str) -> Vec<u8> {
     Sha256::digest(id).to_vec()

@@ -1,6 +1,5 @@
 //! The request log in SQLite: rows are added in the transaction that folds the journal.
 
-mod detail;
 mod filter;
 mod read;
 mod trim;
@@ -9,13 +8,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use self::detail::Detail;
 pub(crate) use self::read::SqliteLogs;
 pub(super) use self::trim::trim;
 use super::number::column;
 use crate::StoreError;
 use crate::fold::Change;
 use crate::journal::{AttemptId, CallStatus, Called, record};
+use crate::logs::detail::Detail;
 use crate::logs::rollup::{Group, MOST_MODELS, Rollups, Sums};
 use crate::logs::{LogId, Untold};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use store::{CallStatus, Called, Journal, LogFilter, LogRow, Order, Stats, TokenCounts, Within};
 
-use super::{NOW, Place, Sqlite, rows};
+use super::{NOW, OnServer, Place, Sqlite, rows};
 
 const HOUR: u64 = 3_600_000;
 
@@ -124,63 +124,84 @@ fn sums<'a>(calls: impl Iterator<Item = &'a Called<'a>>) -> Stats {
     })
 }
 
+type Asked = (Vec<Called<'static>>, Vec<LogFilter>, usize, u64);
+
+/// Calls, filters, how many calls are folded at a time, and how many hours bars are long.
+fn asked() -> impl Strategy<Value = Asked> {
+    (prop::collection::vec(calls(), 1..120), prop::collection::vec(filters(), 1..30), 1..50_usize, 1..50_u64)
+}
+
+fn check(place: &impl Place, (calls, filters, batch, bar_hours): Asked) -> Result<(), TestCaseError> {
+    let (store, _) = place.open();
+    // Once they have answered, all models are told apart.
+    let known = (0..3).flat_map(|p| (0..4).map(move |m| (p, m))).map(|(p, m)| {
+        let word = |of: &str, n: i32| if n == 0 { String::new() } else { format!("{of}{n}") };
+        Called { provider: word("p", p).into(), model: word("m", m).into(), ..Called::default() }
+    });
+    known.for_each(|call| store.journal().called(&call));
+    store.flush().unwrap();
+    for batch in calls.chunks(batch) {
+        batch.iter().for_each(|call| store.journal().called(call));
+        store.flush().unwrap();
+    }
+    let logs = place.logs();
+    for filter in &filters {
+        let filter = LogFilter { from_ms: Some(filter.from_ms.unwrap_or(NOW)), ..filter.clone() };
+        let meant: Vec<_> = calls.iter().filter(|call| lets_through(&filter, call)).cloned().collect();
+        let meant_rows: Vec<_> = meant.iter().map(|call| LogRow { call: call.clone(), ..LogRow::default() }).collect();
+        let newest = rows(&logs, &filter, Order::NewestFirst, 5);
+        prop_assert!(newest.is_sorted_by(|a, b| a.id > b.id));
+        prop_assert_eq!(in_order(&newest), in_order(&meant_rows), "{:?}", filter);
+        prop_assert_eq!(rows(&logs, &filter, Order::OldestFirst, 500).len(), meant.len());
+
+        let is_hour = |at: Option<u64>| at.is_none_or(|at| at.is_multiple_of(HOUR));
+        let owners = [&filter.keys, &filter.teams, &filter.customers].into_iter().filter(|one| !one.is_empty()).count();
+        let has_nobody =
+            [&filter.keys, &filter.teams, &filter.customers].into_iter().any(|one| one.contains(&String::new()));
+        if owners != 1 || (is_hour(filter.from_ms) && is_hour(filter.to_ms) && !has_nobody) {
+            prop_assert_eq!(logs.stats(&filter).unwrap(), sums(meant.iter()), "{:?}", filter);
+        }
+        if owners == 0 {
+            let whole = LogFilter { from_ms: Some(NOW), to_ms: None, ..filter.clone() };
+            let plain = LogFilter {
+                request_id: None,
+                search: None,
+                latency_us: Within::default(),
+                tokens: Within::default(),
+                cost_nano: Within::default(),
+                ..whole.clone()
+            };
+            let mut bars: BTreeMap<u64, Vec<&Called<'_>>> = BTreeMap::new();
+            for call in calls.iter().filter(|call| lets_through(&plain, call)) {
+                bars.entry(call.at_ms - call.at_ms % (bar_hours * HOUR)).or_default().push(call);
+            }
+            let meant: Vec<_> = bars.into_iter().map(|(start, calls)| (start, sums(calls.into_iter()))).collect();
+            // Sums of days begin with the day.
+            if !(bar_hours * HOUR).is_multiple_of(24 * HOUR) {
+                let histogram = logs.histogram(&whole, bar_hours * HOUR, None).unwrap();
+                let told: Vec<_> = histogram.bars.into_iter().map(|bar| (bar.start_ms, bar.stats)).collect();
+                prop_assert_eq!(told, meant, "{:?}", whole);
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn rows_sums_and_bars_are_those_that_a_filter_lets_through(
-        calls in prop::collection::vec(calls(), 1..120),
-        filters in prop::collection::vec(filters(), 1..30),
-        batch in 1..50_usize,
-        bar_hours in 1..50_u64,
-    ) {
-        let place = Sqlite::new();
-        let (store, _) = place.open();
-        // Once they have answered, all models are told apart.
-        let known = (0..3).flat_map(|p| (0..4).map(move |m| (p, m))).map(|(p, m)| {
-            let word = |of: &str, n: i32| if n == 0 { String::new() } else { format!("{of}{n}") };
-            Called { provider: word("p", p).into(), model: word("m", m).into(), ..Called::default() }
-        });
-        known.for_each(|call| store.journal().called(&call));
-        store.flush().unwrap();
-        for batch in calls.chunks(batch) {
-            batch.iter().for_each(|call| store.journal().called(call));
-            store.flush().unwrap();
-        }
-        let logs = place.logs();
-        for filter in &filters {
-            let filter = LogFilter { from_ms: Some(filter.from_ms.unwrap_or(NOW)), ..filter.clone() };
-            let meant: Vec<_> = calls.iter().filter(|call| lets_through(&filter, call)).cloned().collect();
-            let meant_rows: Vec<_> = meant.iter().map(|call| LogRow { call: call.clone(), ..LogRow::default() }).collect();
-            let newest = rows(&logs, &filter, Order::NewestFirst, 5);
-            prop_assert!(newest.is_sorted_by(|a, b| a.id > b.id));
-            prop_assert_eq!(in_order(&newest), in_order(&meant_rows), "{:?}", filter);
-            prop_assert_eq!(rows(&logs, &filter, Order::OldestFirst, 500).len(), meant.len());
+    fn rows_sums_and_bars_are_those_that_a_filter_lets_through(asked in asked()) {
+        check(&Sqlite::new(), asked)?;
+    }
+}
 
-            let is_hour = |at: Option<u64>| at.is_none_or(|at| at.is_multiple_of(HOUR));
-            let owners = [&filter.keys, &filter.teams, &filter.customers].into_iter().filter(|one| !one.is_empty()).count();
-            let has_nobody = [&filter.keys, &filter.teams, &filter.customers].into_iter().any(|one| one.contains(&String::new()));
-            if owners != 1 || (is_hour(filter.from_ms) && is_hour(filter.to_ms) && !has_nobody) {
-                prop_assert_eq!(logs.stats(&filter).unwrap(), sums(meant.iter()), "{:?}", filter);
-            }
-            if owners == 0 {
-                let whole = LogFilter { from_ms: Some(NOW), to_ms: None, ..filter.clone() };
-                let plain = LogFilter {
-                    request_id: None, search: None, latency_us: Within::default(), tokens: Within::default(),
-                    cost_nano: Within::default(), ..whole.clone()
-                };
-                let mut bars: BTreeMap<u64, Vec<&Called<'_>>> = BTreeMap::new();
-                for call in calls.iter().filter(|call| lets_through(&plain, call)) {
-                    bars.entry(call.at_ms - call.at_ms % (bar_hours * HOUR)).or_default().push(call);
-                }
-                let meant: Vec<_> = bars.into_iter().map(|(start, calls)| (start, sums(calls.into_iter()))).collect();
-                // Sums of days begin with the day.
-                if !(bar_hours * HOUR).is_multiple_of(24 * HOUR) {
-                    let histogram = logs.histogram(&whole, bar_hours * HOUR, None).unwrap();
-                    let told: Vec<_> = histogram.bars.into_iter().map(|bar| (bar.start_ms, bar.stats)).collect();
-                    prop_assert_eq!(told, meant, "{:?}", whole);
-                }
-            }
-        }
+proptest! {
+    // Each case makes a database.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn they_are_so_on_a_server_too(asked in asked()) {
+        check(&OnServer::new(), asked)?;
     }
 }

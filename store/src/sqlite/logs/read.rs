@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Rows, params_from_iter};
 
-use super::detail::Detail;
 use super::filter::{Conditions, Looked};
+use crate::logs::detail::Detail;
 use crate::logs::plan::{Kept, Stretch};
 use crate::logs::rollup::{OwnerKind, Sums};
-use crate::logs::tables::{Of, Scan, Sum, Tables};
-use crate::logs::{Dimension, LogId, LogRow, Order};
+use crate::logs::tables::{Of, Parts, Scan, Sum, Tables};
+use crate::logs::{Dimension, LogId, LogRow, Order, SortBy};
 use crate::number::{column, number};
 use crate::sqlite::PATIENCE;
 use crate::{CallStatus, Called, StoreError};
@@ -107,25 +107,36 @@ impl Tables for SqliteLogs {
         Ok(())
     }
 
-    fn numbers(
-        &self,
-        scan: &Scan<'_>,
-        show: &mut dyn FnMut(LogId, (CallStatus, Sums)),
-        next: &mut Option<LogId>,
-    ) -> Result<(), StoreError> {
-        *next = self.scan(scan, NUMBERS, &mut |id, row| {
-            show(id, (status(row, 2)?, sums(row, 3)?));
+    fn count(&self, scan: &Scan<'_>, show: &mut dyn FnMut(&(CallStatus, Sums))) -> Result<Option<LogId>, StoreError> {
+        self.scan(scan, NUMBERS, &mut |_, row| {
+            show(&(status(row, 2)?, sums(row, 3)?));
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
-    fn row(&self, id: LogId) -> Result<Option<LogRow>, StoreError> {
+    fn ordered(&self, scan: &Scan<'_>, by: SortBy, is_descending: bool, most: usize) -> Result<Vec<LogId>, StoreError> {
+        let mut found = Vec::new();
+        self.scan(scan, NUMBERS, &mut |id, row| {
+            found.push((by.of(&sums(row, 3)?), id));
+            Ok(())
+        })?;
+        found.sort_unstable();
+        if is_descending {
+            found.reverse();
+        }
+        Ok(found.into_iter().take(most).map(|(_, id)| id).collect())
+    }
+
+    fn named(&self, ids: &[LogId]) -> Result<Vec<LogRow>, StoreError> {
         self.read(|connection| {
             let sql = format!("SELECT place, 1, {COLUMNS} FROM request_logs WHERE place = ?1");
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([column(id.0)])?;
-            rows.next()?.map(|row| log_row(id, row)).transpose()
+            let mut found = Vec::new();
+            for id in ids {
+                let mut rows = statement.query([column(id.0)])?;
+                found.extend(rows.next()?.map(|row| log_row(*id, row)).transpose()?);
+            }
+            Ok(found)
         })
     }
 
@@ -139,13 +150,7 @@ impl Tables for SqliteLogs {
         })
     }
 
-    fn sums(
-        &self,
-        of: &Of<'_>,
-        stretch: &Stretch,
-        by: Option<Dimension>,
-        show: &mut dyn FnMut(Sum),
-    ) -> Result<(), StoreError> {
+    fn sums(&self, of: &Of<'_>, stretch: &Stretch, parts: Parts, show: &mut dyn FnMut(Sum)) -> Result<(), StoreError> {
         let mut conditions = Conditions::of_sums(of);
         let table = if of.owners.is_some() {
             "log_owner_sums"
@@ -155,7 +160,7 @@ impl Tables for SqliteLogs {
         };
         conditions.add("start_ms >= ?", [Value::Integer(column(stretch.from_ms))]);
         conditions.add("start_ms < ?", [Value::Integer(column(stretch.to_ms))]);
-        let part = by.map_or("''", word);
+        let part = parts.by.map_or("''", Dimension::column);
         let sql = format!(
             "SELECT start_ms, {part}, status, requests, latency_us, input_tokens, output_tokens, total_tokens, cost_nano
              FROM {table} WHERE {}",
@@ -194,15 +199,6 @@ impl Tables for SqliteLogs {
             }
             Ok(owners)
         })
-    }
-}
-
-fn word(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Provider => "provider",
-        Dimension::Model => "model",
-        Dimension::Operation => "operation",
-        Dimension::Status => "status",
     }
 }
 

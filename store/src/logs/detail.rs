@@ -8,7 +8,7 @@ use crate::journal::{AttemptId, Called, TokenCounts};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     #[serde(skip_serializing_if = "is_default")]
     run: u64,
     #[serde(skip_serializing_if = "is_default")]
@@ -65,7 +65,7 @@ fn is_empty(text: &Cow<'_, str>) -> bool {
 }
 
 impl<'a> Detail<'a> {
-    pub(super) fn of(called: &'a Called<'_>) -> Self {
+    pub(crate) fn of(called: &'a Called<'_>) -> Self {
         let name = called.call.unwrap_or_default();
         Self {
             run: name.run,
@@ -93,8 +93,13 @@ impl<'a> Detail<'a> {
         }
     }
 
+    /// The same, for those who keep what is told of a failure by itself.
+    pub(crate) fn without_reason_text(self) -> Self {
+        Self { reason_text: Cow::Borrowed(""), ..self }
+    }
+
     /// A call with these, and nothing else in it.
-    pub(super) fn into_call(self) -> Called<'a> {
+    pub(crate) fn into_call(self) -> Called<'a> {
         let name = AttemptId { run: self.run, number: self.call };
         Called {
             call: (name != AttemptId::default()).then_some(name),
