@@ -6,7 +6,7 @@ pub(crate) mod password;
 mod throttle;
 
 pub(crate) use api_keys::{ApiKey, ApiKeys, Change as ApiKeyChange};
-pub(crate) use authority::{AuthConfig, Authority, hashed};
+pub(crate) use authority::{AuthConfig, Authority};
 
 use axum::extract::{Request, State as Shared};
 use axum::middleware::Next;
@@ -80,16 +80,20 @@ async fn identify(state: &State, client: &Client, method: &Method, headers: &Hea
             }
         }
         Credential::Basic(name, password) => {
+            // A browser that knows a password sends it for whatever page asks, and no token of ours with it.
+            if !method.is_safe() && edge::is_cross_origin(headers) {
+                return Err(ApiError::foreign("a page of another origin cannot change anything"));
+            }
             state.gate.log_in(state, client, &auth, &name, &password).await?;
             Ok(who(name, ActorKind::User))
         }
         Credential::Session(token) => {
-            let found = state.gate.session(state, &auth, token).ok_or_else(needed)?;
+            let found = state.gate.session(state, &auth, token).await?.ok_or_else(needed)?;
             if !method.is_safe() && !session::has_csrf_token(headers, token) {
                 let message = format!("a change with a session's cookie needs its token in `{}`", session::CSRF);
                 return Err(ApiError::new(StatusCode::FORBIDDEN, "csrf_token_required", message).about(session::CSRF));
             }
-            Ok(who(found.user.into(), ActorKind::User))
+            Ok(who(found.user, ActorKind::User))
         }
         Credential::None => Err(needed()),
     }
@@ -97,20 +101,18 @@ async fn identify(state: &State, client: &Client, method: &Method, headers: &Hea
 
 /// Management without authentication is for this machine alone, and for no page of somebody else's that is shown on it.
 fn unguarded(client: &Client, headers: &HeaderMap) -> Result<Who, ApiError> {
-    let refused = |kind, message| Err(ApiError::new(StatusCode::FORBIDDEN, kind, message));
     if !client.is_local {
-        return refused(
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
             "authentication_not_configured",
             "this address can be reached from outside, and management has no authentication: set \
              governance.auth_config {\"is_enabled\": true, \"admin_username\", \"admin_password\"} in config.json, or listen on \
              127.0.0.1 only",
-        );
+        ));
     }
     if edge::is_foreign(headers) {
-        return refused(
-            "foreign_origin",
-            "without authentication management answers only to names and pages of this machine",
-        );
+        let message = "without authentication management answers only to names and pages of this machine";
+        return Err(ApiError::foreign(message));
     }
     Ok(Who { name: "anonymous".to_owned(), kind: ActorKind::Anonymous, address: client.written() })
 }
@@ -146,7 +148,7 @@ impl Gate {
         Ok(Self {
             authority: Authority::new(registry.clone(), env, salt),
             api_keys: ApiKeys::new(registry.clone()),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(registry.clone()),
             verifier: Verifier::new(salt),
             throttle: Throttle::default(),
         })
@@ -164,17 +166,33 @@ impl Gate {
         if auth.is_user(name) && self.verifier.knows(&auth.password_hash, password) {
             return Ok(());
         }
-        if let Some(seconds) = self.throttle.wait(client.address, state.control.now().mono_ms) {
-            return Err(throttled(seconds));
+        self.check_throttle(state, client)?;
+        let turn = self.verifier.turn().await?;
+        // Others of the same client may have failed meanwhile, or been right.
+        if auth.is_user(name) && self.verifier.knows(&auth.password_hash, password) {
+            return Ok(());
         }
-        let is_right = self.verifier.verify(&auth.password_hash, password).await?;
+        self.check_throttle(state, client)?;
+        let is_right = self.verifier.verify(turn, &auth.password_hash, password).await?;
         if is_right && auth.is_user(name) { Ok(()) } else { Err(self.failed(state, client, wrong())) }
     }
 
+    fn check_throttle(&self, state: &State, client: &Client) -> Result<(), ApiError> {
+        self.throttle
+            .wait(client.address, state.control.now().mono_ms)
+            .map_or(Ok(()), |seconds| Err(throttled(seconds)))
+    }
+
     /// The session of a token, if it is not over, and was opened by the user and the password of now.
-    pub(crate) fn session(&self, state: &State, auth: &AuthConfig, token: &str) -> Option<session::Session> {
-        let found = self.sessions.find(token, state.control.now().mono_ms)?;
-        (auth.is_user(&found.user) && *found.opened_by == *auth.password_hash).then_some(found)
+    pub(crate) async fn session(
+        &self,
+        state: &State,
+        auth: &AuthConfig,
+        token: &str,
+    ) -> Result<Option<session::Session>, ApiError> {
+        let (token, now_ms) = (token.to_owned(), state.control.now().wall_ms);
+        let found = state.blocking(move |state| state.gate.sessions.find(&token, now_ms)).await?;
+        Ok(found.filter(|found| auth.is_user(&found.user) && found.opened_by == auth.mark))
     }
 
     /// Counts a failure, and gives what is told of it.

@@ -49,6 +49,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
 
+    /// A page of another origin asks.
+    pub(crate) fn foreign(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", message)
+    }
+
     /// There is nothing of that name.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)

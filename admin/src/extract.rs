@@ -1,5 +1,6 @@
 //! What is taken out of a request, each failure told in the shape of all others.
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -18,6 +19,10 @@ pub(crate) struct JsonText(pub(crate) String);
 /// A body of a known form. Fields that it does not have are refused.
 #[derive(Debug)]
 pub(crate) struct Form<T>(pub(crate) T);
+
+/// A body of a known form, or none at all.
+#[derive(Debug)]
+pub(crate) struct FormOrNone<T>(pub(crate) T);
 
 /// The parameters of a query.
 #[derive(Debug)]
@@ -69,6 +74,18 @@ impl<T: DeserializeOwned> FromRequest<State> for Form<T> {
     }
 }
 
+impl<T: DeserializeOwned + Default> FromRequest<State> for FormOrNone<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
+        // A type is announced where there is a body.
+        if !request.headers().contains_key(header::CONTENT_TYPE) && request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        Form::from_request(request, state).await.map(|Form(form)| Self(form))
+    }
+}
+
 impl<T: DeserializeOwned + Send> FromRequestParts<State> for Params<T> {
     type Rejection = ApiError;
 
@@ -78,7 +95,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<State> for Params<T> {
             let text = rejection.body_text();
             let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
             match text.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
-                Some((name, what)) => ApiError::invalid(format!("{name}: {what}")).about(name),
+                Some((name, what)) => ApiError::invalid(format!("{name}: {}", in_words(what))).about(name),
                 None => of_serde(text),
             }
         })
@@ -99,6 +116,18 @@ impl FromRequestParts<State> for Who {
 
     async fn from_request_parts(parts: &mut Parts, _state: &State) -> Result<Self, ApiError> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::internal(&"a request came past the gate"))
+    }
+}
+
+/// What is wrong with a parameter, for who does not know how numbers are read.
+fn in_words(what: &str) -> &str {
+    match what {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "expected a whole number, 0 or more"
+        }
+        "number too large to fit in target type" => "the number is too large",
+        "provided string was not `true` or `false`" => "expected `true` or `false`",
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod body;
 pub mod edge;
 mod error;
 mod explain;
@@ -16,7 +17,6 @@ mod session;
 mod state;
 mod view;
 
-pub use auth::password::{HashError, hash as hash_password};
 pub use explain::{Asks, Explainer, Question};
 pub use router::{document, router};
 pub use serve::Server;

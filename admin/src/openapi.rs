@@ -6,7 +6,7 @@ use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, Object, ObjectBuilder, Ref, Schema, Type};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Ref, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
@@ -25,16 +25,19 @@ pub(crate) type SchemaOf = fn(&mut Schemas) -> RefOr<Schema>;
 /// How a request may fail, whatever it is.
 pub(crate) struct Failures;
 
-const FAILURES: [(&str, &str); 9] = [
+const FAILURES: [(&str, &str); 12] = [
     ("400", "The request is wrong; the message says what, and `param` where."),
     ("401", "Management needs a log-in."),
     ("403", "Not from here, or not without more."),
     ("404", "There is nothing of that name."),
+    ("405", "The path does not take this method; `Allow` says which it takes."),
     ("409", "It contradicts what is there."),
     ("413", "The body is too large."),
     ("415", "The body is not sent as application/json."),
     ("429", "Too many failed log-ins from this address."),
+    ("500", "Something failed inside; the log says what, under the request's id."),
     ("503", "The store cannot be reached; nothing was changed."),
+    ("504", "It took longer than a minute. What was to be changed may be changed yet."),
 ];
 
 impl IntoResponses for Failures {
@@ -86,6 +89,33 @@ pub(crate) fn base() -> OpenApi {
     let none: [&str; 0] = [];
     document.security = Some(["basic", "api_key", "session"].map(|name| SecurityRequirement::new(name, none)).into());
     document
+}
+
+/// What must be said of what is new, where its body has one shape for `POST` and `PUT`: one field of each list.
+const REQUIRED: [(&str, &[&[&str]]); 3] = [
+    ("/api/providers", &[&["provider", "name"]]),
+    ("/api/providers/{provider}/keys", &[&["name"]]),
+    ("/api/api-keys", &[&["name"]]),
+];
+
+/// Says in the shapes of bodies what must be in them.
+pub(crate) fn require(document: &mut OpenApi) {
+    for (path, fields) in REQUIRED {
+        let item = document.paths.paths.get_mut(path);
+        let body = item.and_then(|item| item.post.as_mut()).and_then(|post| post.request_body.as_mut());
+        let Some(RefOr::T(body)) = body else { continue };
+        let Some(RefOr::T(content)) = body.content.get_mut(JSON) else { continue };
+        let Some(shape) = content.schema.as_mut() else { continue };
+        let needs = fields.iter().map(|names| match names {
+            [name] => Schema::from(ObjectBuilder::new().required(*name)),
+            names => {
+                let one = |any: AnyOfBuilder, name: &&str| any.item(ObjectBuilder::new().required(*name));
+                Schema::AnyOf(names.iter().fold(AnyOfBuilder::new(), one).build())
+            }
+        });
+        let all = needs.fold(AllOfBuilder::new().item(shape.clone()), AllOfBuilder::item);
+        *shape = RefOr::T(Schema::AllOf(all.build()));
+    }
 }
 
 /// Adds the operations of a list and of what is in it.

@@ -3,7 +3,7 @@
 use policy::declare::entity::Kind;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use store::registry::{Filter, Sort};
+use store::registry::{FieldIs, Filter, Sort};
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
@@ -13,7 +13,7 @@ const DEFAULT: u32 = 25;
 /// The most that are given at once where a part is asked for.
 const MOST: u32 = 100;
 /// The most that are given where all are asked for.
-pub(crate) const ALL: u32 = 10_000;
+const ALL: u32 = 10_000;
 
 /// The parameters of a list. Without any, all are given, up to 10,000.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -67,9 +67,6 @@ pub(crate) struct Bounds {
     pub(crate) offset: u32,
 }
 
-/// A value that a field of a document must have.
-pub(crate) type FieldIs = (&'static str, String);
-
 impl ListQuery {
     pub(crate) fn bounds(&self) -> Bounds {
         let is_part = self.limit.is_some() || self.offset.is_some();
@@ -94,11 +91,19 @@ impl ListQuery {
             return Err(ApiError::invalid("a filter holds the character U+0000, which no row does"));
         }
         let Bounds { limit, offset } = self.bounds();
+        // A rule that says nothing of its scope is everybody's.
+        let fields =
+            [("scope", &self.scope, "global"), ("scope_id", &self.scope_id, ""), ("provider", &self.provider, "")];
+        let fields = fields.into_iter().filter_map(|(name, text, absent)| {
+            let text = text.clone()?;
+            Some(FieldIs { name, text, absent })
+        });
         Ok(Filter {
             kind: kind.as_str().to_owned(),
             search: self.search.clone().filter(|text| !text.is_empty()),
             team_id: self.team_id.clone(),
             customer_id: self.customer_id.clone(),
+            fields: fields.collect(),
             sort: match self.sort_by {
                 None | Some(SortBy::CreatedAt) => Sort::Created,
                 Some(SortBy::Name) => Sort::Name,
@@ -108,12 +113,6 @@ impl ListQuery {
             limit,
             offset: offset.into(),
         })
-    }
-
-    /// What is looked for in the documents themselves.
-    pub(crate) fn fields(&self) -> Vec<FieldIs> {
-        let fields = [("scope", &self.scope), ("scope_id", &self.scope_id), ("provider", &self.provider)];
-        fields.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
 }
 

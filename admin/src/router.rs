@@ -52,6 +52,7 @@ pub fn document() -> OpenApi {
 
 fn merged(mut document: OpenApi, other: OpenApi) -> OpenApi {
     document.merge(other);
+    openapi::require(&mut document);
     document
 }
 

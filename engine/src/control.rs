@@ -12,6 +12,8 @@ mod follow;
 mod kept;
 mod keys;
 mod load;
+mod owned;
+mod password;
 mod reconcile;
 mod restart;
 mod secrets;
@@ -43,6 +45,7 @@ pub use error::ControlError;
 pub use kept::{Kept, Position};
 pub use keys::{MadeToken, made_token, token_name};
 pub use load::{LoadError, load};
+use owned::Owned;
 pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, StillNamed, reconcile};
 pub use restart::{CLIENT_AT_START, client_at_start, section};
 use turn::Queue;
@@ -116,7 +119,13 @@ impl Control {
     /// When the body is wrong, there is such an entity, or it cannot be kept.
     pub fn create(&self, kind: Kind, body: &str, actor: &Actor<'_>) -> Result<Created, ControlError> {
         let id = change::id_of(kind, body)?;
-        self.create_as(kind, &id, body, actor)
+        match Owned::read(kind, body)? {
+            Some(owned) => {
+                let of = id.clone();
+                self.change(actor, "create", move |draft| draft.create_owned(&of, &owned))?.made(kind, &id)
+            }
+            None => self.create_as(kind, &id, body, actor),
+        }
     }
 
     /// Makes an entity whose id is not in the body: a provider's is its name.

@@ -1,8 +1,10 @@
 //! From a configuration to a running gateway: what is started, in which order, and how it ends.
 
+mod service;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -12,40 +14,34 @@ use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
 use parking_lot::Mutex;
-use pingora::apps::HttpServerOptions;
-use pingora::listeners::tls::TlsSettings;
-use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::HttpProxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
-use pingora::services::listening::Service;
 use policy::declare::File;
 use policy::snapshot::Snapshot;
 
 use crate::admin;
 use crate::cli::Serve;
 use crate::config::{ConfigError, Loaded};
-use crate::first_bytes::FirstBytes;
 use crate::kept;
 use crate::ledger::{self, Opened};
 use crate::life::{Drainer, Ending, Life, Signals, StoreWatch};
-use crate::listen::{Bound, OnBound};
+use crate::listen::{Bound, Sockets};
 use crate::log_keeper::LogKeeper;
 use crate::place;
 use crate::prices::{self, Prices, Started};
+use crate::proxy::manage::{Manage, Serves};
 use crate::proxy::{BodyBudget, BodyLimits, Edge, EdgeLimits};
 use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
-use crate::trust::Trust;
 
 /// How much of an answer is read on for a client that left.
 const DRAIN_BYTES: u64 = 256 * 1024;
-/// Idle HTTP/2 connections of clients are closed after this.
-const H2_IDLE: Duration = Duration::from_mins(5);
+/// Threads of a listener for management alone: what they do is to hand over.
+const MANAGEMENT_THREADS: usize = 1;
 
 /// Sends log events to standard error as JSON lines; `RUST_LOG` chooses which.
 pub(crate) fn start_logging() {
@@ -76,8 +72,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(config = %loaded.name, "{warning}");
     }
-    let bound = Bound::bind(&arguments.listen)
-        .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
+    let sockets = Sockets::bind(arguments, &loaded.file)?;
     let clock = Clock::start();
     let kept::Opened { registry, kept } = kept::open(&mut loaded, &arguments.data, clock.now().wall_ms)?;
     let started = start_prices(&loaded, Some(&arguments.data))?;
@@ -105,8 +100,8 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
         },
         position,
     );
-    let (management, manage) = admin::start(control.clone(), clock, body_limits(file), &place, bound.address())?;
-    edge.manage = Some(manage);
+    let (management, manage) =
+        admin::start(control.clone(), clock, body_limits(file), &place, sockets.of_management())?;
     let follower = kept::Follower::new(control, &arguments.config, &loaded, Arc::clone(&life));
     let log_keeper =
         LogKeeper::new(&file.logs_store, Arc::clone(&ending), Arc::clone(&live), Arc::clone(&metrics), clock);
@@ -114,9 +109,8 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(file));
     server.bootstrap();
-    let service = edge_service(&server, edge, file, &bound)?;
-    let address = bound.address();
-    server.add_service(OnBound::new(service, bound));
+    let addresses = (sockets.calls.address(), sockets.management.as_ref().map(Bound::address));
+    listen(&mut server, sockets, edge, manage, file)?;
     server.add_service(background_service("names", Names(resolver)));
     server.add_service(background_service("policy", kept::Following(Mutex::new(Some(follower)))));
     if let Some(prices) = prices {
@@ -127,7 +121,7 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     server.add_service(background_service("ledger", StoreWatch(Arc::clone(&ending), Arc::clone(&life))));
     server.add_service(background_service("logs", log_keeper));
     life.set_ready(true);
-    tracing::info!(%address, tls = file.tls.is_some(), "listening");
+    announce_addresses(addresses, file.tls.is_some());
     let signals = Signals { life, delay: file.server.shutdown_delay };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     drop(management);
@@ -144,6 +138,25 @@ fn announce(snapshot: &Snapshot) {
         models = snapshot.catalog().len(),
         "policy compiled"
     );
+}
+
+fn announce_addresses((address, of_management): (SocketAddr, Option<SocketAddr>), tls: bool) {
+    tracing::info!(%address, tls, "listening");
+    if let Some(address) = of_management {
+        tracing::info!(%address, tls, "listening for management");
+    }
+}
+
+/// Gives each socket an edge that has what the socket is for.
+fn listen(server: &mut Server, sockets: Sockets, edge: Edge, manage: Manage, file: &File) -> Result<()> {
+    let Sockets { calls, management } = sockets;
+    let Some(management) = management else {
+        let edge = Edge { manage: Some(manage), ..edge };
+        return service::add(server, (edge, calls), ("edge", None), file);
+    };
+    let beside = Edge { serves: Serves::Management, manage: Some(manage), ..edge.clone() };
+    service::add(server, (Edge { serves: Serves::Calls, ..edge }, calls), ("edge", None), file)?;
+    service::add(server, (beside, management), ("management", Some(MANAGEMENT_THREADS)), file)
 }
 
 /// What the edge shares with the services beside it.
@@ -175,11 +188,12 @@ pub(crate) fn edge(file: &File, snapshot: Snapshot, parts: &Parts, ledger: Arc<L
         health: Arc::new(RouteHealth::default()),
         clock,
         resolver: Arc::clone(&parts.resolver),
-        trust: Trust::default(),
-        throttle: Throttle::new(client.auth_failures_per_minute, client.trusted_proxies.clone()),
+        trust: Arc::default(),
+        throttle: Arc::new(Throttle::new(client.auth_failures_per_minute, client.trusted_proxies.clone())),
         bodies: BodyBudget::new(client.max_buffered_bytes),
         telemetry: Arc::clone(&parts.telemetry),
         life: Arc::clone(&parts.life),
+        serves: Serves::Everything,
         manage: None,
         limits: EdgeLimits {
             body: body_limits(file),
@@ -208,53 +222,6 @@ fn server_conf(file: &File) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
-}
-
-fn edge_service(
-    server: &Server,
-    edge: Edge,
-    file: &File,
-    bound: &Bound,
-) -> Result<Service<FirstBytes<HttpProxy<Edge>>>> {
-    let mut proxy = HttpProxy::new(edge, Arc::clone(&server.configuration));
-    proxy.handle_init_modules();
-    let mut options = HttpServerOptions::default();
-    options.h2c = true;
-    options.h2_idle_timeout = Some(H2_IDLE);
-    proxy.server_options = Some(options);
-    proxy.h2_options = Some(h2_options());
-    let mut service = Service::new("edge".to_owned(), FirstBytes::new(proxy));
-    let address = bound.address().to_string();
-    match &file.tls {
-        None => service.add_tcp(&address),
-        Some(tls) => {
-            check_certificate(&tls.cert, &tls.key)?;
-            let mut settings = TlsSettings::intermediate(&tls.cert, &tls.key)
-                .map_err(|error| anyhow::anyhow!("tls.cert and tls.key cannot be used: {error}"))?;
-            settings.enable_h2();
-            service.add_tls_with_settings(&address, None, settings);
-        }
-    }
-    Ok(service)
-}
-
-/// Pingora panics on files that it cannot read.
-fn check_certificate(cert: &str, key: &str) -> Result<()> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-    let mut certificates =
-        CertificateDer::pem_file_iter(cert).map_err(|error| anyhow::anyhow!("tls.cert {cert}: {error}"))?;
-    anyhow::ensure!(matches!(certificates.next(), Some(Ok(_))), "tls.cert {cert}: no certificate in it");
-    PrivateKeyDer::from_pem_file(key).map_err(|error| anyhow::anyhow!("tls.key {key}: {error}"))?;
-    Ok(())
-}
-
-/// Large bodies are common here, so the windows are wider than the protocol's 64 KiB.
-fn h2_options() -> H2Options {
-    let mut options = default_h2_options();
-    options.initial_window_size(1024 * 1024).initial_connection_window_size(8 * 1024 * 1024);
-    options
 }
 
 /// Keeps the providers' names resolved.

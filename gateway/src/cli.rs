@@ -128,6 +128,9 @@ pub(crate) struct Serve {
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
+    /// The address for everything but calls to models, in the place of `admin.listen`; neither: the address for calls has it all.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<String>,
 }
 
 /// What `explain` is told.

@@ -5,13 +5,17 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora::apps::ServerApp;
 use pingora::server::{Fds, ListenFds, ShutdownWatch};
 use pingora::services::Service as ServiceTrait;
 use pingora::services::listening::Service;
+use policy::declare::File;
 use socket2::{Domain, Socket, Type};
+
+use crate::cli::Serve;
 
 const BACKLOG: i32 = 65_535;
 
@@ -40,6 +44,35 @@ impl Bound {
     /// The address it is bound to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+/// The sockets of a gateway.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// For calls to models, and for all else where there is no other.
+    pub(crate) calls: Bound,
+    /// For everything but calls to models; `None`: it has no address of its own.
+    pub(crate) management: Option<Bound>,
+}
+
+impl Sockets {
+    /// Binds those that the command line asks for, and then the configuration.
+    pub(crate) fn bind(arguments: &Serve, file: &File) -> Result<Self> {
+        let calls = Bound::bind(&arguments.listen)
+            .with_context(|| format!("cannot listen on {} (`--listen` takes another address)", arguments.listen))?;
+        let wanted = arguments.admin_listen.as_deref().or(file.admin.listen.as_deref());
+        let management = wanted.map(|address| {
+            Bound::bind(address).with_context(|| {
+                format!("cannot listen on {address} for management (`admin.listen`, `--admin-listen`)")
+            })
+        });
+        Ok(Self { calls, management: management.transpose()? })
+    }
+
+    /// Where management is reached.
+    pub(crate) fn of_management(&self) -> SocketAddr {
+        self.management.as_ref().unwrap_or(&self.calls).address()
     }
 }
 

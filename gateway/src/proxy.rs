@@ -42,7 +42,7 @@ use store::FileJournal;
 use self::admit::Stop;
 pub(crate) use self::body::{BodyBudget, BodyLimits, too_large};
 use self::ctx::{RequestCtx, Stage};
-use self::manage::Manage;
+use self::manage::{Manage, Serves};
 use self::resume::Unsent;
 use self::route::Route;
 use crate::life::Life;
@@ -57,7 +57,8 @@ use crate::trust::Trust;
 /// How long a client may take to accept a piece of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The edge proxy. Shared by all requests.
+/// The edge proxy. Shared by all requests; each listener has a copy.
+#[derive(Clone)]
 pub(crate) struct Edge {
     pub(crate) live: Arc<Live>,
     pub(crate) ledger: Arc<Ledger>,
@@ -68,12 +69,14 @@ pub(crate) struct Edge {
     pub(crate) health: Arc<RouteHealth>,
     pub(crate) clock: Clock,
     pub(crate) resolver: Arc<Resolver>,
-    pub(crate) trust: Trust,
-    pub(crate) throttle: Throttle,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) life: Arc<Life>,
     pub(crate) limits: EdgeLimits,
+    /// Which paths this listener has.
+    pub(crate) serves: Serves,
     /// The management API; `None`: it is not reached by this listener.
     pub(crate) manage: Option<Manage>,
 }
@@ -143,7 +146,7 @@ impl ProxyHttp for Edge {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<bool> {
         let header = session.req_header();
-        let refusal = match route::find(&header.method, header.uri.path()) {
+        let refusal = match self.route(header) {
             Route::Inference(asked) => {
                 ctx.record.asked = Some((asked.dialect, asked.operation));
                 ctx.asked = Some(asked.clone());
@@ -169,12 +172,7 @@ impl ProxyHttp for Edge {
             }
             Route::Metrics => return self.tell_metrics(session, ctx).await.map(|()| true),
             Route::Manage if self.hands_over(ctx) => return Ok(false),
-            Route::NotFound | Route::Manage => {
-                let (method, path) = (&header.method, header.uri.path());
-                let hint =
-                    route::nearest(method, path).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                Refusal::new(Reason::NotFound, format!("there is nothing at {method} {path}{hint}"))
-            }
+            Route::NotFound | Route::Manage => self.nothing_at(header),
             Route::WrongMethod(method) => {
                 ctx.allowed_method = Some(method);
                 Refusal::new(Reason::MethodNotAllowed, format!("{} takes {method} requests only", header.uri.path()))
@@ -287,6 +285,21 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
+    /// The route of a request, among those that this listener has.
+    fn route(&self, header: &RequestHeader) -> Route {
+        let path = header.uri.path();
+        if self.serves.has(path) { route::find(&header.method, path) } else { Route::NotFound }
+    }
+
+    fn nothing_at(&self, header: &RequestHeader) -> Refusal {
+        let (method, path) = (&header.method, header.uri.path());
+        let hint = match self.serves.elsewhere(path) {
+            Some(what) => format!("; {what} at another address"),
+            None => route::nearest(method, path).map(|near| format!("; did you mean {near}?")).unwrap_or_default(),
+        };
+        Refusal::new(Reason::NotFound, format!("there is nothing at {method} {path}{hint}"))
+    }
+
     async fn tell_life(
         &self,
         session: &mut Session,

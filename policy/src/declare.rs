@@ -16,6 +16,7 @@ mod node;
 pub mod not_yet;
 mod operations;
 mod owner;
+mod password;
 mod path;
 mod pause;
 mod prices;
@@ -37,13 +38,14 @@ pub use limits::{
     ProviderLimitsShape, RateLimitShape, RateTerms,
 };
 pub use owner::Owner;
+pub use password::is_password_hash;
 pub use prices::{Patch, PriceOverrideShape, PriceScopeKind, PriceSource, PricingShape};
 pub use problem::{Problem, Severity};
 pub use provider::{CredentialShape, CustomShape, ProviderShape};
 pub use rules::{RuleShape, Scope, TargetShape};
 pub use scalar::Decimal;
 pub use sections::PluginShape;
-pub use server::{ServerShape, TlsShape};
+pub use server::{AdminShape, ServerShape, TlsShape};
 pub use store::{LogsStoreShape, PostgresShape, SslMode, StoreShape};
 pub use world::World;
 
@@ -75,6 +77,8 @@ pub struct File {
     pub server: ServerShape,
     /// `tls`; `None`: plain HTTP.
     pub tls: Option<TlsShape>,
+    /// `admin`
+    pub admin: AdminShape,
     /// `config_store`; `None`: a file in the data folder.
     pub config_store: Option<StoreShape>,
     /// `logs_store`
@@ -147,6 +151,7 @@ impl Read for File {
                 framework: fields.section("framework"),
                 server: fields.section("server"),
                 tls: fields.optional("tls"),
+                admin: fields.section("admin"),
                 config_store: fields.with("config_store", store::read).flatten(),
                 logs_store: fields.with("logs_store", store::read_logs).unwrap_or_default(),
                 is_only_source: fields.with("source_of_truth", sections::source_of_truth).unwrap_or(false),

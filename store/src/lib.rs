@@ -15,6 +15,7 @@ mod logs;
 mod migrate;
 mod migrations;
 mod number;
+pub mod password;
 mod pen;
 mod postgres;
 mod reading;

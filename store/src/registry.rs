@@ -30,7 +30,7 @@ pub use self::error::{RegistryError, Unfit};
 use self::keys::Keys;
 pub use self::rotate::Rotated;
 pub use self::row::{
-    Committed, Entity, Expected, Feed, Filter, Origin, Put, Refused, Removal, Row, Sort, TokenHash, Write,
+    Committed, Entity, Expected, Feed, FieldIs, Filter, Origin, Put, Refused, Removal, Row, Sort, TokenHash, Write,
 };
 use crate::postgres::PostgresRegistry;
 use crate::seal::Seal;
@@ -256,6 +256,24 @@ impl Registry {
         secrets.iter().try_for_each(|(name, _)| commit::check_texts("secret", name, [Some(name.as_str())]))?;
         let (_turn, keys) = self.turn()?;
         self.write(&keys, |change| secrets.iter().try_for_each(|(name, secret)| keys.keep(change, name, secret)))
+    }
+
+    /// Changes the secret that is kept by a name, in one transaction: `change` makes the new one of the one that is there, and is perhaps
+    /// asked more than once. `None`: it stays.
+    ///
+    /// # Errors
+    /// When it cannot be read, opened or written; then it is as it was.
+    pub fn rework(
+        &self,
+        name: &str,
+        change: &mut dyn FnMut(Option<Secret>) -> Option<Secret>,
+    ) -> Result<(), RegistryError> {
+        commit::check_texts("secret", name, [Some(name)])?;
+        let (_turn, keys) = self.turn()?;
+        self.write(&keys, |tables| match change(keys.kept(tables, name)?) {
+            Some(new) => keys.replace(tables, name, &new),
+            None => Ok(()),
+        })
     }
 
     fn keys(&self) -> Arc<Keys> {

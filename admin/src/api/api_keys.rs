@@ -36,7 +36,7 @@ pub(crate) struct Shown {
 #[serde(deny_unknown_fields)]
 #[schema(as = ApiKeyBody)]
 pub(crate) struct Wanted {
-    /// Its name, which the audit log tells. Required in a `POST`, and no other key's.
+    /// Its name, which the audit log tells. No other key has it.
     name: Option<String>,
     /// Whether it opens anything.
     is_active: Option<bool>,

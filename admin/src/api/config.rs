@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State as Shared;
-use engine::control::{Control, DriftKind, REDACTED};
+use engine::control::{Control, DriftKind};
 use policy::declare::entity::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::auth::{Who, hashed};
+use crate::auth::Who;
 use crate::error::ApiError;
 use crate::extract::Form;
 use crate::openapi::Failures;
@@ -43,6 +43,9 @@ pub(crate) struct ConfigBody {
     /// `governance.auth_config`
     #[schema(value_type = Option<Object>)]
     auth_config: Option<Map<String, Value>>,
+    /// Passed over: only replies say it.
+    #[serde(rename = "is_db_connected")]
+    _is_db_connected: Option<bool>,
 }
 
 /// That they were changed.
@@ -102,7 +105,7 @@ pub(crate) async fn update(
 ) -> Result<Json<ConfigChanged>, ApiError> {
     state
         .blocking(move |state| {
-            let given = sections(body)?;
+            let given = sections(body);
             let bodies = given.iter().map(|(_, kind, section)| (*kind, section.to_string())).collect();
             state.control.put_sections(bodies, &who.actor()).map_err(|(at, error)| {
                 match at.and_then(|at| given.get(at)) {
@@ -120,18 +123,10 @@ pub(crate) async fn update(
 }
 
 /// The sections that are given, with their names in the body.
-fn sections(body: ConfigBody) -> Result<Vec<(&'static str, Kind, Value)>, ApiError> {
-    let ConfigBody { client_config, framework_config, auth_config } = body;
+fn sections(body: ConfigBody) -> Vec<(&'static str, Kind, Value)> {
+    let ConfigBody { client_config, framework_config, auth_config, .. } = body;
     let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
-    let given = given.filter_map(|((name, kind), section)| Some((name, kind, Value::Object(section?))));
-    given
-        .map(|(name, kind, mut section)| {
-            if kind == Kind::AuthConfig {
-                hashed(&mut section, REDACTED).map_err(|error| error.within(name))?;
-            }
-            Ok((name, kind, section))
-        })
-        .collect()
+    given.filter_map(|((name, kind), section)| Some((name, kind, Value::Object(section?)))).collect()
 }
 
 fn config(control: &Control) -> Result<Config, ApiError> {

@@ -9,13 +9,13 @@ use engine::control::{Control, Entry};
 use http::StatusCode;
 use policy::declare::entity::Kind;
 use serde_json::{Map, Value, json};
-use store::registry::Filter;
 
 use crate::auth::Who;
+use crate::body::written;
 use crate::error::ApiError;
 use crate::extract::{JsonText, Named, Params};
 use crate::openapi::SchemaOf;
-use crate::page::{ALL, Bounds, FieldIs, ListQuery, envelope};
+use crate::page::{ListQuery, envelope};
 use crate::state::State;
 use crate::view::Lens;
 
@@ -77,39 +77,12 @@ async fn list(state: State, resource: &'static Resource, query: ListQuery) -> Re
     let bounds = query.bounds();
     state
         .blocking(move |state| {
-            let (entries, total) = found(&state.control, &filter, &query.fields(), bounds)?;
+            let (entries, total) = state.control.page(&filter)?;
             let lens = Lens::of(&state.control);
             let items = entries.iter().map(|entry| lens.show(entry)).collect();
             Ok(Json(envelope(resource.plural, items, total, bounds)).into_response())
         })
         .await
-}
-
-/// The entities that a filter lets through and whose documents say what is asked for. The database knows nothing of documents, so
-/// those are looked through here, up to as many as a list may have.
-fn found(
-    control: &Control,
-    filter: &Filter,
-    fields: &[FieldIs],
-    bounds: Bounds,
-) -> Result<(Vec<Entry>, u64), ApiError> {
-    if fields.is_empty() {
-        return Ok(control.page(filter)?);
-    }
-    let (all, _) = control.page(&Filter { limit: ALL, offset: 0, ..filter.clone() })?;
-    let fits: Vec<_> = all.into_iter().filter(|entry| says(entry, fields)).collect();
-    let total = fits.len() as u64;
-    let (skip, take) = (bounds.offset as usize, bounds.limit as usize);
-    Ok((fits.into_iter().skip(skip).take(take).collect(), total))
-}
-
-fn says(entry: &Entry, fields: &[FieldIs]) -> bool {
-    let document: Value = serde_json::from_str(&entry.document).unwrap_or_default();
-    fields.iter().all(|(name, wanted)| {
-        let said = document.get(*name).and_then(Value::as_str);
-        // A rule that says nothing of its scope is everybody's.
-        said.unwrap_or(if *name == "scope" { "global" } else { "" }) == wanted
-    })
 }
 
 async fn read(state: State, resource: &'static Resource, id: String) -> Reply {
@@ -124,6 +97,7 @@ async fn read(state: State, resource: &'static Resource, id: String) -> Reply {
 async fn create(state: State, resource: &'static Resource, who: Who, body: String) -> Reply {
     state
         .blocking(move |state| {
+            let body = written(resource.kind, body);
             let created = state.control.create(resource.kind, &body, &who.actor())?;
             let mut shown = Lens::of(&state.control).show(&created.entry);
             if let (Some(token), Some(fields)) = (created.token, shown.as_object_mut()) {
@@ -138,6 +112,7 @@ async fn update(state: State, resource: &'static Resource, id: String, who: Who,
     state
         .blocking(move |state| {
             let (kind, control) = (resource.kind, &state.control);
+            let body = written(kind, body);
             if resource.made_by == MadeBy::Put && !has_nul(&id) && control.get(kind, &id)?.is_none() {
                 let made = control.create_as(kind, &id, &body, &who.actor())?;
                 let shown = Lens::of(control).show(&made.entry);

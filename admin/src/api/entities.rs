@@ -54,7 +54,7 @@ pub(crate) static RESOURCES: [Resource; 9] = [
         made_by: MadeBy::Post,
         reply: schema_of::<schema::Budget>,
         required: &["max_limit", "reset_duration"],
-        body: schema_of::<schema::BudgetBody>,
+        body: schema_of::<schema::OwnedBudgetBody>,
     },
     Resource {
         kind: Kind::RateLimit,

@@ -16,7 +16,6 @@ use crate::auth::Who;
 use crate::error::ApiError;
 use crate::extract::{Form, Named};
 use crate::openapi::Failures;
-use crate::page::ALL;
 use crate::schema::{ProviderKey, ProviderKeyBody};
 use crate::state::State;
 
@@ -50,7 +49,7 @@ pub(crate) struct KeyLine {
 pub(crate) async fn all(Shared(state): Shared<State>) -> Result<Json<Vec<KeyLine>>, ApiError> {
     state
         .blocking(|state| {
-            let filter = Filter { kind: Kind::Provider.as_str().to_owned(), limit: ALL, ..Filter::default() };
+            let filter = Filter { kind: Kind::Provider.as_str().to_owned(), limit: u32::MAX, ..Filter::default() };
             let (providers, _) = state.control.page(&filter)?;
             let lines = providers.iter().flat_map(|provider| {
                 let keys = keys_in(&provider.document);

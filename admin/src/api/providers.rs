@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::crud::find;
 use crate::auth::Who;
+use crate::body::strip;
 use crate::error::ApiError;
 use crate::extract::{Form, Named, Params};
 use crate::openapi::Failures;
@@ -65,6 +66,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let name = taken_name(&mut body)?;
     let name = name.ok_or_else(|| ApiError::invalid("provider: required, but missing").about("provider"))?;
+    strip(Kind::Provider, &mut body);
     state
         .blocking(move |state| {
             let body = Value::Object(body).to_string();
@@ -101,6 +103,7 @@ pub(crate) async fn update(
     if taken_name(&mut body)?.is_some_and(|other| other != name) {
         return Err(ApiError::invalid("provider: a provider cannot be renamed").about("provider"));
     }
+    strip(Kind::Provider, &mut body);
     state
         .blocking(move |state| {
             let _turn = state.list.lock();

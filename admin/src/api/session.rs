@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::header;
 use policy::admit::needs_key;
 use policy::provider::Secret;
 use serde::{Deserialize, Serialize};
@@ -75,11 +75,11 @@ pub(crate) async fn login(
         return Err(ApiError::conflict("management has no authentication: there is nothing to log in to"));
     }
     if edge::is_cross_origin(&headers) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", "a page of another origin cannot log in"));
+        return Err(ApiError::foreign("a page of another origin cannot log in"));
     }
     state.gate.log_in(&state, &client, &auth, &form.username, &Secret::new(&form.password)).await?;
-    let began = state.gate.sessions.begin(&form.username, &auth.password_hash, state.control.now().mono_ms);
-    let token = began.map_err(|error| ApiError::internal(&error))?;
+    let begin = move |state: &State| state.gate.sessions.begin(&form.username, &auth.mark, state.control.now().wall_ms);
+    let token = state.blocking(begin).await?;
     let body = LoggedIn { message: "logged in", csrf_token: session::csrf_token(token.reveal()) };
     Ok(([(header::SET_COOKIE, session::set_cookie(Some(&token), &client))], Json(body)).into_response())
 }
@@ -88,8 +88,8 @@ pub(crate) async fn login(
 #[utoipa::path(post, path = "/api/session/logout", tag = "session", operation_id = "log_out", security(()),
     responses((status = 200, description = "The cookie is taken away.", body = LoggedOut), Failures))]
 pub(crate) async fn logout(Shared(state): Shared<State>, headers: HeaderMap) -> Result<Response, ApiError> {
-    if let Some(token) = session::token(&headers) {
-        state.gate.sessions.end(token);
+    if let Some(token) = session::token(&headers).map(str::to_owned) {
+        state.blocking(move |state| state.gate.sessions.end(&token, state.control.now().wall_ms)).await?;
     }
     let cookie = session::set_cookie(None, &Client::of(&headers));
     Ok(([(header::SET_COOKIE, cookie)], Json(LoggedOut { message: "logged out" })).into_response())
@@ -104,7 +104,11 @@ pub(crate) async fn is_auth_enabled(
 ) -> Result<Json<AuthStatus>, ApiError> {
     let auth = state.auth().await?;
     let token = session::token(&headers).filter(|_| auth.is_enabled);
-    let token = token.filter(|token| state.gate.session(&state, &auth, token).is_some());
+    let session = match token {
+        Some(token) => state.gate.session(&state, &auth, token).await?,
+        None => None,
+    };
+    let token = token.filter(|_| session.is_some());
     Ok(Json(AuthStatus {
         is_auth_enabled: auth.is_enabled,
         inference_auth_enforced: needs_key(&state.control.snapshot()),

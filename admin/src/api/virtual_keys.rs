@@ -20,7 +20,7 @@ use super::crud::find;
 use crate::auth::Who;
 use crate::edge::Client;
 use crate::error::ApiError;
-use crate::extract::{Form, Named};
+use crate::extract::{FormOrNone, Named};
 use crate::openapi::Failures;
 use crate::schema::{Budget, RateLimit, VirtualKey};
 use crate::state::State;
@@ -91,13 +91,13 @@ pub(crate) struct Standing {
 
 /// Gives a virtual key a new token.
 #[utoipa::path(post, path = "/api/governance/virtual-keys/{id}/rotate", tag = "virtual_keys",
-    operation_id = "rotate_virtual_key", params(("id" = String, Path)), request_body = Rotation,
+    operation_id = "rotate_virtual_key", params(("id" = String, Path)), request_body = Option<Rotation>,
     responses((status = 200, description = "The new token is shown this once.", body = Rotated), Failures))]
 pub(crate) async fn rotate(
     Shared(state): Shared<State>,
     Named(id): Named<String>,
     who: Who,
-    Form(rotation): Form<Rotation>,
+    FormOrNone(rotation): FormOrNone<Rotation>,
 ) -> Result<Json<Rotated>, ApiError> {
     let keep_old = grace(rotation.grace_period.as_deref())?;
     state

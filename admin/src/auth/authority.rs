@@ -1,8 +1,9 @@
-//! Who may log in: `governance.auth_config` as it is kept now. A password in plain text is hashed as soon as it is seen.
+//! Who may log in: `governance.auth_config` as it is kept now. A password that the environment holds is hashed as soon as it is seen.
 
 use engine::control::Env;
 use parking_lot::Mutex;
 use policy::declare::entity::Kind;
+use policy::declare::is_password_hash;
 use policy::provider::Secret;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,11 +11,8 @@ use store::Registry;
 use store::seal::Context;
 use subtle::ConstantTimeEq;
 
-use super::password;
 use crate::error::ApiError;
 
-/// What a password that is kept as its hash begins with.
-const HASHED: &str = "$argon2id$";
 const FIELD: &str = "admin_password";
 
 /// Who may log in.
@@ -26,6 +24,8 @@ pub(crate) struct AuthConfig {
     pub(crate) username: String,
     /// The argon2id hash of the password, in the PHC string format; empty: nobody's.
     pub(crate) password_hash: String,
+    /// Tells this name and this password from others, on every node alike, and tells nothing of them.
+    pub(crate) mark: String,
 }
 
 impl AuthConfig {
@@ -77,12 +77,14 @@ impl Authority {
         let is_enabled = document.get("is_enabled").and_then(Value::as_bool).unwrap_or_default();
         let username = self.text(&document, "admin_username")?;
         let password = self.text(&document, FIELD)?;
-        let (password_hash, made_of) = if password.is_empty() || password.starts_with(HASHED) {
+        let mark = self.registry.file_mac("tollgate.session", &username, password.as_bytes());
+        let mark = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (password_hash, made_of) = if password.is_empty() || is_password_hash(&password) {
             (password, None)
         } else {
             self.hash(&password, before)?
         };
-        Ok(Known { revision, config: AuthConfig { is_enabled, username, password_hash }, made_of })
+        Ok(Known { revision, config: AuthConfig { is_enabled, username, password_hash, mark }, made_of })
     }
 
     /// A field's value, opened and resolved; empty where it is absent.
@@ -104,22 +106,7 @@ impl Authority {
         if let Some(known) = before.filter(|known| known.made_of == Some(digest)) {
             return Ok((known.config.password_hash.clone(), Some(digest)));
         }
-        let hash = password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
+        let hash = store::password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
         Ok((hash, Some(digest)))
     }
-}
-
-/// A body for `auth_config` with the password's hash in the password's place, so that the password itself is kept nowhere. One that
-/// stands for the password that is there, or for the environment, stays.
-pub(crate) fn hashed(auth: &mut Value, redacted: &str) -> Result<(), ApiError> {
-    let Some(Value::String(password)) = auth.get_mut(FIELD) else { return Ok(()) };
-    let is_reference = password.starts_with("env.");
-    if password.is_empty() || password == redacted || is_reference {
-        return Ok(());
-    }
-    if password.starts_with(HASHED) {
-        return Err(ApiError::invalid("a password cannot begin with `$argon2id$`").about("auth_config.admin_password"));
-    }
-    *password = password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
-    Ok(())
 }

@@ -1,38 +1,20 @@
-//! Passwords: kept as argon2id hashes, verified away from the threads that serve, few at a time.
+//! Passwords are verified away from the threads that serve, few at a time.
 
 use std::sync::Arc;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use parking_lot::Mutex;
 use policy::provider::Secret;
 use sha2::{Digest, Sha256};
+use store::password;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 
-/// Each verification takes 19 MiB and some 20 ms of a core.
+/// Each verification takes 19 MiB and some 20 ms of a core, if its hash was made here.
 const AT_ONCE: usize = 2;
 /// So many more may wait for that.
 const WAITING: usize = 32;
-
-/// Hashes a password as it is kept: argon2id in the PHC string format, with a salt of its own.
-///
-/// # Errors
-/// When there is no randomness, or the password is longer than 4 GiB.
-pub fn hash(password: &Secret) -> Result<String, HashError> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| HashError)?;
-    let hashed = Argon2::default().hash_password_with_salt(password.reveal().as_bytes(), &salt);
-    Ok(hashed.map_err(|_| HashError)?.to_string())
-}
-
-/// That a password could not be hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the password cannot be hashed")]
-pub struct HashError;
 
 /// Verifies passwords.
 #[derive(Debug)]
@@ -42,6 +24,13 @@ pub(crate) struct Verifier {
     salt: [u8; 32],
     /// What was right the last time, so that who sends a password with every request need not wait for every one.
     known: Mutex<Option<[u8; 32]>>,
+}
+
+/// The right to verify one password now.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    running: OwnedSemaphorePermit,
+    _waiting: OwnedSemaphorePermit,
 }
 
 impl Verifier {
@@ -60,16 +49,21 @@ impl Verifier {
         self.known.lock().is_some_and(|known| bool::from(known.ct_eq(&digest)))
     }
 
-    /// Whether it is the password of a hash.
-    pub(crate) async fn verify(&self, hash: &str, password: &Secret) -> Result<bool, ApiError> {
+    /// Waits until a password may be verified. Who waited should look again at what it knew before.
+    pub(crate) async fn turn(&self) -> Result<Turn, ApiError> {
         let busy = || ApiError::unavailable("too many log-ins at one time");
-        let _place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
-        let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
+        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
+        Ok(Turn { running, _waiting: waiting })
+    }
+
+    /// Whether it is the password of a hash.
+    pub(crate) async fn verify(&self, turn: Turn, hash: &str, password: &Secret) -> Result<bool, ApiError> {
         let (of, with) = (hash.to_owned(), password.clone());
         let work = move || {
-            let is_right = PasswordHash::new(&of)
-                .is_ok_and(|of| Argon2::default().verify_password(with.reveal().as_bytes(), &of).is_ok());
-            drop(permit);
+            let is_right = password::is_of(&of, &with);
+            // Also where nobody waits for the answer any more.
+            drop(turn.running);
             is_right
         };
         let is_right = tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?;
@@ -94,24 +88,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_password_itself_is_right_and_it_is_known_from_then_on() {
+    async fn a_password_that_was_right_is_known_from_then_on() {
         let password = Secret::new("correct horse");
-        let hash = hash(&password).unwrap();
-        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        let hash = password::hash(&password).unwrap();
         let verifier = Verifier::new([7; 32]);
-        assert!(!verifier.verify(&hash, &Secret::new("correct horsf")).await.unwrap());
+        let verify = async |with: &Secret| verifier.verify(verifier.turn().await?, &hash, with).await;
+        assert!(!verify(&Secret::new("correct horsf")).await.unwrap());
         assert!(!verifier.knows(&hash, &password));
-        assert!(verifier.verify(&hash, &password).await.unwrap());
+        assert!(verify(&password).await.unwrap());
         assert!(verifier.knows(&hash, &password));
         assert!(!verifier.knows(&hash, &Secret::new("")));
-        assert!(!verifier.knows(&super::hash(&password).unwrap(), &password), "another hash is another password");
+        let other = password::hash(&password).unwrap();
+        assert!(!verifier.knows(&other, &password), "another hash is another password");
     }
 
     #[tokio::test]
-    async fn what_is_no_hash_is_nobodys() {
-        let verifier = Verifier::new([7; 32]);
-        for hash in ["", "correct horse", "$argon2id$"] {
-            assert!(!verifier.verify(hash, &Secret::new(hash)).await.unwrap(), "{hash}");
+    async fn few_are_verified_at_once_and_not_many_wait() {
+        let verifier = Arc::new(Verifier::new([7; 32]));
+        let turns = [verifier.turn().await.unwrap(), verifier.turn().await.unwrap()];
+        let wait = |verifier: Arc<Verifier>| tokio::spawn(async move { verifier.turn().await.map(drop) });
+        let waiting: Vec<_> = (0..WAITING).map(|_| wait(Arc::clone(&verifier))).collect();
+        while verifier.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
         }
+        verifier.turn().await.unwrap_err();
+        assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
+        drop(turns);
+        for waited in waiting {
+            waited.await.unwrap().unwrap();
+        }
+        verifier.turn().await.unwrap();
     }
 }

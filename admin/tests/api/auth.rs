@@ -1,5 +1,6 @@
 //! Who may use management, and who may not.
 
+use policy::provider::Secret;
 use serde_json::json;
 
 use crate::support::{FILE, GUARDED, PASSWORD, Scene};
@@ -9,7 +10,11 @@ const API_KEYS: &str = "/api/api-keys";
 
 /// The cookie and the token for changes of a new session.
 async fn log_in(scene: &Scene) -> (String, String) {
-    let body = json!({ "username": "root", "password": PASSWORD }).to_string();
+    log_in_with(scene, PASSWORD).await
+}
+
+async fn log_in_with(scene: &Scene, password: &str) -> (String, String) {
+    let body = json!({ "username": "root", "password": password }).to_string();
     let answer = scene.post("/api/session/login", &body).await.is(200);
     let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     (cookie, answer.json()["csrf_token"].as_str().unwrap().to_owned())
@@ -96,6 +101,59 @@ async fn who_fails_too_often_is_not_listened_to_and_others_are() {
 }
 
 #[tokio::test]
+async fn guesses_at_one_time_are_no_more_than_one_after_the_other() {
+    let scene = Scene::new(GUARDED);
+    let guess = |n: usize| scene.ask("GET", KEYS).basic("root", &format!("guess {n}")).send_beside();
+    let guesses: Vec<_> = (0..30).map(guess).collect();
+    let mut answers = Vec::new();
+    for guess in guesses {
+        answers.push(guess.await.unwrap());
+    }
+    let told = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
+    // Two are verified at one time, so one may have begun when the tenth failed.
+    assert!((10..=11).contains(&told(401)), "{}", told(401));
+    assert_eq!(told(401) + told(429), 30);
+    scene.ask("GET", KEYS).basic("root", PASSWORD).send().await.fails(429, "authentication_throttled", None);
+}
+
+#[tokio::test]
+async fn a_password_that_a_browser_sends_for_another_page_changes_nothing() {
+    let scene = Scene::new(GUARDED);
+    let ask = |method, origin| scene.ask(method, KEYS).basic("root", PASSWORD).header("origin", origin);
+    ask("POST", "https://evil.example").json(r#"{"name": "k"}"#).send().await.fails(403, "foreign_origin", None);
+    ask("POST", "null").json(r#"{"name": "k"}"#).send().await.fails(403, "foreign_origin", None);
+    let answer = ask("GET", "https://evil.example").send().await.is(200);
+    assert!(!answer.headers.contains_key("access-control-allow-origin"), "the page may not read it");
+    ask("POST", "http://localhost:8080").json(r#"{"name": "k"}"#).send().await.is(201);
+}
+
+#[tokio::test]
+async fn who_sends_a_token_is_judged_by_it_and_not_by_a_cookie_beside_it() {
+    let scene = Scene::new(GUARDED);
+    let (cookie, csrf) = log_in(&scene).await;
+    let ask = |scheme: &str| scene.ask("GET", KEYS).header("cookie", &cookie).header("authorization", scheme);
+    for wrong in ["Bearer wrong", "bEaReR wrong", "BASIC d3Jvbmc6d3Jvbmc=", "Basic !!"] {
+        ask(wrong).send().await.fails(401, "authentication_failed", None);
+    }
+    let (_, token) = new_api_key(&scene, r#"{"name": "ci"}"#).await;
+    let change = |scheme: &str| scene.ask("POST", KEYS).header("cookie", &cookie).header("authorization", scheme);
+    change(&format!("bearer {token}")).json(r#"{"name": "k"}"#).send().await.is(201);
+    let of_other = scene.ask("POST", KEYS).header("cookie", "tollgate_session=x").header("x-csrf-token", &csrf);
+    of_other.json(r#"{"name": "l"}"#).send().await.fails(401, "authentication_required", None);
+}
+
+#[tokio::test]
+async fn names_and_passwords_may_be_of_any_letters_and_long() {
+    let password = format!("пароль: 🔑 {}", "x".repeat(20_000));
+    let file = plain(&password).replace("root", "админ");
+    let scene = Scene::new(&file);
+    scene.ask("GET", KEYS).basic("админ", &password).send().await.is(200);
+    scene.ask("GET", KEYS).basic("админ", &password[..password.len() - 1]).send().await.is(401);
+    let body = json!({ "username": "админ", "password": password }).to_string();
+    scene.post("/api/session/login", &body).await.is(200);
+}
+
+#[tokio::test]
 async fn a_session_opens_management_until_it_is_ended() {
     let scene = Scene::new(GUARDED);
     let (cookie, csrf) = log_in(&scene).await;
@@ -139,13 +197,78 @@ async fn a_new_password_ends_sessions_and_old_ones_are_kept_nowhere() {
 }
 
 #[tokio::test]
-async fn sessions_end_with_the_process_and_api_keys_do_not() {
+async fn sessions_and_api_keys_outlive_the_process() {
+    for file in [GUARDED.to_owned(), plain(PASSWORD)] {
+        let scene = Scene::new(&file);
+        let (cookie, csrf) = log_in(&scene).await;
+        let (_, token) = new_api_key(&scene, r#"{"name": "ci"}"#).await;
+        let scene = scene.again(&file);
+        let change = scene.ask("POST", KEYS).header("cookie", &cookie).header("x-csrf-token", &csrf);
+        change.json(r#"{"name": "k"}"#).send().await.is(201);
+        scene.ask("GET", KEYS).bearer(&token).send().await.is(200);
+        let disk = scene.on_disk();
+        let secret = cookie.split_once('=').unwrap().1;
+        assert!(!disk.windows(secret.len()).any(|part| part == secret.as_bytes()), "the cookie itself is kept nowhere");
+        scene.ask("POST", "/api/session/logout").header("cookie", &cookie).send().await.is(200);
+        let scene = scene.again(&file);
+        scene.ask("GET", KEYS).header("cookie", &cookie).send().await.fails(401, "authentication_required", None);
+    }
+}
+
+#[tokio::test]
+async fn what_ends_a_session_ends_it_on_the_other_nodes_too() {
     let scene = Scene::new(GUARDED);
+    let other = scene.beside();
+    let open = async |cookie: &str| scene.ask("GET", KEYS).header("cookie", cookie).send_to(&other).await;
     let (cookie, _) = log_in(&scene).await;
-    let (_, token) = new_api_key(&scene, r#"{"name": "ci"}"#).await;
-    let scene = scene.again(GUARDED);
+    open(&cookie).await.is(200);
+    scene.ask("POST", "/api/session/logout").header("cookie", &cookie).send_to(&other).await.is(200);
     scene.ask("GET", KEYS).header("cookie", &cookie).send().await.fails(401, "authentication_required", None);
-    scene.ask("GET", KEYS).bearer(&token).send().await.is(200);
+    let (cookie, _) = log_in(&scene).await;
+    let body = r#"{"auth_config": {"admin_password": "battery staple"}}"#;
+    scene.ask("PUT", "/api/config").basic("root", PASSWORD).json(body).send().await.is(200);
+    open(&cookie).await.fails(401, "authentication_required", None);
+}
+
+/// A file with a password in plain text.
+fn plain(password: &str) -> String {
+    GUARDED.replace("env.PASSWORD", password)
+}
+
+#[tokio::test]
+async fn a_password_in_the_file_is_kept_as_its_hash_which_an_unchanged_file_does_not_change() {
+    let scene = Scene::new(&plain("battery staple"));
+    scene.ask("GET", KEYS).basic("root", "battery staple").send().await.is(200);
+    let kept = scene.kept_password();
+    assert!(kept.starts_with("$argon2id$v=19$"), "{kept}");
+    let scene = scene.again(&plain("battery staple"));
+    assert_eq!(scene.kept_password(), kept);
+    let (cookie, _) = log_in_with(&scene, "battery staple").await;
+    let scene = scene.again(&plain("another one"));
+    assert_ne!(scene.kept_password(), kept);
+    scene.ask("GET", KEYS).basic("root", "another one").send().await.is(200);
+    scene.ask("GET", KEYS).basic("root", "battery staple").send().await.fails(401, "authentication_failed", None);
+    scene.ask("GET", KEYS).header("cookie", &cookie).send().await.fails(401, "authentication_required", None);
+}
+
+#[tokio::test]
+async fn a_password_that_is_written_as_its_hash_is_taken_as_such() {
+    let hash = store::password::hash(&Secret::new("battery staple")).unwrap();
+    let scene = Scene::new(&plain(&hash));
+    assert_eq!(scene.kept_password(), hash);
+    scene.ask("GET", KEYS).basic("root", "battery staple").send().await.is(200);
+    scene.ask("GET", KEYS).basic("root", &hash).send().await.fails(401, "authentication_failed", None);
+    let other = store::password::hash(&Secret::new("another one")).unwrap();
+    let put = |hash: &str| json!({"auth_config": {"admin_password": hash}}).to_string();
+    let change = |body: &str| scene.ask("PUT", "/api/config").basic("root", "battery staple").json(body).send();
+    for wrong in
+        ["$argon2id$", "$argon2id$v=19$m=4000000,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"]
+    {
+        let message = change(&put(wrong)).await.fails(400, "invalid_request_error", Some("auth_config.admin_password"));
+        assert!(!message.contains("c29t"), "{message}");
+    }
+    change(&put(&other)).await.is(200);
+    scene.ask("GET", KEYS).basic("root", "another one").send().await.is(200);
 }
 
 #[tokio::test]

@@ -40,6 +40,24 @@ async fn each_operation_of_the_document_is_there() {
 }
 
 #[tokio::test]
+async fn what_a_new_one_needs_is_said_by_the_shape_of_its_body_and_asked_for() {
+    let scene = Scene::new(FILE);
+    let document = scene.get("/api/openapi.json").await.is(200).json();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let body = &item["post"]["requestBody"]["content"]["application/json"]["schema"]["allOf"];
+        for needs in body.as_array().into_iter().flatten().skip(1) {
+            count += 1;
+            let first = needs["required"].as_array().or_else(|| needs["anyOf"][0]["required"].as_array()).unwrap();
+            let message = scene.post(&path.replace("{provider}", "openai"), "{}").await.is(400).text;
+            assert!(message.contains(first[0].as_str().unwrap()), "{path}: {message}");
+        }
+        assert!(item["put"]["requestBody"]["content"]["application/json"]["schema"]["allOf"].is_null(), "{path}");
+    }
+    assert_eq!(count, 10);
+}
+
+#[tokio::test]
 async fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     let document = serde_json::to_value(admin::document()).unwrap();
     let mut references = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use store::registry::{Entity, Expected, Origin, Put, Write};
 
 use crate::support::{FILE, Scene};
 
@@ -72,6 +73,54 @@ async fn rules_are_found_by_scope() {
     assert_eq!((&of_team["total_count"], &of_team["rules"][0]["name"]), (&json!(1), &json!("b")));
     let global = scene.get(&format!("{rules}?scope=global&limit=1")).await.is(200).json();
     assert_eq!((&global["total_count"], &global["count"]), (&json!(2), &json!(1)));
+}
+
+/// More rows than a list gives at once, put where the API's own writes would put them, in one transaction.
+fn with_many(kind: &str, document: impl Fn(u32) -> Value) -> Scene {
+    let scene = Scene::new(FILE);
+    let puts = (0..MANY).map(|n| {
+        let entity = Entity {
+            kind: kind.to_owned(),
+            id: format!("many-{n:05}"),
+            name: Some(format!("name {n:05}")),
+            is_name_unique: false,
+            document: document(n).to_string(),
+            token_hashes: Vec::new(),
+            origin: Origin::Api,
+            file_mac: None,
+            order: None,
+            team_id: None,
+            customer_id: None,
+        };
+        Put { entity, expected: Expected::Absent }
+    });
+    scene.control.registry().commit(&Write { puts: puts.collect(), at_ms: 1, ..Write::default() }).unwrap();
+    scene
+}
+
+const MANY: u32 = 12_000;
+
+#[tokio::test]
+async fn filters_look_at_every_rule_however_many_there_are() {
+    let scope = |n| if n % 6_000 == 5_999 { "team" } else { "global" };
+    let scene = with_many("routing_rule", |n| json!({ "name": format!("name {n:05}"), "scope": scope(n) }));
+    let rules = "/api/governance/routing-rules";
+    let of_team = scene.get(&format!("{rules}?scope=team&limit=1&offset=1")).await.is(200).json();
+    assert_eq!((&of_team["total_count"], &of_team["rules"][0]["name"]), (&json!(2), &json!("name 11999")));
+    let global = scene.get(&format!("{rules}?scope=global&limit=100&offset=11950")).await.is(200).json();
+    assert_eq!((&global["total_count"], &global["count"]), (&json!(MANY - 2), &json!(48)));
+}
+
+#[tokio::test]
+async fn a_search_and_a_part_reach_the_last_of_many_keys() {
+    let scene = with_many("virtual_key", |n| json!({ "id": format!("many-{n:05}"), "name": format!("name {n:05}") }));
+    let found = scene.get(&format!("{KEYS}?search=11999")).await.is(200).json();
+    assert_eq!((ids(&found), &found["total_count"]), (vec!["many-11999"], &json!(1)));
+    let last = scene.get(&format!("{KEYS}?limit=50&offset={}&sort_by=name", MANY - 1)).await.is(200).json();
+    assert_eq!((&last["total_count"], &last["count"]), (&json!(MANY + 1), &json!(2)));
+    let all = scene.get(KEYS).await.is(200).json();
+    assert_eq!((&all["limit"], &all["count"]), (&json!(10_000), &json!(10_000)));
+    assert_eq!(all["total_count"], MANY + 1, "that there are more is told");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A control on a folder of its own, and requests to the router.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use admin::{Explainer, Parts, Question, State, edge, router};
@@ -17,8 +18,10 @@ use policy::catalog::Catalog;
 use policy::declare::entity::split;
 use policy::provider::Secret;
 use serde_json::Value;
+use store::seal::Context;
 use store::{AttemptId, Began, Logs, Registry, StoreError, Voided};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 /// One provider, one team and one key, and nobody needs to log in.
@@ -95,6 +98,41 @@ fn environment(name: &str) -> Option<String> {
     (name == "PASSWORD").then(|| PASSWORD.to_owned())
 }
 
+/// A node on a folder, with this file, or with what is kept there.
+fn node(folder: &Path, file: Option<&str>) -> (Control, Router) {
+    let registry = Registry::open(folder, &Secret::new("an encryption key")).unwrap();
+    let loaded = load(&registry, Arc::new(Catalog::default()), environment).unwrap();
+    let clock = Clock::start();
+    let kept = match file {
+        Some(file) => {
+            let (entities, _) = split(file, environment, &vocabulary()).unwrap();
+            let file =
+                FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false };
+            reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap().0
+        }
+        None => loaded,
+    };
+    let parts = control::Parts {
+        registry,
+        live: Arc::new(Live::new(kept.snapshot)),
+        ledger: Arc::new(Ledger::new(None, 0)),
+        health: Arc::new(RouteHealth::default()),
+        books: Arc::new(Books),
+        clock,
+        env: environment,
+    };
+    let control = Control::new(parts, kept.position);
+    let logs = Arc::new(Logs::open(folder).unwrap());
+    let parts = Parts {
+        control: control.clone(),
+        env: environment,
+        logs: Some(logs),
+        explainer: Arc::new(Echo),
+        version: "1.2.3",
+    };
+    (control, router(State::new(parts).unwrap()))
+}
+
 impl Scene {
     pub(crate) fn new(file: &str) -> Self {
         Self::at(tempfile::tempdir().unwrap(), file)
@@ -107,32 +145,23 @@ impl Scene {
         Self::at(folder, file)
     }
 
+    /// Another node on the same store.
+    pub(crate) fn beside(&self) -> Router {
+        node(self.folder.path(), None).1
+    }
+
+    /// The administrator's password as it is kept, under the seal.
+    pub(crate) fn kept_password(&self) -> String {
+        let registry = self.control.registry();
+        let row = registry.get("auth_config", "auth_config").unwrap().unwrap();
+        let kept = serde_json::from_str::<Value>(&row.document).unwrap()["admin_password"].clone();
+        let place = Context { kind: "auth_config", id: "auth_config", field: "admin_password" };
+        registry.seal().unseal(place, kept.as_str().unwrap()).unwrap().reveal().to_owned()
+    }
+
     fn at(folder: TempDir, file: &str) -> Self {
-        let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
-        let loaded = load(&registry, Arc::new(Catalog::default()), environment).unwrap();
-        let (entities, _) = split(file, environment, &vocabulary()).unwrap();
-        let file = FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false };
-        let clock = Clock::start();
-        let (kept, _) = reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap();
-        let parts = control::Parts {
-            registry,
-            live: Arc::new(Live::new(kept.snapshot)),
-            ledger: Arc::new(Ledger::new(None, 0)),
-            health: Arc::new(RouteHealth::default()),
-            books: Arc::new(Books),
-            clock,
-            env: environment,
-        };
-        let control = Control::new(parts, kept.position);
-        let logs = Arc::new(Logs::open(folder.path()).unwrap());
-        let parts = Parts {
-            control: control.clone(),
-            env: environment,
-            logs: Some(logs),
-            explainer: Arc::new(Echo),
-            version: "1.2.3",
-        };
-        Self { router: router(State::new(parts).unwrap()), control, folder }
+        let (control, router) = node(folder.path(), Some(file));
+        Self { control, router, folder }
     }
 
     /// A request as the edge hands it on from a listener on a loopback address.
@@ -201,12 +230,31 @@ impl Asking<'_> {
     }
 
     pub(crate) async fn send(self) -> Answer {
-        let request = self.request.body(self.body.map_or_else(Body::empty, Body::from)).unwrap();
-        let response = self.scene.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
+        let router = &self.scene.router;
+        self.send_to(router).await
     }
+
+    /// Asks another node.
+    pub(crate) async fn send_to(self, router: &Router) -> Answer {
+        answer(self.whole(), router.clone()).await
+    }
+
+    /// Asks beside others.
+    pub(crate) fn send_beside(self) -> JoinHandle<Answer> {
+        let router = self.scene.router.clone();
+        tokio::spawn(answer(self.whole(), router))
+    }
+
+    fn whole(self) -> Request<Body> {
+        self.request.body(self.body.map_or_else(Body::empty, Body::from)).unwrap()
+    }
+}
+
+async fn answer(request: Request<Body>, router: Router) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
 }
 
 impl Answer {

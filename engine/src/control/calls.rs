@@ -6,6 +6,7 @@ use policy::declare::entity::{Kind, Written, made_for, merge};
 use policy::provider::Secret;
 
 use super::change::{Draft, Source, new_token};
+use super::owned::Owned;
 use super::{ControlError, secrets};
 
 /// What is given back beside the entities: a new token.
@@ -26,7 +27,10 @@ impl Draft<'_> {
     pub(super) fn update(&mut self, kind: Kind, id: &str, body: &str) -> Given {
         let before = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
         let stored = self.opened(&before)?;
-        let body = secrets::restored(kind, body, &stored)?;
+        let body = match Owned::read(kind, body)? {
+            Some(owned) => self.without_owner(id, owned)?,
+            None => secrets::restored(kind, body, &stored)?,
+        };
         let normalised = merge(kind, id, Some(&stored), &body, &|kind, id| self.document(kind, id))?;
         self.put_all(normalised, Some(&before))
     }
@@ -60,7 +64,7 @@ impl Draft<'_> {
     }
 
     /// The document of a limit, which holds no secrets.
-    fn document(&self, kind: Kind, id: &str) -> Option<String> {
+    pub(super) fn document(&self, kind: Kind, id: &str) -> Option<String> {
         self.row(kind, id).ok().flatten().map(|row| row.document)
     }
 }

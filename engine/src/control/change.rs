@@ -20,7 +20,7 @@ use self::row::{kind_of, place, tokens_of};
 use super::claims::Claimed;
 use super::kept::Kept;
 use super::keys::token_name;
-use super::{Actor, ActorKind, ControlError, Entry, Env, secrets, vocabulary};
+use super::{Actor, ActorKind, ControlError, Entry, Env, password, secrets, vocabulary};
 use crate::compile::{self, edit, release};
 
 /// Entities that are made by the API come after those of the file.
@@ -183,7 +183,7 @@ impl<'a> Draft<'a> {
         token_hashes: Vec<[u8; 32]>,
     ) -> Result<(), ControlError> {
         let (kind, id) = (new.kind, &*new.id);
-        let document = secrets::sealed(&self.seal, kind, id, &new.document)?;
+        let document = secrets::sealed(&self.seal, kind, id, &password::hashed(kind, &new.document)?)?;
         let entity = row::entity((kind, id), document, before, source, order, token_hashes);
         let action = if before.is_some() { "update" } else { "create" };
         self.tell(action, kind, id, before.map(|row| &*row.document), Some(&entity.document));

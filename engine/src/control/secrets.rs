@@ -16,9 +16,9 @@ const EARLIER: &str = "value_hashes";
 /// The fields of a virtual key that say what opens it.
 const TOKENS: [&str; 3] = ["value", "value_hash", EARLIER];
 /// What a sealed value begins with.
-const SEALED: &str = "sealed:v1:";
+pub(super) const SEALED: &str = "sealed:v1:";
 /// What a reference to the environment begins with: it is no secret.
-const REFERENCE: &str = "env.";
+pub(super) const REFERENCE: &str = "env.";
 
 /// A document as it is kept: each secret sealed for its place. A virtual key's token leaves its hash.
 pub(super) fn sealed(seal: &Seal, kind: Kind, id: &str, document: &str) -> Result<String, SealError> {

@@ -33,6 +33,13 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// An entity among those that were made or replaced.
+    pub(super) fn made(self, kind: Kind, id: &str) -> Result<Created, ControlError> {
+        let entry = self.entries.into_iter().find(|entry| (entry.kind, &*entry.id) == (kind, id));
+        let entry = entry.ok_or_else(|| ControlError::internal("a change made nothing"))?;
+        Ok(Created { entry, token: self.token })
+    }
+
     /// The entity that was asked for.
     pub(super) fn created(mut self) -> Result<Created, ControlError> {
         let entry = self.entries.pop().ok_or_else(|| ControlError::internal("a change made nothing"))?;

@@ -1,4 +1,5 @@
-//! Management paths: handed over to the management API behind its Unix socket, with nothing of what calls to models go through.
+//! Management paths: which listener has them, and how they are handed over to the management API behind its Unix socket, with nothing
+//! of what calls to models go through.
 
 use std::path::Path;
 
@@ -11,10 +12,42 @@ use pingora::{Error, Result};
 use policy::decision::{Reason, Refusal};
 
 use super::ctx::RequestCtx;
-use super::{Edge, answer, fail};
+use super::{Edge, answer, fail, route};
 
 /// Headers that only the edge may set.
 const OURS: &str = "x-tollgate-";
+
+/// Which paths a listener has. How the process is may be asked at each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// All that there are.
+    Everything,
+    /// All but management and metrics.
+    Calls,
+    /// Management and metrics.
+    Management,
+}
+
+impl Serves {
+    /// Whether a path is looked for here.
+    pub(super) fn has(self, path: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            _ if route::is_health(path) => true,
+            Self::Calls => !route::is_for_operators(path),
+            Self::Management => route::is_for_operators(path),
+        }
+    }
+
+    /// What is told of a path that another listener has.
+    pub(super) fn elsewhere(self, path: &str) -> Option<&'static str> {
+        match self {
+            _ if self.has(path) => None,
+            Self::Management => Some("models are called"),
+            Self::Everything | Self::Calls => Some("management is"),
+        }
+    }
+}
 
 /// Where management is, and whether this listener lets strangers ask.
 #[derive(Clone, Debug)]
@@ -109,6 +142,28 @@ fn is_tls(session: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_path_is_had_by_one_of_two_listeners_and_health_by_both() {
+        for (path, of_calls, of_management) in [
+            ("/api", false, true),
+            ("/api/version", false, true),
+            ("/api/", false, true),
+            ("/metrics", false, true),
+            ("/livez", true, true),
+            ("/readyz", true, true),
+            ("/health", true, true),
+            ("/v1/chat/completions", true, false),
+            ("/v1/models", true, false),
+            ("/apis", true, false),
+            ("/", true, false),
+            ("//api/version", true, false),
+        ] {
+            assert!(Serves::Everything.has(path), "{path}");
+            assert_eq!(Serves::Calls.has(path), of_calls, "{path}");
+            assert_eq!(Serves::Management.has(path), of_management, "{path}");
+        }
+    }
 
     #[test]
     fn only_a_loopback_address_is_closed_to_others() {

@@ -70,7 +70,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Route {
         ("/livez" | "/readyz" | "/health" | "/metrics", false) => return Route::WrongMethod(GET),
         _ => {}
     }
-    if under(path, "/api").is_some() || path == "/api" {
+    if is_api(path) {
         return Route::Manage;
     }
     if let Some(rest) = OPENAI_PREFIXES.iter().find_map(|prefix| under(path, prefix)) {
@@ -89,6 +89,20 @@ pub(crate) fn find(method: &Method, path: &str) -> Route {
         .and_then(|rest| openai(method, rest).or_else(|| anthropic(method, rest)))
         .or_else(|| gemini(method, path));
     found.unwrap_or(Route::NotFound)
+}
+
+/// Whether a path is for those who run the gateway, and not for callers of models.
+pub(crate) fn is_for_operators(path: &str) -> bool {
+    is_api(path) || path == "/metrics"
+}
+
+/// Whether a path tells how the process is, which whoever reaches it may ask.
+pub(crate) fn is_health(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/health")
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/api" || under(path, "/api").is_some()
 }
 
 /// The path that a client with a slip in its base URL meant: one `/v1` too few or too many.

@@ -36,6 +36,7 @@ mod hostile_vendors;
 mod keys;
 mod leaving;
 mod life;
+mod listeners;
 mod live_config;
 mod logs;
 mod management;

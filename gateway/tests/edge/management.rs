@@ -118,6 +118,24 @@ async fn with_a_password_it_is_reached_from_everywhere() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_gateways_own_logs_in_and_stays_so_after_a_restart() {
+    let fake = fake();
+    let gateway = Gateway::start(&guarded(&fake.url())).await;
+    let body = json!({"username": "root", "password": PASSWORD});
+    for client in [client(), h2_client()] {
+        let log_in =
+            |origin: String| client.post(gateway.url("/api/session/login")).header("origin", origin).json(&body);
+        assert_eq!(reply(log_in("https://evil.example".to_owned())).await.status, 403);
+        let own = reply(log_in(gateway.url(""))).await;
+        assert_eq!(own.status, 200, "{}", own.text());
+    }
+    let own = reply(client().post(gateway.url("/api/session/login")).json(&body)).await;
+    let cookie = own.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let again = Gateway::start_in(gateway.kill(), &[]).await;
+    assert_eq!(reply(client().get(again.url(KEYS)).header("cookie", cookie)).await.status, 200);
+}
+
+#[tokio::test]
 async fn who_guesses_passwords_is_known_whatever_address_they_claim() {
     let fake = fake();
     let gateway = open_to_others(&guarded(&fake.url())).await;

@@ -1,4 +1,4 @@
-//! The `server` and `tls` sections: the process itself, and how it is reached.
+//! The `server`, `tls` and `admin` sections: the process itself, and how it is reached.
 
 use std::time::Duration;
 
@@ -35,6 +35,13 @@ pub struct TlsShape {
     pub key: Box<str>,
 }
 
+/// The `admin` section: how management is reached.
+#[derive(Clone, Debug)]
+pub struct AdminShape {
+    /// `listen`: the address that has everything but calls to models; `None`: the one that they have.
+    pub listen: Option<Box<str>>,
+}
+
 impl Read for ServerShape {
     fn read(node: Node<'_>) -> Self {
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -55,4 +62,21 @@ impl Read for TlsShape {
     fn read(node: Node<'_>) -> Self {
         node.object(|fields| Self { cert: fields.required("cert"), key: fields.required("key") })
     }
+}
+
+impl Read for AdminShape {
+    fn read(node: Node<'_>) -> Self {
+        node.object(|fields| Self { listen: fields.with("listen", listen_address) })
+    }
+}
+
+/// Reads an address to listen on: a host, a colon and a port.
+fn listen_address(node: Node<'_>) -> Box<str> {
+    let text = Box::<str>::read(node);
+    let parts = text.rsplit_once(':');
+    let is_address = parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !is_address && !text.is_empty() {
+        node.error("expected an address and a port, as in \"127.0.0.1:9090\"");
+    }
+    text
 }

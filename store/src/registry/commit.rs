@@ -92,7 +92,7 @@ pub(super) fn apply_all(
     let (mut revision, mut done) = (before, Vec::with_capacity(writes.len()));
     for (index, write) in writes.iter().enumerate() {
         at.set(Some(index));
-        write.secrets.iter().try_for_each(|(name, secret)| keys.replace(change, name, secret))?;
+        write.secrets.iter().try_for_each(|(name, secret)| keys.renew(change, name, secret))?;
         if !write.puts.is_empty() || !write.removals.is_empty() {
             revision = revision.saturating_add(1);
             rows(change, write, revision)?;

@@ -103,7 +103,7 @@ impl Keys {
     }
 
     /// A secret that is kept by name.
-    pub(super) fn kept(&self, look: &dyn Look, name: &str) -> Result<Option<Secret>, RegistryError> {
+    pub(super) fn kept<L: Look + ?Sized>(&self, look: &L, name: &str) -> Result<Option<Secret>, RegistryError> {
         let name = format!("{SECRET}{name}");
         let unseal = |text: String| self.seal.unseal(place(&name), &text).map_err(RegistryError::from);
         look.note(&name)?.map(unseal).transpose()
@@ -111,20 +111,25 @@ impl Keys {
 
     /// Keeps one by name, if there is none.
     pub(super) fn keep(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
-        let name = format!("{SECRET}{name}");
-        match change.note(&name)? {
+        match change.note(&format!("{SECRET}{name}"))? {
             Some(_) => Ok(()),
-            None => change.set_note(&name, &self.seal.seal(place(&name), secret)?),
+            None => self.replace(change, name, secret),
         }
     }
 
     /// Keeps another secret in the place of one that is kept by name; nothing if none is.
-    pub(super) fn replace(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
+    pub(super) fn renew(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
         let name = format!("{SECRET}{name}");
         match change.note(&name)? {
             Some(_) => change.set_note(&name, &self.seal.seal(place(&name), secret)?),
             None => Ok(()),
         }
+    }
+
+    /// Keeps one by name, whether there is one or not.
+    pub(super) fn replace(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
+        let name = format!("{SECRET}{name}");
+        change.set_note(&name, &self.seal.seal(place(&name), secret)?)
     }
 }
 

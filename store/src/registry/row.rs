@@ -165,6 +165,17 @@ pub enum Sort {
     Updated,
 }
 
+/// A text that stands in a field of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldIs {
+    /// The field. It becomes part of a statement, and so it is no text from outside.
+    pub name: &'static str,
+    /// What stands there.
+    pub text: String,
+    /// What stands there where nothing does.
+    pub absent: &'static str,
+}
+
 /// Which rows are wanted. Deleted ones never are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -176,6 +187,8 @@ pub struct Filter {
     pub team_id: Option<String>,
     /// Of this customer.
     pub customer_id: Option<String>,
+    /// With these texts in fields of their documents.
+    pub fields: Vec<FieldIs>,
     /// In this order.
     pub sort: Sort,
     /// The other way round.

@@ -38,6 +38,12 @@ fn conditions(filter: &Filter) -> (String, Vec<Value>) {
         let search = Value::Text(search.to_ascii_lowercase());
         values.extend([search.clone(), search]);
     }
+    for field in &filter.fields {
+        // The other rows of the table need not be documents, whatever is looked at first.
+        let said = format!("CASE WHEN is_deleted = 0 AND kind = ? THEN json_extract(document, '$.{}') END", field.name);
+        conditions.push_str(&format!(" AND coalesce({said}, ?) = ?"));
+        values.extend([filter.kind.clone().into(), field.absent.to_owned().into(), field.text.clone().into()]);
+    }
     (conditions, values)
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 
 use store::{CallStatus, Called, Config, Database, Journal, LogId, Logs, Retention, Store};
 
+use super::wire::Wire;
 use super::{NOW, OnServer, Place, called, close, id, open, tell};
 
 const DAY: u64 = 86_400_000;
@@ -116,14 +117,19 @@ fn what_one_node_left_untold_is_told_by_no_other() {
     assert_eq!(place.rows().iter().map(|row| row.call.status).collect::<Vec<_>>(), [CallStatus::Success]);
 }
 
-#[test]
-fn a_fold_whose_commit_was_not_heard_of_is_not_logged_twice() {
-    let place = OnServer::new();
-    let wire = super::wire::Wire::to(&place.1.host, place.1.port);
+/// A place whose server is reached by a wire that can be cut.
+fn wired(place: &OnServer) -> (Config, Wire) {
+    let wire = Wire::to(&place.1.host, place.1.port);
     let Config { folder, database } = place.config();
     let Database::Postgres(server) = database else { unreachable!() };
     let server = store::Postgres { host: "127.0.0.1".to_owned(), port: wire.port(), ..server };
-    let config = Config { folder, database: Database::Postgres(server) };
+    (Config { folder, database: Database::Postgres(server) }, wire)
+}
+
+#[test]
+fn a_fold_whose_commit_was_not_heard_of_is_not_logged_twice() {
+    let place = OnServer::new();
+    let (config, wire) = wired(&place);
     let (store, _) = Store::open(config, NOW).unwrap();
     for _ in 0..3 {
         wire.lose_next_commit();
@@ -132,6 +138,27 @@ fn a_fold_whose_commit_was_not_heard_of_is_not_logged_twice() {
     }
     assert_eq!((place.rows().len(), count(&place.logs())), (30, 30));
     assert_eq!(place.1.ask("SELECT row_count FROM log_days ORDER BY start_ms LIMIT 1"), "30");
+}
+
+#[test]
+fn what_waited_in_many_segments_while_the_server_was_away_is_logged_once_at_the_next_start() {
+    let place = OnServer::new();
+    let (config, wire) = wired(&place);
+    let (store, run) = Store::open(&config, NOW).map(|(store, state)| (store, state.run)).unwrap();
+    wire.cut();
+    open(&store, id(run, 1), 0);
+    for n in 0..3 {
+        store.journal().called(&called_at(n));
+        assert!(store.flush().is_err());
+    }
+    close(&store, id(run, 1), 10);
+    assert!(store.close().is_err());
+    wire.mend();
+    for _ in 0..2 {
+        let (store, state) = Store::open(&config, NOW).unwrap();
+        assert_eq!((state.abandoned.attempts, place.rows().len(), count(&place.logs())), (0, 4, 4));
+        store.close().unwrap();
+    }
 }
 
 fn called_at(n: u64) -> Called<'static> {

@@ -1,4 +1,4 @@
--- Rows like those of `two_million.rs`, with their partitions and sums, as folds would have made them.
+-- Rows like those of `two_million.rs`, with their partitions and sums, as folds would have made them: in the order of time.
 
 CREATE TEMPORARY TABLE made AS
     SELECT n, dice, dice / 8 % 5000 AS key, CASE WHEN dice % 29 = 0 THEN 'error' ELSE 'success' END AS status,
@@ -37,7 +37,8 @@ INSERT INTO log_sums
     SELECT length_ms, at_ms - at_ms % length_ms, substr(sha256(convert_to(provider || '/' || model || '/' || status, 'UTF8')), 1, 16),
         provider, model, 'chat_completion', status, count(*), sum(400000 + dice % 3000000), sum(dice % 3000), sum(dice % 700),
         sum(dice % 3000 + dice % 700), sum(dice % 40000000)
-    FROM made CROSS JOIN (VALUES (60000), (3600000), (86400000)) AS sizes (length_ms) GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    FROM made CROSS JOIN (VALUES (60000), (3600000), (86400000)) AS sizes (length_ms) GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ORDER BY 2;
 
 -- What an owner is found by: the length and the text.
 INSERT INTO log_owner_sums
@@ -46,7 +47,8 @@ INSERT INTO log_owner_sums
         model, 'chat_completion', status, count(*), sum(400000 + dice % 3000000), sum(dice % 3000), sum(dice % 700),
         sum(dice % 3000 + dice % 700), sum(dice % 40000000)
     FROM made CROSS JOIN LATERAL (VALUES ('key', 'vk-' || key), ('team', 'team-' || key % 100), ('customer', 'customer-' || key % 10))
-        AS owners (kind, owner) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
+        AS owners (kind, owner) GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+    ORDER BY 3;
 
 DROP TABLE made;
 ANALYZE;

@@ -6,7 +6,8 @@ use std::thread;
 
 use policy::provider::Secret;
 use store::registry::{
-    AuditEntry, AuditFilter, AuditRow, Committed, Entity, Expected, Filter, Origin, Put, Removal, Sort, Unfit, Write,
+    AuditEntry, AuditFilter, AuditRow, Committed, Entity, Expected, FieldIs, Filter, Origin, Put, Removal, Sort, Unfit,
+    Write,
 };
 use store::seal::{Context, SealError};
 use store::{Registry, RegistryError};
@@ -40,6 +41,7 @@ macro_rules! run_against {
                 injections_are_texts
                 pages_filter_sort_and_count
                 a_search_is_no_pattern
+                documents_are_found_by_what_their_fields_say
                 two_registries_lose_nothing_and_leave_no_gap
                 of_two_who_change_a_row_one_is_told
                 the_audit_log_is_paged
@@ -52,6 +54,7 @@ macro_rules! run_against {
                 a_rotation_that_cannot_be_written_down_changes_nothing
                 who_was_not_told_of_a_rotation_cannot_write
                 a_secret_that_is_kept_stays
+                a_secret_that_is_reworked_is_what_was_made_of_it
                 the_mac_of_a_file_entry_tells_entries_apart
                 a_long_text_is_kept_and_found
                 what_holds_nul_is_not_found
@@ -443,6 +446,35 @@ pub(crate) fn pages_filter_sort_and_count(place: &impl Place) {
     assert_eq!(registry.page(&beyond).unwrap(), (Vec::new(), 4));
 }
 
+pub(crate) fn documents_are_found_by_what_their_fields_say(place: &impl Place) {
+    let registry = place.open();
+    let saying = |id: &str, document: &str| Entity { document: document.to_owned(), ..entity(id) };
+    let rows = [
+        saying("a", r#"{"scope": "team", "scope_id": "t'1"}"#),
+        saying("b", r#"{"scope": "team", "scope_id": "t2"}"#),
+        saying("c", r#"{"scope": null, "nested": {"scope": "team"}}"#),
+        saying("d", r#"{"name": "scope"}"#),
+        saying("e", r#"{"scope": "team"}"#),
+        Entity { kind: "other".to_owned(), document: "[1]".to_owned(), ..entity("z") },
+    ];
+    registry.commit(&puts(rows)).unwrap();
+    registry.commit(&removal("e", true)).unwrap();
+    let found = |fields: &[(&'static str, &str)], limit| {
+        let fields = fields.iter().map(|(name, text)| FieldIs { name, text: (*text).to_owned(), absent: "global" });
+        let filter = Filter { kind: "virtual_key".to_owned(), fields: fields.collect(), limit, ..Filter::default() };
+        let (rows, total) = registry.page(&filter).unwrap();
+        (rows.into_iter().map(|row| row.id).collect::<Vec<_>>().join(" "), total)
+    };
+    assert_eq!(found(&[("scope", "team")], 10), ("a b".to_owned(), 2));
+    assert_eq!(found(&[("scope", "team")], 1), ("a".to_owned(), 2));
+    assert_eq!(found(&[("scope", "global")], 10), ("c d".to_owned(), 2));
+    assert_eq!(found(&[("scope", "team"), ("scope_id", "t'1")], 10), ("a".to_owned(), 1));
+    for odd in ODD {
+        assert_eq!(found(&[("scope", odd)], 10), (String::new(), 0), "{odd}");
+    }
+    assert_eq!(found(&[("scope", "\0")], 10), (String::new(), 0));
+}
+
 pub(crate) fn a_search_is_no_pattern(place: &impl Place) {
     let registry = place.open();
     registry.commit(&puts([named("a", "100% of it"), named("b", "100 of it"), named("c", "a_b\\c")])).unwrap();
@@ -661,6 +693,35 @@ pub(crate) fn a_secret_that_is_kept_stays(place: &impl Place) {
     registry.keep(&[("a".to_owned(), Secret::new("first"))]).unwrap();
     place.open().keep(&[("a".to_owned(), Secret::new("second")), ("b".to_owned(), Secret::new("third"))]).unwrap();
     assert_eq!(registry.kept(&names).unwrap(), [Some(Secret::new("first")), Some(Secret::new("third"))]);
+}
+
+pub(crate) fn a_secret_that_is_reworked_is_what_was_made_of_it(place: &impl Place) {
+    let registry = place.open();
+    let add = |registry: &Registry| {
+        let mut before = None;
+        let more =
+            |text: Option<Secret>| format!("{}+", text.map_or_else(String::new, |text| text.reveal().to_owned()));
+        registry
+            .rework("a", &mut |text| {
+                before.clone_from(&text);
+                Some(Secret::new(&more(text)))
+            })
+            .unwrap();
+        before
+    };
+    assert_eq!(add(&registry), None);
+    let others: Vec<_> = (0..4).map(|_| place.open()).collect();
+    thread::scope(|scope| {
+        for other in &others {
+            scope.spawn(|| add(other));
+        }
+    });
+    assert_eq!(add(&registry), Some(Secret::new("+++++")), "nobody's is lost");
+    registry.rework("a", &mut |_| None).unwrap();
+    registry.rotate(&Secret::new("another key"), &audit("rotate", "encryption_key")).unwrap();
+    assert_eq!(registry.kept(&["a".to_owned()]).unwrap(), [Some(Secret::new("++++++"))]);
+    assert_eq!(registry.revision().unwrap(), 0, "it is nothing that others follow");
+    registry.rework("a\0", &mut |_| None).unwrap_err();
 }
 
 pub(crate) fn the_mac_of_a_file_entry_tells_entries_apart(place: &impl Place) {

@@ -1,9 +1,11 @@
 //! Virtual keys, teams and customers: are they unique, and is there what they refer to.
 
+use super::super::password::{self, is_password_hash};
 use super::super::path::Path;
 use super::super::problem::Log;
 use super::super::{AuthShape, File, ProviderConfigShape, TeamShape, Version, VirtualKeyShape};
 use super::{Known, unique};
+use crate::provider::Secret;
 
 pub(super) fn check(file: &File, known: &Known<'_>, log: &Log<'_>) {
     let root = Path::Root;
@@ -90,6 +92,12 @@ fn check_customers(file: &File, list: Path<'_>, log: &Log<'_>) {
 }
 
 pub(super) fn check_auth(auth: &AuthShape, path: Path<'_>, log: &Log<'_>) {
+    let hash = auth.admin_password.as_ref().map(Secret::reveal).filter(|text| is_password_hash(text));
+    if hash.is_some_and(|hash| !password::is_usable(hash)) {
+        let message = "begins as an argon2id hash, and is none that can be used: expected \
+                       `$argon2id$v=19$m=…,t=…,p=…$salt$hash` with m up to 262144, t and p up to 16";
+        log.error_about_secret(path.field("admin_password"), message);
+    }
     if !auth.is_enabled {
         return;
     }

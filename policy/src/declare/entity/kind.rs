@@ -38,12 +38,13 @@ pub enum Kind {
 }
 
 /// What of a file is read when the process starts, and at no other time: no entity.
-pub const AT_START: [&str; 9] = [
+pub const AT_START: [&str; 10] = [
     "$schema",
     "version",
     "encryption_key",
     "server",
     "tls",
+    "admin",
     "config_store",
     "logs_store",
     "access_profiles",

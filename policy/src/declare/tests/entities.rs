@@ -277,6 +277,12 @@ const MISTAKES: &[(Kind, &str, &str, &str)] = &[
         "admin_password: required when `is_enabled` is true, but missing",
     ),
     (
+        Kind::AuthConfig,
+        "auth_config",
+        r#"{"admin_password": "$argon2id$v=19$m=999999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"}"#,
+        "admin_password: begins as an argon2id hash, and is none that can be used",
+    ),
+    (
         Kind::Plugins,
         "plugins",
         r#"[{"name": "semantic_cache"}]"#,

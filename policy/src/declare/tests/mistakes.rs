@@ -91,6 +91,20 @@ const ONE_MISTAKE: &[(&str, &str)] = &[
     (r#"{"tls": {"cert": "a"}}"#, "tls.key: required, but missing"),
     (r#"{"tls": {"cert": "", "key": "a"}}"#, "tls.cert = \"\": must not be empty"),
     (r#"{"tls": {"certificate": "a", "cert": "a", "key": "b"}}"#, "tls.certificate: unknown field; known: cert, key"),
+    (r#"{"admin": {"address": "a"}}"#, "admin.address: unknown field; known: listen"),
+    (r#"{"admin": {"listen": ""}}"#, "admin.listen = \"\": must not be empty"),
+    (
+        r#"{"admin": {"listen": "127.0.0.1"}}"#,
+        "admin.listen = \"127.0.0.1\": expected an address and a port, as in \"127.0.0.1:9090\"",
+    ),
+    (
+        r#"{"admin": {"listen": ":9090"}}"#,
+        "admin.listen = \":9090\": expected an address and a port, as in \"127.0.0.1:9090\"",
+    ),
+    (
+        r#"{"admin": {"listen": "[::1]:99999"}}"#,
+        "admin.listen = \"[::1]:99999\": expected an address and a port, as in \"127.0.0.1:9090\"",
+    ),
     (
         r#"{"providers": {"a/b": {"keys": [], "custom_provider_config": {"base_provider_type": "openai"}}}}"#,
         "providers[\"a/b\"]: a provider's name must not be empty and must not contain `/`",

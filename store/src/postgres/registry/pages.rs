@@ -14,7 +14,8 @@ type Values = Vec<Box<dyn ToSql + Sync + Send>>;
 /// Rows that a filter lets through, and how many there are in all.
 pub(super) async fn page(transaction: &Transaction<'_>, filter: &Filter) -> Result<(Vec<Row>, u64), Failure> {
     let texts = [filter.search.as_deref(), filter.team_id.as_deref(), filter.customer_id.as_deref()];
-    if !is_askable(texts.into_iter().flatten().chain([&*filter.kind])) {
+    let fields = filter.fields.iter().map(|field| &*field.text);
+    if !is_askable(texts.into_iter().flatten().chain(fields).chain([&*filter.kind])) {
         return Ok((Vec::new(), 0));
     }
     let (conditions, mut values) = conditions(filter);
@@ -44,6 +45,13 @@ fn conditions(filter: &Filter) -> (String, Values) {
         let (name, id) = (lowered("name"), lowered("id"));
         // No pattern, so there is nothing in it to escape.
         conditions.push_str(&format!(" AND (strpos({name}, ${nth}) > 0 OR strpos({id}, ${nth}) > 0)"));
+    }
+    for field in &filter.fields {
+        values.extend([Box::new(field.absent.to_owned()) as _, Box::new(field.text.clone()) as _]);
+        let (absent, text) = (values.len() - 1, values.len());
+        // The other rows of the table need not be documents, whatever is looked at first.
+        let said = format!("CASE WHEN NOT is_deleted AND kind = $1 THEN document::jsonb ->> '{}' END", field.name);
+        conditions.push_str(&format!(" AND coalesce({said}, ${absent}) = ${text}"));
     }
     (conditions, values)
 }
