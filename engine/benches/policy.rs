@@ -1,4 +1,5 @@
 //! What a large policy costs: loading it from the store, changing one key of it, and its memory. `KEYS=1000000` for the large one.
+//! Each key has a budget and a rate limit, and a hundred are a team.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::clock::Clock;
-use engine::control::{Actor, ActorKind, Bookkeeping, Control, Parts, load};
+use engine::control::{Actor, ActorKind, Bookkeeping, Control, Kept, Parts, load};
 use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
@@ -19,14 +20,18 @@ use policy::catalog::Catalog;
 use policy::declare::entity::Kind;
 use policy::key::TokenHash;
 use policy::provider::Secret;
+use policy::window::Now;
 use store::registry::{Entity, Expected, Origin, Put, Registry, Write};
-use store::{AttemptId, Began, StoreError, Voided};
+use store::{AttemptId, Began, State, StoreError, Voided};
 
 /// The gateway's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const TEAMS: usize = 1_000;
+/// So many keys are a team.
+const TEAM: usize = 100;
+
+const BENCH: Actor<'static> = Actor { name: "bench", kind: ActorKind::System, address: "" };
 
 #[derive(Debug)]
 struct Forgetful;
@@ -68,11 +73,11 @@ fn entity(kind: Kind, id: &str, document: String) -> Put {
 
 fn key(at: usize) -> Put {
     let (id, hash) = (format!("vk-{at:07}"), TokenHash::of(&format!("sk-bf-{at}")));
-    let team = at % TEAMS;
+    let team = at / TEAM;
     let document = format!(
         r#"{{"id":"{id}","name":"{id}","value_hash":"{}","team_id":"t{team}","allow_all_providers":false,
             "provider_configs":[{{"provider":"openai","allowed_models":["gpt-4o","gpt-4o-mini"],"weight":1}}],
-            "budget_ids":["b-{at}"],"rate_limit_id":"r{team}"}}"#,
+            "budget_ids":["b-{at}"],"rate_limit_id":"r-{at}"}}"#,
         hash.to_hex(),
     );
     let mut put = entity(Kind::VirtualKey, &id, document);
@@ -84,11 +89,11 @@ fn key(at: usize) -> Put {
 fn fill(registry: &Registry, keys: usize) {
     let provider = r#"{"keys":[{"name":"main","value":"env-less"}]}"#.to_owned();
     let team = |at: usize| format!(r#"{{"id":"t{at}","name":"t{at}"}}"#);
-    let rate = |at: usize| format!(r#"{{"id":"r{at}","request_max_limit":100,"request_reset_duration":"1m"}}"#);
+    let rate = |at: usize| format!(r#"{{"id":"r-{at}","request_max_limit":100,"request_reset_duration":"1m"}}"#);
     let budget = |at: usize| format!(r#"{{"id":"b-{at}","max_limit":100,"reset_duration":"1M"}}"#);
     let first = std::iter::once(entity(Kind::Provider, "openai", provider));
-    let teams = (0..TEAMS).map(|at| entity(Kind::Team, &format!("t{at}"), team(at)));
-    let rates = (0..TEAMS).map(|at| entity(Kind::RateLimit, &format!("r{at}"), rate(at)));
+    let teams = (0..=keys / TEAM).map(|at| entity(Kind::Team, &format!("t{at}"), team(at)));
+    let rates = (0..keys).map(|at| entity(Kind::RateLimit, &format!("r-{at}"), rate(at)));
     let budgets = (0..keys).map(|at| entity(Kind::Budget, &format!("b-{at}"), budget(at)));
     let mut all = first.chain(teams).chain(rates).chain(budgets).chain((0..keys).map(key));
     loop {
@@ -100,10 +105,29 @@ fn fill(registry: &Registry, keys: usize) {
     }
 }
 
-fn resident_mib() -> u64 {
+/// What the process has of memory now (`VmRSS`), or had at most (`VmHWM`).
+fn memory_mib(what: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// How long all cores together have worked for the process: what a busy machine does not change. The kernel counts in hundredths.
+fn worked() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Does something, and tells how long it took and what memory there is then.
+fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let (began, before) = (Instant::now(), worked());
+    let done = work();
+    let (took, cores) = (began.elapsed(), worked() - before);
+    let (now, peak) = (memory_mib("VmRSS"), memory_mib("VmHWM"));
+    println!("{what}: {took:.2?} ({cores:.2?} of all cores together); {now} MiB, at most {peak} MiB");
+    done
 }
 
 fn median(mut all: Vec<Duration>) -> Duration {
@@ -111,31 +135,39 @@ fn median(mut all: Vec<Duration>) -> Duration {
     all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
+fn removed(control: &Control, at: usize) -> Duration {
+    let began = Instant::now();
+    control.remove(Kind::VirtualKey, &format!("vk-{at:07}"), &BENCH).unwrap();
+    began.elapsed()
+}
+
 fn main() {
     let keys = std::env::var("KEYS").ok().and_then(|text| text.parse().ok()).unwrap_or(50_000);
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
-    fill(&registry, keys);
-    let before = resident_mib();
-    let began = Instant::now();
-    let kept = load(&registry, Arc::new(Catalog::default()), nothing).unwrap();
-    println!("{keys} keys with a budget each: loaded in {:.2?}", began.elapsed());
-    println!("{keys} keys: {} MiB, {} MiB before", resident_mib(), before);
-    assert_eq!(kept.snapshot.key_count(), keys);
+    timed(&format!("{keys} keys, each with a budget and a rate limit, made"), || fill(&registry, keys));
+    drop(registry);
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
+    let catalog = Arc::new(Catalog::default());
+    let Kept { snapshot, position } = timed("loaded", || load(&registry, catalog, nothing).unwrap());
+    assert_eq!(snapshot.key_count(), keys);
+    let (state, now) = (State::default(), Now { wall_ms: 1, mono_ms: 1 });
+    let (ledger, began) = timed("accounts", || Ledger::restored(&snapshot, &state, None, now));
+    drop(began);
     let parts = Parts {
         registry,
-        live: Arc::new(Live::new(kept.snapshot)),
-        ledger: Arc::new(Ledger::new(None, 0)),
+        live: Arc::new(Live::new(snapshot)),
+        ledger: Arc::new(ledger),
         health: Arc::new(RouteHealth::default()),
         books: Arc::new(Forgetful),
         clock: Clock::start(),
         env: nothing,
     };
-    let control = Control::new(parts, kept.position);
-    let actor = Actor { name: "bench", kind: ActorKind::System, address: "" };
+    let control = Control::new(parts, position);
     let put = |at: usize, body: &str| {
         let began = Instant::now();
-        control.update(Kind::VirtualKey, &format!("vk-{at:07}"), body, &actor).unwrap();
+        control.update(Kind::VirtualKey, &format!("vk-{at:07}"), body, &BENCH).unwrap();
         began.elapsed()
     };
     let plain = (0..100).map(|at| put(at, r#"{"is_active": false}"#)).collect();
@@ -143,4 +175,6 @@ fn main() {
     let budget = r#"{"budgets": [{"max_limit": 7, "reset_duration": "1d"}]}"#;
     let limits = (100..200).map(|at| put(at, budget)).collect();
     println!("a PUT that replaces its budget: median {:.2?}", median(limits));
+    let gone = (200..300).map(|at| removed(&control, at)).collect();
+    println!("a DELETE: median {:.2?}; {} MiB", median(gone), memory_mib("VmRSS"));
 }

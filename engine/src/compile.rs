@@ -51,7 +51,9 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
     let contradiction = |error| CompileError::Contradiction { what: "price list".into(), error };
     let mut draft = Snapshot::default().apply(Change::Catalog(catalog)).map_err(contradiction)?;
     for placed in file.entities() {
-        draft = put(&draft, &placed, None)?;
+        let contradiction = |error| CompileError::Contradiction { what: name_of(&placed.shape), error };
+        let changes = entity(&placed, None, &draft)?;
+        draft = draft.apply_all(changes).map_err(contradiction)?;
     }
     Ok(draft)
 }

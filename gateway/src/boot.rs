@@ -74,10 +74,12 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     }
     let sockets = Sockets::bind(arguments, &loaded.file)?;
     let clock = Clock::start();
+    let began_ms = clock.now().mono_ms;
     let kept::Opened { registry, kept } = kept::open(&mut loaded, &arguments.data, clock.now().wall_ms)?;
+    let took_ms = clock.now().mono_ms.saturating_sub(began_ms);
     let started = start_prices(&loaded, Some(&arguments.data))?;
     let Kept { snapshot, position } = kept.with_catalog(Arc::clone(&started.catalog));
-    announce(&snapshot);
+    announce(&snapshot, took_ms);
     let file = &loaded.file;
     let are_logged = file.logs_store.is_enabled && snapshot.settings().logging.is_enabled;
     let place = place::of(file, &arguments.data);
@@ -123,12 +125,15 @@ pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     life.set_ready(true);
     announce_addresses(addresses, file.tls.is_some());
     let signals = Signals { life, delay: file.server.shutdown_delay };
+    // A large file would be kept in memory, in words and compiled.
+    drop(loaded);
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     drop(management);
     ending.end()
 }
 
-fn announce(snapshot: &Snapshot) {
+/// `loaded_ms`: how long it took to read it from the store, and to take over what has changed in the file.
+fn announce(snapshot: &Snapshot, loaded_ms: u64) {
     let settings = snapshot.settings();
     let needed = if policy::admit::needs_key(snapshot) { "needed" } else { "not needed" };
     tracing::info!("a virtual key is {needed} for inference: {}", settings.key_requirement_reason);
@@ -136,6 +141,7 @@ fn announce(snapshot: &Snapshot) {
         providers = snapshot.providers().count(),
         keys = snapshot.key_count(),
         models = snapshot.catalog().len(),
+        loaded_ms,
         "policy compiled"
     );
 }

@@ -10,7 +10,7 @@ use policy::admit::{Presented, admit, enter};
 use policy::catalog::Catalog;
 use policy::decision::Decision;
 use policy::demand::Demand;
-use policy::key::{ProviderAccess, TokenHash, VirtualKey};
+use policy::key::{KeyTokens, ProviderAccess, TokenHash, VirtualKey};
 use policy::list::AllowList;
 use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use policy::request::{Dialect, Operation, OperationSet, Request};
@@ -67,7 +67,7 @@ fn key(number: usize) -> Change {
     Change::PutVirtualKey(Arc::new(VirtualKey {
         id: format!("vk-{number}").into(),
         name: format!("key {number}").into(),
-        tokens: vec![TokenHash::of(&format!("sk-bf-{number}"))],
+        tokens: KeyTokens::from_buf([TokenHash::of(&format!("sk-bf-{number}"))]),
         is_active: true,
         expires_at_ms: None,
         team: None,

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use policy::key::VirtualKey;
+use policy::key::{KeyTokens, VirtualKey};
 use policy::request::{Dialect, Operation, OperationSet, Request};
 use policy::route::expr::{Condition, Content};
 use policy::route::rule::{Facts, Failures, Rule, RuleScope, RuleTarget, Used, Who};
@@ -39,7 +39,7 @@ fn world(expression: impl Fn(u32) -> String) -> Snapshot {
     let key = VirtualKey {
         id: "vk".into(),
         name: "a key".into(),
-        tokens: Vec::new(),
+        tokens: KeyTokens::new(),
         is_active: true,
         expires_at_ms: None,
         team: Some("ml".into()),

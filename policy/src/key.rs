@@ -1,9 +1,9 @@
 //! Virtual keys: what a caller shows instead of a vendor's key, and what it lets them do.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::id::{CredentialName, CustomerId, ModelName, ProviderName, TeamId, VirtualKeyId};
 use crate::limit::Limits;
@@ -71,6 +71,12 @@ impl TokenHash {
         Some(self.ends_at_ms).filter(|end| *end != u64::MAX)
     }
 
+    /// A part of it, as good as all for finding it among others.
+    pub(crate) fn short(&self) -> u32 {
+        let [a, b, c, d, ..] = self.sha256;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
     fn words(&self) -> impl Iterator<Item = u64> {
         self.sha256.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word))
     }
@@ -85,18 +91,14 @@ impl PartialEq for TokenHash {
 
 impl Eq for TokenHash {}
 
-impl Hash for TokenHash {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // It is one already: any part of it is as good as all.
-        state.write_u64(self.words().next().unwrap_or_default());
-    }
-}
-
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenHash(…)")
     }
 }
+
+/// The tokens of a key: nearly always one, so it lies in the key.
+pub type KeyTokens = SmallVec<[TokenHash; 1]>;
 
 /// One virtual key.
 #[derive(Clone, Debug)]
@@ -106,7 +108,7 @@ pub struct VirtualKey {
     /// Its name for people.
     pub name: Box<str>,
     /// The hashes of the tokens that open it: one, or two during a rotation.
-    pub tokens: Vec<TokenHash>,
+    pub tokens: KeyTokens,
     /// Whether it may be used at all.
     pub is_active: bool,
     /// The wall-clock time (milliseconds since 1970) from which it may no longer be used.
@@ -245,7 +247,7 @@ mod tests {
         VirtualKey {
             id: "vk".into(),
             name: "vk".into(),
-            tokens: vec![TokenHash::of("token")],
+            tokens: KeyTokens::from_buf([TokenHash::of("token")]),
             is_active: true,
             expires_at_ms: Some(1_000),
             team: None,
@@ -277,7 +279,7 @@ mod tests {
     #[test]
     fn a_token_that_was_replaced_opens_its_key_until_its_time_is_over() {
         let old = TokenHash::of("old").until(Some(500));
-        let key = VirtualKey { tokens: vec![TokenHash::of("new"), old], ..key() };
+        let key = VirtualKey { tokens: KeyTokens::from_slice(&[TokenHash::of("new"), old]), ..key() };
         let opens = |token: &str, wall_ms| key.is_opened_by(&TokenHash::of(token), wall_ms);
         assert!(opens("old", 499) && !opens("old", 500));
         assert!(opens("new", u64::MAX) && !opens("other", 0));

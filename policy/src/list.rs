@@ -8,20 +8,25 @@ use std::sync::Arc;
 pub enum AllowList {
     /// Everything, also what will come later.
     All,
-    /// Just these; the empty set denies everything.
-    Only(Arc<BTreeSet<Box<str>>>),
+    /// Just these; no names deny everything.
+    Only(Names),
 }
+
+/// Names, each once and sorted. Copies are the same list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Names(Arc<[Box<str>]>);
 
 impl AllowList {
     /// Allows nothing.
     #[must_use]
     pub fn nothing() -> Self {
-        Self::Only(Arc::default())
+        Self::Only(Names::default())
     }
 
     /// Allows just these names.
     pub fn only<I: IntoIterator<Item = S>, S: Into<Box<str>>>(names: I) -> Self {
-        Self::Only(Arc::new(names.into_iter().map(Into::into).collect()))
+        let sorted: BTreeSet<Box<str>> = names.into_iter().map(Into::into).collect();
+        Self::Only(Names(sorted.into_iter().collect()))
     }
 
     /// Whether the name is allowed.
@@ -41,10 +46,16 @@ impl AllowList {
 
     /// The names, if it is a list of names.
     #[must_use]
-    pub fn as_names(&self) -> Option<&BTreeSet<Box<str>>> {
+    pub fn as_names(&self) -> Option<&[Box<str>]> {
         match self {
             Self::All => None,
-            Self::Only(names) => Some(names),
+            Self::Only(names) => Some(&names.0),
         }
+    }
+}
+
+impl Names {
+    fn contains(&self, name: &str) -> bool {
+        self.0.binary_search_by(|known| (**known).cmp(name)).is_ok()
     }
 }

@@ -1,25 +1,32 @@
 //! Everything compiled, immutable, with a revision. Entities hold ids of each other, so one of them changes alone.
 
+mod buckets;
+mod change;
 mod limits;
 mod map;
+mod shared;
+mod table;
+mod tokens;
 mod uses;
 mod world;
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::catalog::Catalog;
-use crate::id::{BudgetId, CustomerId, PriceOverrideId, ProviderName, RateLimitId, RuleId, TeamId, VirtualKeyId};
+use crate::id::{BudgetId, CustomerId, ProviderName, RateLimitId, TeamId, VirtualKeyId};
 use crate::key::{TokenHash, VirtualKey};
 use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
-use crate::price::overrides::{PriceOverride, PriceOverrides, TooManyOverrides};
+use crate::price::overrides::{PriceOverride, PriceOverrides};
 use crate::provider::Provider;
-use crate::route::rule::{Rule, RuleScope, RuleSet, TooManyRules};
+use crate::route::rule::{Rule, RuleScope, RuleSet};
 use crate::settings::Settings;
 
+pub use change::{ApplyError, Change};
 use map::HashMap;
-use uses::{Named, Uses, of_customer, of_key, of_team};
+use shared::Lists;
+use table::Table;
+use tokens::Tokens;
+use uses::{of_customer, of_key, of_team};
 
 /// A team.
 #[derive(Clone, Debug)]
@@ -45,111 +52,6 @@ pub struct Customer {
     pub limits: Limits,
 }
 
-/// One change of the policy.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// New settings.
-    Settings(Arc<Settings>),
-    /// New price list.
-    Catalog(Arc<Catalog>),
-    /// A provider is new or different.
-    PutProvider(Arc<Provider>),
-    /// A provider is gone. Keys may go on naming it: it may come again.
-    RemoveProvider(ProviderName),
-    /// A customer is new or different.
-    PutCustomer(Arc<Customer>),
-    /// A customer is gone.
-    RemoveCustomer(CustomerId),
-    /// A team is new or different.
-    PutTeam(Arc<Team>),
-    /// A team is gone.
-    RemoveTeam(TeamId),
-    /// A virtual key is new or different.
-    PutVirtualKey(Arc<VirtualKey>),
-    /// A virtual key is gone.
-    RemoveVirtualKey(VirtualKeyId),
-    /// A routing rule is new or different.
-    PutRule(Arc<Rule>),
-    /// A routing rule is gone.
-    RemoveRule(RuleId),
-    /// An override of prices is new or different.
-    PutPriceOverride(Arc<PriceOverride>),
-    /// An override of prices is gone.
-    RemovePriceOverride(PriceOverrideId),
-    /// A budget is new or different.
-    PutBudget(Arc<Budget>),
-    /// A budget is gone.
-    RemoveBudget(BudgetId),
-    /// A rate limit is new or different.
-    PutRateLimit(Arc<RateLimit>),
-    /// A rate limit is gone.
-    RemoveRateLimit(RateLimitId),
-    /// A provider's limits, whoever uses it; empty ones: it has none.
-    LimitProvider(ProviderName, Limits),
-    /// A model's limits, whoever uses it; empty ones: it has none.
-    LimitModel(ModelLimits),
-}
-
-impl Change {
-    /// Whether other limits may apply after it to what a key does with a provider. Keys and providers are told by themselves.
-    fn is_of_limits(&self) -> bool {
-        match self {
-            Self::Settings(_)
-            | Self::PutProvider(_)
-            | Self::RemoveProvider(_)
-            | Self::PutVirtualKey(_)
-            | Self::RemoveVirtualKey(_)
-            | Self::PutRule(_)
-            | Self::RemoveRule(_)
-            | Self::PutPriceOverride(_)
-            | Self::RemovePriceOverride(_) => false,
-            Self::Catalog(_)
-            | Self::PutCustomer(_)
-            | Self::RemoveCustomer(_)
-            | Self::PutTeam(_)
-            | Self::RemoveTeam(_)
-            | Self::PutBudget(_)
-            | Self::RemoveBudget(_)
-            | Self::PutRateLimit(_)
-            | Self::RemoveRateLimit(_)
-            | Self::LimitProvider(..)
-            | Self::LimitModel(_) => true,
-        }
-    }
-}
-
-/// Why a change cannot be applied. The snapshot stays as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ApplyError {
-    /// The entity names a team that does not exist.
-    #[error("team `{0}` does not exist")]
-    NoSuchTeam(TeamId),
-    /// The entity names a customer that does not exist.
-    #[error("customer `{0}` does not exist")]
-    NoSuchCustomer(CustomerId),
-    /// The entity names a virtual key that does not exist.
-    #[error("virtual key `{0}` does not exist")]
-    NoSuchVirtualKey(VirtualKeyId),
-    /// The entity names a budget that does not exist.
-    #[error("budget `{0}` does not exist")]
-    NoSuchBudget(BudgetId),
-    /// The entity names a rate limit that does not exist.
-    #[error("rate limit `{0}` does not exist")]
-    NoSuchRateLimit(RateLimitId),
-    /// Another key has the same token.
-    #[error("virtual key `{0}` has the same value")]
-    TokenTaken(VirtualKeyId),
-    /// Something still refers to the entity.
-    #[error("{0} still refers to it")]
-    InUse(String),
-    /// The rule's scope is full.
-    #[error(transparent)]
-    TooManyRules(#[from] TooManyRules),
-    /// The override's scope is full.
-    #[error(transparent)]
-    TooManyOverrides(#[from] TooManyOverrides),
-}
-
 /// Tells whether two snapshots limit the same in the same way: it is another one after each change of what limits hang on, and of
 /// the models' names. Nothing is equal to it but its copies.
 #[derive(Clone, Debug, Default)]
@@ -173,14 +75,14 @@ pub struct Snapshot {
     providers: HashMap<ProviderName, Arc<Provider>>,
     /// The providers' names in the order of the configuration.
     provider_order: Arc<[ProviderName]>,
-    customers: HashMap<CustomerId, Arc<Customer>>,
-    teams: HashMap<TeamId, Arc<Team>>,
-    keys: HashMap<VirtualKeyId, Arc<VirtualKey>>,
-    key_of_token: HashMap<TokenHash, Arc<VirtualKey>>,
+    customers: Table<Customer>,
+    teams: Table<Team>,
+    keys: Table<VirtualKey>,
+    tokens: Tokens,
+    lists: Lists,
     rules: RuleSet,
     price_overrides: Arc<PriceOverrides>,
     limits: limits::LimitSet,
-    uses: Uses,
 }
 
 impl Snapshot {
@@ -222,13 +124,13 @@ impl Snapshot {
     /// The team of that id.
     #[must_use]
     pub fn team(&self, id: &TeamId) -> Option<&Arc<Team>> {
-        self.teams.get(id)
+        self.teams.get(id.as_str())
     }
 
     /// The customer of that id.
     #[must_use]
     pub fn customer(&self, id: &CustomerId) -> Option<&Arc<Customer>> {
-        self.customers.get(id)
+        self.customers.get(id.as_str())
     }
 
     /// The virtual key of that id.
@@ -240,7 +142,7 @@ impl Snapshot {
     /// The virtual key that a token opens, whether it may be used now or not.
     #[must_use]
     pub fn key_of_token(&self, token: &TokenHash) -> Option<&Arc<VirtualKey>> {
-        self.key_of_token.get(token)
+        self.tokens.key(token)
     }
 
     /// How many virtual keys there are.
@@ -304,7 +206,7 @@ impl Snapshot {
     /// The customer that a key's calls are for: its own, or its team's.
     #[must_use]
     pub fn customer_of(&self, key: &VirtualKey) -> Option<CustomerId> {
-        key.customer.clone().or_else(|| self.teams.get(key.team.as_ref()?)?.customer.clone())
+        key.customer.clone().or_else(|| self.teams.get(key.team.as_ref()?.as_str())?.customer.clone())
     }
 
     /// The policy after a change, in O(log n) for one entity; this one stays as it is.
@@ -362,9 +264,9 @@ impl Snapshot {
 
     fn put_customer(&mut self, customer: Arc<Customer>) -> Result<(), ApplyError> {
         self.limits.check(&customer.limits)?;
-        self.uses.add(of_customer(&customer));
-        if let Some(old) = self.customers.insert(customer.id.clone(), customer) {
-            self.uses.take(of_customer(&old));
+        self.name(of_customer(&customer));
+        if let Some(old) = self.customers.put(customer) {
+            self.unname(of_customer(&old));
         }
         Ok(())
     }
@@ -388,27 +290,27 @@ impl Snapshot {
     fn put_team(&mut self, team: Arc<Team>) -> Result<(), ApplyError> {
         self.check_customer(team.customer.as_ref())?;
         self.limits.check(&team.limits)?;
-        self.uses.add(of_team(&team));
-        if let Some(old) = self.teams.insert(team.id.clone(), team) {
-            self.uses.take(of_team(&old));
+        self.name(of_team(&team));
+        if let Some(old) = self.teams.put(team) {
+            self.unname(of_team(&old));
         }
         Ok(())
     }
 
     fn remove_team(&mut self, id: &TeamId) -> Result<(), ApplyError> {
-        if self.uses.has(&Named::Team(id.clone())) {
+        if self.teams.is_named(id.as_str()) {
             let key = self.keys.values().find(|key| key.team.as_ref() == Some(id));
             return Err(in_use("virtual key", key.map(|key| key.id.as_str())));
         }
         self.check_rules(&RuleScope::Team(id.clone()))?;
-        if let Some(old) = self.teams.remove(id) {
-            self.uses.take(of_team(&old));
+        if let Some(old) = self.teams.remove(id.as_str()) {
+            self.unname(of_team(&old));
         }
         Ok(())
     }
 
     fn remove_customer(&mut self, id: &CustomerId) -> Result<(), ApplyError> {
-        if self.uses.has(&Named::Customer(id.clone())) {
+        if self.customers.is_named(id.as_str()) {
             let team = self.teams.values().find(|team| team.customer.as_ref() == Some(id));
             let key = || self.keys.values().find(|key| key.customer.as_ref() == Some(id));
             return Err(match team {
@@ -417,8 +319,8 @@ impl Snapshot {
             });
         }
         self.check_rules(&RuleScope::Customer(id.clone()))?;
-        if let Some(old) = self.customers.remove(id) {
-            self.uses.take(of_customer(&old));
+        if let Some(old) = self.customers.remove(id.as_str()) {
+            self.unname(of_customer(&old));
         }
         Ok(())
     }
@@ -427,37 +329,34 @@ impl Snapshot {
         self.check_customer(key.customer.as_ref())?;
         self.limits.check(&key.limits)?;
         key.providers.iter().try_for_each(|access| self.limits.check(&access.limits))?;
-        if let Some(team) = key.team.as_ref().filter(|team| !self.teams.contains_key(*team)) {
+        if let Some(team) = key.team.as_ref().filter(|team| !self.teams.has(team.as_str())) {
             return Err(ApplyError::NoSuchTeam(team.clone()));
         }
-        let taken = key.tokens.iter().find_map(|token| self.key_of_token.get(token).filter(|owner| owner.id != key.id));
+        let taken = key.tokens.iter().find_map(|token| self.tokens.key(token).filter(|owner| owner.id != key.id));
         if let Some(owner) = taken {
             return Err(ApplyError::TokenTaken(owner.id.clone()));
         }
         self.remove_key(&key.id);
-        for token in &key.tokens {
-            self.key_of_token.insert(*token, Arc::clone(&key));
-        }
-        self.uses.add(of_key(&key));
-        self.keys.insert(key.id.clone(), key);
+        let key = self.shared(key);
+        self.tokens.put(&key);
+        self.name(of_key(&key));
+        self.keys.put(key);
         Ok(())
     }
 
     fn remove_key(&mut self, id: &VirtualKeyId) {
-        if let Some(old) = self.keys.remove(id) {
-            self.uses.take(of_key(&old));
-            for token in &old.tokens {
-                self.key_of_token.remove(token);
-            }
+        if let Some(old) = self.keys.remove(id.as_str()) {
+            self.unname(of_key(&old));
+            self.tokens.remove(&old);
         }
     }
 
     fn put_rule(&mut self, rule: Arc<Rule>) -> Result<(), ApplyError> {
         match &rule.scope {
-            RuleScope::VirtualKey(id) if !self.keys.contains_key(id) => {
+            RuleScope::VirtualKey(id) if !self.keys.has(id.as_str()) => {
                 return Err(ApplyError::NoSuchVirtualKey(id.clone()));
             }
-            RuleScope::Team(id) if !self.teams.contains_key(id) => return Err(ApplyError::NoSuchTeam(id.clone())),
+            RuleScope::Team(id) if !self.teams.has(id.as_str()) => return Err(ApplyError::NoSuchTeam(id.clone())),
             RuleScope::Customer(id) => self.check_customer(Some(id))?,
             RuleScope::VirtualKey(_) | RuleScope::Team(_) | RuleScope::Global => {}
         }
@@ -473,7 +372,7 @@ impl Snapshot {
     }
 
     fn put_price_override(&mut self, new: Arc<PriceOverride>) -> Result<(), ApplyError> {
-        if let Some(key) = new.scope.key().filter(|key| !self.keys.contains_key(*key)) {
+        if let Some(key) = new.scope.key().filter(|key| !self.keys.has(key.as_str())) {
             return Err(ApplyError::NoSuchVirtualKey(key.clone()));
         }
         Ok(Arc::make_mut(&mut self.price_overrides).put(new)?)
@@ -488,7 +387,7 @@ impl Snapshot {
     }
 
     fn check_customer(&self, customer: Option<&CustomerId>) -> Result<(), ApplyError> {
-        match customer.filter(|id| !self.customers.contains_key(*id)) {
+        match customer.filter(|id| !self.customers.has(id.as_str())) {
             Some(id) => Err(ApplyError::NoSuchCustomer(id.clone())),
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use policy::admit::{Presented, enter};
 use policy::id::{CredentialName, ProviderName, VirtualKeyId};
-use policy::key::{TokenHash, VirtualKey};
+use policy::key::{KeyTokens, TokenHash, VirtualKey};
 use policy::limit::{Algorithm, Budget, Limits, Mode, ModelLimits, Quota, RateLimit};
 use policy::list::AllowList;
 use policy::money::NanoUsd;
@@ -22,7 +22,7 @@ fn world() -> Snapshot {
     let key = VirtualKey {
         id: "vk".into(),
         name: "vk".into(),
-        tokens: vec![TokenHash::of("sk-bf-known")],
+        tokens: KeyTokens::from_buf([TokenHash::of("sk-bf-known")]),
         is_active: true,
         expires_at_ms: Some(u64::MAX),
         team: None,

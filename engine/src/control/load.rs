@@ -39,11 +39,10 @@ pub enum LoadError {
 pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<Kept, LoadError> {
     let empty = Snapshot::default();
     let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
-    let (waiting, keys) = (Vec::new(), Vec::new());
-    let claims = Claims::default();
-    let mut loading = Loading { snapshot, claims, seal: registry.seal(), env, waiting, keys, failed: None };
+    let (waiting, many, claims) = (Vec::new(), Vec::new(), Claims::default());
+    let mut loading = Loading { snapshot, claims, seal: registry.seal(), env, waiting, many, failed: None };
     let revision = registry.load(&mut |row| loading.take(row))?;
-    loading.put_keys();
+    loading.put_many();
     loading.put_waiting(None);
     match loading.failed {
         Some(failed) => Err(failed),
@@ -51,8 +50,8 @@ pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<Kept
     }
 }
 
-/// So many virtual keys are read at a time, by all cores.
-const KEYS_AT_A_TIME: usize = 4_096;
+/// So many rows are read at a time, by all cores.
+const AT_A_TIME: usize = 4_096;
 
 /// A policy in the making. Rows come by the names of their kinds, which is not the order in which they can be put in force; the kinds of
 /// which there are many need not wait.
@@ -62,7 +61,8 @@ struct Loading {
     seal: Seal,
     env: Env,
     waiting: Vec<(Kind, Row)>,
-    keys: Vec<Row>,
+    /// Rows of one kind of which there may be a million.
+    many: Vec<Row>,
     failed: Option<LoadError>,
 }
 
@@ -72,14 +72,15 @@ impl Loading {
             return;
         }
         match row.kind.parse() {
-            // They refer to nothing.
-            Ok(Kind::Budget | Kind::RateLimit) => self.put(&row),
-            Ok(Kind::VirtualKey) => {
-                self.put_waiting(Some(Kind::VirtualKey));
-                self.keys.push(row);
-                if self.keys.len() >= KEYS_AT_A_TIME {
-                    self.put_keys();
+            // Budgets and rate limits refer to nothing.
+            Ok(kind @ (Kind::Budget | Kind::RateLimit | Kind::VirtualKey)) => {
+                if self.many.len() >= AT_A_TIME || self.many.first().is_some_and(|first| first.kind != row.kind) {
+                    self.put_many();
                 }
+                if kind == Kind::VirtualKey {
+                    self.put_waiting(Some(kind));
+                }
+                self.many.push(row);
             }
             Ok(kind) => self.waiting.push((kind, row)),
             Err(()) => self.fail(failed(&row, "no such kind is known to this version")),
@@ -98,9 +99,9 @@ impl Loading {
         now.iter().for_each(|(_, row)| self.put(row));
     }
 
-    /// Puts the keys that were gathered. They refer to what is there already and not to each other, so they are read side by side.
-    fn put_keys(&mut self) {
-        let rows = std::mem::take(&mut self.keys);
+    /// Puts the rows that were gathered. They refer to what is there already and not to each other, so they are read side by side.
+    fn put_many(&mut self) {
+        let rows = std::mem::take(&mut self.many);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (snapshot, seal, env) = (&self.snapshot, &self.seal, self.env);
         let read = |rows: &[Row]| -> Vec<Result<Read, LoadError>> {
@@ -115,49 +116,34 @@ impl Loading {
                 .flat_map(|(one, rows)| one.join().unwrap_or_else(|_| read(rows)))
                 .collect()
         });
-        let all: Result<Vec<_>, _> = all.into_iter().collect();
-        match all.map(|all| self.apply(all)) {
-            Ok(Ok(())) => {}
-            // Which one it was is told by putting them one by one.
-            Ok(Err(())) => rows.iter().for_each(|row| self.put(row)),
+        match all.into_iter().collect() {
+            Ok(all) => self.apply(&rows, all),
             Err(failed) => self.fail(failed),
         }
     }
 
     fn put(&mut self, row: &Row) {
-        let before = self.snapshot.clone();
-        let applied = Read::of(&self.snapshot, &self.seal, self.env, row).and_then(|read| {
+        match Read::of(&self.snapshot, &self.seal, self.env, row) {
             // Where a call's limits and the file's are for the same model, the file's count: they come first.
-            if read.kind == Kind::ModelConfig && self.claims.taken(&read.claimed).is_some() {
-                return Ok((before.clone(), None));
-            }
-            let next = before.clone().apply_all(read.changes).map_err(|error| failed(row, &error.to_string()))?;
-            Ok((next, Some(read.claimed)))
-        });
-        match applied {
-            Ok((next, claimed)) => {
-                self.snapshot = next;
-                claimed.into_iter().for_each(|claimed| self.claims.put(claimed));
-            }
+            Ok(read) if read.kind == Kind::ModelConfig && self.claims.taken(&read.claimed).is_some() => {}
+            Ok(read) => self.apply(std::slice::from_ref(row), vec![read]),
             Err(failed) => self.fail(failed),
         }
     }
 
-    /// All of them, in place. Where one contradicts another, what was put before them stays.
-    fn apply(&mut self, all: Vec<Read>) -> Result<(), ()> {
-        let before = self.snapshot.clone();
+    /// Puts in force what each row changes, in place: nobody else has the policy, and where one contradicts another, nobody will.
+    fn apply(&mut self, rows: &[Row], all: Vec<Read>) {
+        let mut row = None;
         let (changes, claimed): (Vec<_>, Vec<_>) = all.into_iter().map(|read| (read.changes, read.claimed)).unzip();
-        match std::mem::take(&mut self.snapshot).apply_all(changes.into_iter().flatten()) {
-            Ok(next) => {
-                self.snapshot = next;
-                claimed.into_iter().for_each(|claimed| self.claims.put(claimed));
-                Ok(())
-            }
-            Err(_) => {
-                self.snapshot = before;
-                Err(())
-            }
+        let each = rows.iter().zip(changes).flat_map(|(at, changes)| {
+            row = Some(at);
+            changes
+        });
+        match std::mem::take(&mut self.snapshot).apply_all(each) {
+            Ok(next) => self.snapshot = next,
+            Err(error) => self.failed = self.failed.take().or(row.map(|row| failed(row, &error.to_string()))),
         }
+        claimed.into_iter().for_each(|claimed| self.claims.put(claimed));
     }
 
     fn fail(&mut self, failed: LoadError) {

@@ -8,7 +8,7 @@ use policy::admit::{Presented, admit, enter};
 use policy::catalog::Catalog;
 use policy::decision::Decision;
 use policy::demand::Demand;
-use policy::key::{TokenHash, VirtualKey};
+use policy::key::{KeyTokens, TokenHash, VirtualKey};
 use policy::limit::{Accounts, Algorithm, Budget, Limits, Mode, Quota, RateLimit};
 use policy::list::AllowList;
 use policy::money::NanoUsd;
@@ -91,7 +91,7 @@ fn key(at: usize) -> VirtualKey {
     VirtualKey {
         id: format!("k{at}").into(),
         name: format!("key {at}").into(),
-        tokens: vec![TokenHash::of(&token(at))],
+        tokens: KeyTokens::from_buf([TokenHash::of(&token(at))]),
         is_active: true,
         expires_at_ms: None,
         team: Some(format!("t{}", at / 20).into()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::key::KeyTokens;
 use crate::request::OperationSet;
 use crate::settings::Settings;
 use crate::snapshot::Change;
@@ -11,7 +12,7 @@ fn key(id: &str, token: &str) -> VirtualKey {
     VirtualKey {
         id: id.into(),
         name: id.into(),
-        tokens: vec![TokenHash::of(token)],
+        tokens: KeyTokens::from_buf([TokenHash::of(token)]),
         is_active: true,
         expires_at_ms: None,
         team: None,
@@ -52,7 +53,7 @@ fn entered(explicit: Option<&str>, bearer: Option<&str>, api_key: Option<&str>) 
 fn a_token_whose_time_is_over_is_unknown_and_never_passed_on() {
     let entered_at = |wall_ms| {
         let settings = Settings { allow_direct_keys: true, ..Settings::default() };
-        let tokens = vec![TokenHash::of("new"), TokenHash::of("old").until(Some(500))];
+        let tokens = KeyTokens::from_slice(&[TokenHash::of("new"), TokenHash::of("old").until(Some(500))]);
         let start = Snapshot::default().apply(Change::Settings(Arc::new(settings))).unwrap();
         let world = start.apply(Change::PutVirtualKey(Arc::new(VirtualKey { tokens, ..key("a", "") }))).unwrap();
         let now = Now { wall_ms, mono_ms: 0 };

@@ -5,7 +5,7 @@ pub(super) mod limits;
 use std::sync::Arc;
 
 use crate::id::{CustomerId, TeamId, VirtualKeyId};
-use crate::key::{ProviderAccess, TokenHash, VirtualKey};
+use crate::key::{KeyTokens, ProviderAccess, TokenHash, VirtualKey};
 use crate::provider::{Credential, Secret};
 use crate::route::Weight;
 use crate::route::expr::Condition;
@@ -88,12 +88,12 @@ impl VirtualKeyShape {
 
     /// The hashes of the tokens that open it; none where one is still to be generated.
     #[must_use]
-    pub fn tokens(&self) -> Vec<TokenHash> {
+    pub fn tokens(&self) -> KeyTokens {
         // Where there are hashes, what stands as `value` is sealed, and opens nothing.
         if self.hashes.is_empty() {
             return self.value.iter().map(|token| TokenHash::of(token.reveal())).collect();
         }
-        let mut tokens: Vec<TokenHash> = Vec::new();
+        let mut tokens = KeyTokens::new();
         for stored in &self.hashes {
             if !tokens.contains(stored) {
                 tokens.push(*stored);
@@ -105,6 +105,8 @@ impl VirtualKeyShape {
     /// The key as decisions see it. The shape is in the normal form.
     #[must_use]
     pub fn to_policy(&self) -> VirtualKey {
+        let mut providers: Vec<_> = self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect();
+        providers.shrink_to_fit();
         VirtualKey {
             id: self.id.clone(),
             name: self.name.clone(),
@@ -113,7 +115,7 @@ impl VirtualKeyShape {
             expires_at_ms: self.expires_at_ms,
             team: self.team.clone(),
             customer: self.customer.clone(),
-            providers: self.providers.iter().flatten().map(ProviderConfigShape::to_policy).collect(),
+            providers,
             unlisted_providers: self.allows_unlisted(Version::V2),
             operations: self.operations,
             balance: self.balance,

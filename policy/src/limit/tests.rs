@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::key::{ProviderAccess, VirtualKey};
+use crate::key::{KeyTokens, ProviderAccess, VirtualKey};
 use crate::list::AllowList;
 use crate::provider::{Credential, Deadlines, Endpoint, Provider, Retries, Secret, TlsTrust};
 use crate::request::{Dialect, OperationSet};
@@ -60,7 +60,7 @@ fn caller(team: Option<&str>, customer: Option<&str>) -> Caller {
     let key = VirtualKey {
         id: "vk".into(),
         name: "vk".into(),
-        tokens: Vec::new(),
+        tokens: KeyTokens::new(),
         is_active: true,
         expires_at_ms: None,
         team: team.map(Into::into),

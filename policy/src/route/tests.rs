@@ -12,7 +12,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::decision::Reason;
 use crate::demand::Demand;
-use crate::key::ProviderAccess;
+use crate::key::{KeyTokens, ProviderAccess};
 use crate::list::AllowList;
 use crate::provider::{Deadlines, Endpoint, TlsTrust};
 use crate::request::{Dialect, Operation, OperationSet};
@@ -108,7 +108,7 @@ pub(super) fn key(providers: Vec<ProviderAccess>) -> Caller {
     let key = VirtualKey {
         id: "vk".into(),
         name: "team key".into(),
-        tokens: Vec::new(),
+        tokens: KeyTokens::new(),
         is_active: true,
         expires_at_ms: None,
         team: None,

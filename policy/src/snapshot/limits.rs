@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::map::HashMap;
-use super::uses::{Named, of_limits};
+use super::table::Table;
+use super::uses::of_limits;
 use super::{ApplyError, Snapshot};
 use crate::id::{BudgetId, ModelName, ProviderName, RateLimitId};
 use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
@@ -11,8 +12,8 @@ use crate::limit::{Budget, Limits, ModelLimits, RateLimit};
 /// The limits of a snapshot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LimitSet {
-    budgets: HashMap<BudgetId, Arc<Budget>>,
-    rate_limits: HashMap<RateLimitId, Arc<RateLimit>>,
+    pub(super) budgets: Table<Budget>,
+    pub(super) rate_limits: Table<RateLimit>,
     providers: HashMap<ProviderName, Arc<Limits>>,
     /// By model; few have more than one.
     models: HashMap<ModelName, Arc<[ModelLimits]>>,
@@ -20,11 +21,11 @@ pub(super) struct LimitSet {
 
 impl LimitSet {
     pub(super) fn budget(&self, id: &BudgetId) -> Option<&Arc<Budget>> {
-        self.budgets.get(id)
+        self.budgets.get(id.as_str())
     }
 
     pub(super) fn rate_limit(&self, id: &RateLimitId) -> Option<&Arc<RateLimit>> {
-        self.rate_limits.get(id)
+        self.rate_limits.get(id.as_str())
     }
 
     pub(super) fn budgets(&self) -> impl Iterator<Item = &Arc<Budget>> {
@@ -48,11 +49,11 @@ impl LimitSet {
     }
 
     pub(super) fn put_budget(&mut self, budget: Arc<Budget>) {
-        self.budgets.insert(budget.id.clone(), budget);
+        self.budgets.put(budget);
     }
 
     pub(super) fn put_rate_limit(&mut self, limit: Arc<RateLimit>) {
-        self.rate_limits.insert(limit.id.clone(), limit);
+        self.rate_limits.put(limit);
     }
 
     fn limit_provider(&mut self, name: ProviderName, limits: Limits) -> Option<Arc<Limits>> {
@@ -73,10 +74,10 @@ impl LimitSet {
 
     /// Whether the limits that an entity names are there.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), ApplyError> {
-        if let Some(id) = limits.budgets.iter().find(|id| !self.budgets.contains_key(*id)) {
+        if let Some(id) = limits.budgets.iter().find(|id| !self.budgets.has(id.as_str())) {
             return Err(ApplyError::NoSuchBudget(id.clone()));
         }
-        match limits.rate_limit.as_ref().filter(|id| !self.rate_limits.contains_key(*id)) {
+        match limits.rate_limit.as_ref().filter(|id| !self.rate_limits.has(id.as_str())) {
             Some(id) => Err(ApplyError::NoSuchRateLimit(id.clone())),
             None => Ok(()),
         }
@@ -86,9 +87,9 @@ impl LimitSet {
 impl Snapshot {
     pub(super) fn limit_provider(&mut self, name: ProviderName, limits: Limits) -> Result<(), ApplyError> {
         self.limits.check(&limits)?;
-        self.uses.add(of_limits(&limits));
+        self.name(of_limits(&limits));
         if let Some(old) = self.limits.limit_provider(name, limits) {
-            self.uses.take(of_limits(&old));
+            self.unname(of_limits(&old));
         }
         Ok(())
     }
@@ -96,27 +97,27 @@ impl Snapshot {
     pub(super) fn limit_model(&mut self, new: ModelLimits) -> Result<(), ApplyError> {
         self.limits.check(&new.limits)?;
         let old = self.limits.of_model(new.provider.as_ref(), new.model.as_str()).map(|old| old.limits.clone());
-        self.uses.add(of_limits(&new.limits));
+        self.name(of_limits(&new.limits));
         self.limits.limit_model(new);
         if let Some(old) = old {
-            self.uses.take(of_limits(&old));
+            self.unname(of_limits(&old));
         }
         Ok(())
     }
 
     pub(super) fn remove_budget(&mut self, id: &BudgetId) -> Result<(), ApplyError> {
-        if self.uses.has(&Named::Budget(id.clone())) {
+        if self.limits.budgets.is_named(id.as_str()) {
             return Err(self.named_by(|limits| limits.budgets.contains(id)));
         }
-        self.limits.budgets.remove(id);
+        self.limits.budgets.remove(id.as_str());
         Ok(())
     }
 
     pub(super) fn remove_rate_limit(&mut self, id: &RateLimitId) -> Result<(), ApplyError> {
-        if self.uses.has(&Named::RateLimit(id.clone())) {
+        if self.limits.rate_limits.is_named(id.as_str()) {
             return Err(self.named_by(|limits| limits.rate_limit.as_ref() == Some(id)));
         }
-        self.limits.rate_limits.remove(id);
+        self.limits.rate_limits.remove(id.as_str());
         Ok(())
     }
 

@@ -51,7 +51,7 @@ pub(super) fn page(parts: &[&str]) -> Value {
         merge(&mut merged, serde_json::from_str(part).unwrap());
     }
     merged["governance"].as_object_mut().unwrap().remove("auth_config");
-    for later in ["access_profiles", "config_store"] {
+    for later in ["access_profiles", "config_store", "logs_store"] {
         merged.as_object_mut().unwrap().remove(later);
     }
     merged

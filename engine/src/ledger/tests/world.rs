@@ -6,7 +6,7 @@ use std::sync::Arc;
 use policy::catalog::Model;
 use policy::demand::Demand;
 use policy::id::{CustomerId, ModelName, ProviderName, TeamId};
-use policy::key::{ProviderAccess, VirtualKey};
+use policy::key::{KeyTokens, ProviderAccess, VirtualKey};
 use policy::limit::{Algorithm, Budget, Limits, Mode, ModelLimits, Quota, RateLimit};
 use policy::list::AllowList;
 use policy::money::{NanoUsd, PicoUsd};
@@ -161,7 +161,7 @@ impl World {
         VirtualKey {
             id: format!("vk{at}").into(),
             name: format!("vk{at}").into(),
-            tokens: Vec::new(),
+            tokens: KeyTokens::new(),
             is_active: true,
             expires_at_ms: None,
             team: key.team.map(team_id),

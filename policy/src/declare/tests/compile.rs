@@ -118,7 +118,7 @@ fn the_rest_of_a_key_is_taken_over() {
         r#""provider_configs": [], "is_active": false, "expires_at": "1970-01-01T00:00:01.5+00:00",
            "allowed_request_types": ["embedding"]"#,
     );
-    assert_eq!(key.tokens, [TokenHash::of("token")]);
+    assert_eq!(*key.tokens, [TokenHash::of("token")]);
     assert!(!key.is_active);
     assert_eq!(key.expires_at_ms, Some(1_500));
     assert!(key.operations.contains(Operation::Embedding) && !key.operations.contains(Operation::ChatCompletion));

@@ -314,7 +314,7 @@ fn a_stored_key_may_have_hashes_in_place_of_its_value() {
     };
     let (Shape::VirtualKey(key), _) = read(&document).unwrap() else { panic!("no key") };
     let key = key.to_policy();
-    assert_eq!(key.tokens, [new, old]);
+    assert_eq!(*key.tokens, [new, old]);
     assert!(key.is_opened_by(&old, 499) && !key.is_opened_by(&old, 500) && key.is_opened_by(&new, 500));
     let wrong =
         json!({"id": "vk", "name": "vk", "allow_all_providers": true, "value_hash": "3c", "value_hashes": [{}, 5]});

@@ -1,5 +1,5 @@
 use super::*;
-use crate::key::VirtualKey;
+use crate::key::{KeyTokens, VirtualKey};
 use crate::request::{Dialect, Fields, Operation, OperationSet, Request};
 use crate::route::rule::Used;
 use crate::snapshot::{Customer, Team};
@@ -42,7 +42,7 @@ fn ask_about(expression: &str, request: &Request<'_>, provider: &str) -> Match {
     let key = VirtualKey {
         id: "vk-1".into(),
         name: "One".into(),
-        tokens: Vec::new(),
+        tokens: KeyTokens::new(),
         is_active: true,
         expires_at_ms: None,
         team: None,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::key::VirtualKey;
+use crate::key::{KeyTokens, VirtualKey};
 use crate::request::{Dialect, Operation, OperationSet, Request};
 use crate::route::Weight;
 use crate::snapshot::{ApplyError, Change};
@@ -24,7 +24,7 @@ fn key(id: &str, name: &str, team: Option<&str>, customer: Option<&str>) -> Arc<
     Arc::new(VirtualKey {
         id: id.into(),
         name: name.into(),
-        tokens: Vec::new(),
+        tokens: KeyTokens::new(),
         is_active: true,
         expires_at_ms: None,
         team: team.map(Into::into),

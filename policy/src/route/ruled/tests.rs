@@ -10,7 +10,7 @@ use super::super::tests::{Seeded, credential, listed, provider};
 use super::super::{Caller, Failure, Plan, Walk, plan};
 use super::*;
 use crate::decision::{Reason, Refusal};
-use crate::key::VirtualKey;
+use crate::key::{KeyTokens, VirtualKey};
 use crate::list::AllowList;
 use crate::provider::Provider;
 use crate::request::{Dialect, Operation, OperationSet, Request};
@@ -87,7 +87,7 @@ fn caller(team: Option<&str>, providers: &[(&str, &str)]) -> Caller {
         key: Some(Arc::new(VirtualKey {
             id: "vk".into(),
             name: "vk".into(),
-            tokens: Vec::new(),
+            tokens: KeyTokens::new(),
             is_active: true,
             expires_at_ms: None,
             team: team.map(Into::into),
