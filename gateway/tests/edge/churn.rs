@@ -43,6 +43,7 @@ fn memory(gateway: &Gateway) -> u64 {
 }
 
 impl Churn {
+    #[expect(clippy::disallowed_methods, reason = "what is measured is time; nothing is asserted of it")]
     async fn run(&self, gateway: &Gateway) -> Outcome {
         let client = client();
         for writer in 0..self.writers {
