@@ -13,8 +13,9 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use engine::hold::{Admission, Hold, Sending, Sent};
 use engine::ledger::{Ledger, Request};
 use policy::route::Walk;
+use policy::snapshot::Snapshot;
 
-use four_levels::{KEYS_OF_A_CUSTOMER, NOW, snapshot, token, used, walk, wanted};
+use four_levels::{KEYS_OF_A_CUSTOMER, NOW, one_budget, snapshot, token, used, walk, wanted};
 
 /// The gateway's allocator.
 #[global_allocator]
@@ -76,14 +77,14 @@ fn admission(bench: &mut Criterion) {
 }
 
 /// Holds and settlements a second of so many threads together.
-fn pairs_per_second(threads: usize, key_of: impl Fn(usize) -> usize + Sync) -> f64 {
+fn pairs_per_second(snapshot: &Snapshot, threads: usize, key_of: impl Fn(usize) -> usize + Sync) -> f64 {
     const EACH: u32 = 160_000;
-    let (snapshot, ledger) = (snapshot(8 * KEYS_OF_A_CUSTOMER), Ledger::new(None, 0));
+    let ledger = Ledger::new(None, 0);
     #[expect(clippy::disallowed_methods, reason = "what is measured is time")]
     let began = Instant::now();
     std::thread::scope(|scope| {
         for at in 0..threads {
-            let (snapshot, ledger, key_of) = (&snapshot, &ledger, &key_of);
+            let (ledger, key_of) = (&ledger, &key_of);
             scope.spawn(move || {
                 let walk = walk(snapshot, &token(key_of(at)), &ledger.at(NOW));
                 let request = wanted(snapshot, &walk);
@@ -103,11 +104,15 @@ type KeyOf = fn(usize) -> usize;
 
 /// Threads whose keys have nothing in common but the provider, and threads that share all four levels.
 fn contention(_bench: &mut Criterion) {
-    let shares: [(&str, KeyOf); 2] =
-        [("one level of four shared", |at| at * KEYS_OF_A_CUSTOMER), ("all four levels shared", |_| 0)];
-    for (which, key_of) in shares {
+    let (four_levels, one_budget) = (snapshot(8 * KEYS_OF_A_CUSTOMER), one_budget());
+    let shares: [(&str, &Snapshot, KeyOf); 3] = [
+        ("one account, shared", &one_budget, |_| 0),
+        ("one level of four shared", &four_levels, |at| at * KEYS_OF_A_CUSTOMER),
+        ("all four levels shared", &four_levels, |_| 0),
+    ];
+    for (which, snapshot, key_of) in shares {
         for threads in [1, 2, 8] {
-            let best = (0..5).map(|_| pairs_per_second(threads, key_of)).fold(0.0, f64::max);
+            let best = (0..5).map(|_| pairs_per_second(snapshot, threads, key_of)).fold(0.0, f64::max);
             println!("holds and settlements a second, {which}, {threads} threads: {best:.0}");
         }
     }

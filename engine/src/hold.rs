@@ -16,7 +16,7 @@ use policy::usage::{Metered, UsageSource};
 use smallvec::SmallVec;
 use store::{AttemptId, Outcome};
 
-use crate::ledger::{Lines, Shared, Terms};
+use crate::ledger::{Left, Lines, Terms};
 use reserved::{Counted, Reserved, leave};
 
 /// An attempt's worst case, reserved on all its accounts. Dropping it releases it: nothing was sent.
@@ -25,7 +25,7 @@ use reserved::{Counted, Reserved, leave};
 pub struct Hold {
     reserved: Option<Reserved>,
     clamped: Option<u64>,
-    left: LimitsLeft,
+    left: Left,
 }
 
 /// A reservation whose request is on its way. Dropping it charges the whole hold as abandoned: nobody saw the end.
@@ -40,7 +40,7 @@ pub struct Sent {
     /// What the journal calls the call; `None`: it knows nothing of it.
     call: Option<AttemptId>,
     clamped: Option<u64>,
-    left: LimitsLeft,
+    left: Left,
 }
 
 /// A call that counts as a request, and as one in flight, on the limits of its caller. Dropping it says that it is over.
@@ -103,22 +103,16 @@ impl Drop for Admission {
 }
 
 impl Hold {
-    pub(crate) fn new(
-        lines: Arc<Lines>,
-        marks: SmallVec<[Mark; 8]>,
-        terms: &Terms,
-        left: LimitsLeft,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(lines: Arc<Lines>, marks: SmallVec<[Mark; 8]>, terms: &Terms, left: Left) -> Self {
         let (amount, is_hard) = (terms.amount, terms.is_hard);
-        let attempt = shared.next_attempt();
-        let reserved = Reserved { lines, marks, amount, is_hard, attempt, shared };
+        let attempt = lines.shared.next_attempt();
+        let reserved = Reserved { lines, marks, amount, is_hard, attempt };
         Self { reserved: Some(reserved), clamped: terms.clamped, left }
     }
 
     /// One of an operation that costs nothing: it touches no account.
     pub fn free() -> Self {
-        Self { reserved: None, clamped: None, left: LimitsLeft::default() }
+        Self { reserved: None, clamped: None, left: Left::default() }
     }
 
     /// What is reserved on each budget.
@@ -149,8 +143,8 @@ impl Hold {
             untold.is_written.store(true, Ordering::Relaxed);
         }
         let call = self.reserved.as_ref().filter(|_| is_written).map(|reserved| reserved.call(sending.admission));
-        let left = std::mem::take(&mut self.left);
-        Ok(Sent { reserved: self.reserved.take(), is_written, tells_of_call, call, clamped: self.clamped, left })
+        let (reserved, clamped, left) = (self.reserved.take(), self.clamped, self.left);
+        Ok(Sent { reserved, is_written, tells_of_call, call, clamped, left })
     }
 }
 
@@ -177,8 +171,8 @@ impl Sent {
 
     /// What was left of the tightest limits when it was reserved.
     #[must_use]
-    pub fn left(&self) -> &LimitsLeft {
-        &self.left
+    pub fn left(&self) -> LimitsLeft {
+        self.reserved.as_ref().map(|reserved| self.left.told(&reserved.lines)).unwrap_or_default()
     }
 
     /// Charges what was used at its price and frees the rest. A usage that was abandoned is charged the full hold.
@@ -196,7 +190,7 @@ impl Sent {
         // The hold is the most that it can cost; an estimate beyond it is a bad one.
         let cost = if source == UsageSource::Estimated { cost.min(reserved.amount) } else { cost };
         let tokens = metered.usage.input_total().saturating_add(metered.usage.output_total());
-        reserved.shared.counts.note_settled(source);
+        reserved.lines.shared.counts.note_settled(source);
         reserved.charge(cost, tokens, self.is_written, at_ms);
         Charge { cost, source }
     }
@@ -223,7 +217,7 @@ impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(reserved) = self.reserved.take() {
-            reserved.shared.counts.unsettled.fetch_add(1, Ordering::Relaxed);
+            reserved.lines.shared.counts.unsettled.fetch_add(1, Ordering::Relaxed);
             reserved.abandon(self.is_written, 0);
         }
     }

@@ -11,6 +11,7 @@ mod restore;
 pub(crate) use account::{Account, AccountId, Meters};
 pub use counts::Counts;
 pub(crate) use counts::Shared;
+pub(crate) use report::Left;
 pub use report::{BudgetReport, Reported};
 
 use std::sync::Arc;
@@ -94,13 +95,13 @@ impl Ledger {
         }
         let commit = |(line, meters): (&Line, &mut account::Locked<'_>)| line.commit(meters, &terms, request);
         let marks: SmallVec<[Mark; 8]> = lines.iter().zip(&mut locked).map(commit).collect();
-        let left = report::limits_left(&lines, &locked, request.now);
+        let left = report::left(&lines, &locked, request.now);
         drop(locked);
         let admission = (!request.is_admitted).then(|| Admission::of(&lines, &marks));
         if terms.clamped.is_some() {
             self.shared.counts.clamped.fetch_add(1, Ordering::Relaxed);
         }
-        Ok((Hold::new(lines, marks, &terms, left, Arc::clone(&self.shared)), admission))
+        Ok((Hold::new(lines, marks, &terms, left), admission))
     }
 
     /// Whether an attempt could be reserved, without reserving it.

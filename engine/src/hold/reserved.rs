@@ -12,7 +12,7 @@ use store::{AttemptId, Closed, Entry, Kind, Opened, Outcome};
 
 use super::{Admission, Sending};
 use crate::ledger::commit::Lock;
-use crate::ledger::{Account, AccountId, Line, Lines, Meters, Shared};
+use crate::ledger::{Account, AccountId, Line, Lines, Meters};
 
 /// An attempt's worst case, on all its accounts.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(super) struct Reserved {
     pub(super) amount: NanoUsd,
     pub(super) is_hard: bool,
     pub(super) attempt: AttemptId,
-    pub(super) shared: Arc<Shared>,
 }
 
 /// A limit of the caller's on which a call counts as a request, and as one in flight.
@@ -55,7 +54,9 @@ impl Reserved {
     /// Writes it down, and the call that the journal does not know of yet. `false`: there is nothing to write, or nowhere, or it
     /// could not be and no budget forbids to go on.
     pub(super) fn write(&self, sending: &Sending<'_>, untold: Option<&Admission>) -> Result<bool, Refusal> {
-        let Some(journal) = self.shared.journal.as_ref().filter(|_| !self.lines.is_empty()) else { return Ok(false) };
+        let Some(journal) = self.lines.shared.journal.as_ref().filter(|_| !self.lines.is_empty()) else {
+            return Ok(false);
+        };
         let mut entries: SmallVec<[Entry<'_>; 16]> = SmallVec::new();
         self.held().for_each(|(line, mark)| line.entries(mark, self.amount, &mut |entry| entries.push(entry)));
         entries.extend(untold.into_iter().flat_map(Admission::entries));
@@ -72,7 +73,7 @@ impl Reserved {
         match journal.open(&opened) {
             Ok(()) => Ok(true),
             Err(_) => {
-                self.shared.counts.unwritten.fetch_add(1, Ordering::Relaxed);
+                self.lines.shared.counts.unwritten.fetch_add(1, Ordering::Relaxed);
                 if self.is_hard { Err(unwritten()) } else { Ok(false) }
             }
         }
@@ -103,7 +104,7 @@ impl Reserved {
     }
 
     pub(super) fn abandon(&self, is_written: bool, at_ms: u64) {
-        let counts = &self.shared.counts;
+        let counts = &self.lines.shared.counts;
         counts.note_settled(UsageSource::Abandoned);
         counts.abandoned_nano.fetch_add(self.amount.0, Ordering::Relaxed);
         self.close(is_written, at_ms, Outcome::Abandoned);
@@ -112,14 +113,14 @@ impl Reserved {
 
     pub(super) fn charge(&self, cost: NanoUsd, tokens: u64, is_written: bool, at_ms: u64) {
         if cost > self.amount {
-            self.shared.counts.exceeded.fetch_add(1, Ordering::Relaxed);
+            self.lines.shared.counts.exceeded.fetch_add(1, Ordering::Relaxed);
         }
         self.close(is_written, at_ms, Outcome::Charged { nano: cost.0, tokens });
         self.settle(cost, Some(tokens));
     }
 
     pub(super) fn close(&self, is_written: bool, at_ms: u64, outcome: Outcome) {
-        if let Some(journal) = self.shared.journal.as_ref().filter(|_| is_written) {
+        if let Some(journal) = self.lines.shared.journal.as_ref().filter(|_| is_written) {
             journal.close(Closed { attempt: self.attempt, at_ms, outcome });
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
 use policy::usage::UsageSource;
 use store::{AttemptId, Journal};
 
@@ -16,7 +17,8 @@ pub struct Counts {
     pub(crate) unwritten: AtomicU64,
     pub(crate) abandoned_nano: AtomicU64,
     pub(crate) unsettled: AtomicU64,
-    settled: [AtomicU64; 4],
+    /// Written by each call, so not beside what each call reads.
+    settled: CachePadded<[AtomicU64; 4]>,
 }
 
 impl Counts {
@@ -69,12 +71,12 @@ pub(crate) struct Shared {
     pub(crate) journal: Option<Arc<dyn Journal>>,
     pub(crate) counts: Counts,
     run: u64,
-    attempts: AtomicU64,
+    attempts: CachePadded<AtomicU64>,
 }
 
 impl Shared {
     pub(super) fn new(journal: Option<Arc<dyn Journal>>, run: u64) -> Self {
-        Self { journal, counts: Counts::default(), run, attempts: AtomicU64::new(1) }
+        Self { journal, counts: Counts::default(), run, attempts: CachePadded::new(AtomicU64::new(1)) }
     }
 
     pub(crate) fn next_attempt(&self) -> AttemptId {

@@ -1,7 +1,9 @@
 //! The accounts that an attempt touches, each once, in the order in which they are locked. Which they are is found once for an
 //! edition of the limits, and remembered.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use policy::account::{Short, Spending};
@@ -17,7 +19,7 @@ use policy::window::Now;
 use smallvec::SmallVec;
 
 use super::report::Standing;
-use super::{Account, Ledger, Meters, Request, Terms, slot};
+use super::{Account, Ledger, Meters, Request, Shared, Terms, slot};
 use crate::hold::Mark;
 
 /// The accounts that an attempt touches.
@@ -25,6 +27,8 @@ use crate::hold::Mark;
 pub(crate) struct Lines {
     of: Route,
     lines: Box<[Line]>,
+    /// Reached from here, a hold need not count itself among those who share it.
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// One account that an attempt touches.
@@ -79,17 +83,33 @@ impl Route {
     }
 }
 
-/// How many are remembered; a power of two. Each takes some hundred bytes.
-const REMEMBERED: usize = 1 << 15;
+/// How many are remembered by all threads together; a power of two. Each takes some hundred bytes.
+const REMEMBERED: usize = 1 << 16;
+/// More parts than these would remember little each.
+const MOST_PARTS: usize = 32;
 
-/// What was found for the latest attempts of each kind.
+/// What was found for the latest attempts of each kind. Threads have parts of it to themselves, as far as there are enough:
+/// those that serve one key would pass lock and count of one slot around among them.
 #[derive(Debug)]
-pub(super) struct Remembered(Box<[Mutex<Option<Arc<Lines>>>]>);
+pub(super) struct Remembered {
+    slots: Box<[Mutex<Option<Arc<Lines>>>]>,
+    parts: usize,
+}
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self((0..REMEMBERED).map(|_| Mutex::default()).collect())
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let parts = (2 * threads).next_power_of_two().min(MOST_PARTS);
+        Self { slots: (0..REMEMBERED).map(|_| Mutex::default()).collect(), parts }
     }
+}
+
+thread_local! {
+    /// The number of this thread.
+    static THREAD: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed)
+    };
 }
 
 impl Remembered {
@@ -100,7 +120,10 @@ impl Remembered {
         let names = [Arc::as_ptr(&attempt.provider).addr(), attempt.model.as_str().len()];
         // Addresses differ in their middle bits; the multiplication spreads them upwards.
         let mixed = names.iter().fold(key, |mixed, part| (mixed ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        self.0.get((mixed >> 32) & (REMEMBERED - 1))
+        let in_part = (mixed >> 32) & (REMEMBERED / self.parts - 1);
+        // When the thread is being taken down, any part will do.
+        let part = THREAD.try_with(|thread| thread & (self.parts - 1)).unwrap_or_default();
+        self.slots.get(part * (REMEMBERED / self.parts) + in_part)
     }
 }
 
@@ -124,7 +147,7 @@ impl Ledger {
             self.add(&mut lines, snapshot, holder, limits, now);
         });
         lines.sort_unstable_by_key(|line| line.account.number);
-        Lines { of: Route::of(request), lines: lines.into_vec().into() }
+        Lines { of: Route::of(request), lines: lines.into_vec().into(), shared: Arc::clone(&self.shared) }
     }
 
     fn add(&self, lines: &mut Found, snapshot: &Snapshot, holder: Holder, limits: &Limits, now: Now) {

@@ -39,42 +39,73 @@ pub(super) fn severity(line: &Line, short: Short, standing: &Standing, now: Now)
 }
 
 /// What is left of the tightest quotas, as an attempt has just been counted.
-pub(super) fn limits_left(lines: &Lines, locked: &[Locked<'_>], now: Now) -> LimitsLeft {
+pub(super) fn left(lines: &Lines, locked: &[Locked<'_>], now: Now) -> Left {
     let [mut requests, mut tokens] = [Tightest::default(), Tightest::default()];
-    for (line, meters) in lines.iter().zip(locked) {
+    for (place, (line, meters)) in lines.iter().zip(locked).enumerate() {
         if let (Limit::Rate(limit), Meters::Rate(pace)) = (&line.limit, &**meters) {
             let used = pace.used(now.mono_ms);
-            requests.tighten(limit, limit.requests, pace, used.0);
-            tokens.tighten(limit, limit.tokens, pace, used.1);
+            requests.tighten(place, limit.requests, pace, used.0);
+            tokens.tighten(place, limit.tokens, pace, used.1);
         }
     }
-    LimitsLeft {
-        requests: requests.told(|pace| pace.requests_free_in_ms(now.mono_ms)),
-        tokens: tokens.told(|pace| pace.tokens_free_in_ms(now.mono_ms)),
+    Left {
+        requests: requests.noted(|pace| pace.requests_free_in_ms(now.mono_ms)),
+        tokens: tokens.noted(|pace| pace.tokens_free_in_ms(now.mono_ms)),
     }
 }
 
-/// The quota of which the smallest share is left.
+/// What is left of the tightest quotas, without what their limits say: a hold is passed on often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    requests: Option<Noted>,
+    tokens: Option<Noted>,
+}
+
+/// What is left of one quota.
+#[derive(Clone, Copy, Debug)]
+struct Noted {
+    /// The place of its account.
+    place: usize,
+    left: u64,
+    frees_in_ms: u64,
+}
+
+impl Left {
+    /// The same with what the limits say; `lines` are those that it was noted of.
+    pub(crate) fn told(&self, lines: &Lines) -> LimitsLeft {
+        let limit = |noted: &Noted| lines.get(noted.place).and_then(Line::rate_limit);
+        let told = |noted: Noted, quota: fn(&RateLimit) -> Option<Quota>| {
+            let (limit, Noted { left, frees_in_ms, .. }) = (limit(&noted)?, noted);
+            let Quota { most, window } = quota(limit)?;
+            Some(QuotaLeft { id: limit.id.clone(), most, left, window_ms: window.nominal_ms(), frees_in_ms })
+        };
+        LimitsLeft {
+            requests: self.requests.and_then(|noted| told(noted, |limit| limit.requests)),
+            tokens: self.tokens.and_then(|noted| told(noted, |limit| limit.tokens)),
+        }
+    }
+}
+
+/// The quota of which the smallest share is left, and the place of its account.
 #[derive(Default)]
-struct Tightest<'a>(Option<(&'a RateLimit, Quota, &'a Pace, u64)>);
+struct Tightest<'a>(Option<(usize, Quota, &'a Pace, u64)>);
 
 impl<'a> Tightest<'a> {
     /// Puts a quota in place of another where a smaller share of it is left.
-    fn tighten(&mut self, limit: &'a RateLimit, quota: Option<Quota>, pace: &'a Pace, used: u64) {
+    fn tighten(&mut self, place: usize, quota: Option<Quota>, pace: &'a Pace, used: u64) {
         let Some(quota) = quota else { return };
         let left = quota.most.saturating_sub(used);
         let is_tighter = self.0.is_none_or(|(_, known, _, known_left)| {
             u128::from(left) * u128::from(known.most) < u128::from(known_left) * u128::from(quota.most)
         });
         if is_tighter {
-            self.0 = Some((limit, quota, pace, left));
+            self.0 = Some((place, quota, pace, left));
         }
     }
 
-    fn told(self, frees_in_ms: impl Fn(&Pace) -> u64) -> Option<QuotaLeft> {
-        let (limit, quota, pace, left) = self.0?;
-        let (most, window_ms) = (quota.most, quota.window.nominal_ms());
-        Some(QuotaLeft { id: limit.id.clone(), most, left, window_ms, frees_in_ms: frees_in_ms(pace) })
+    fn noted(self, frees_in_ms: impl Fn(&Pace) -> u64) -> Option<Noted> {
+        let (place, _, pace, left) = self.0?;
+        Some(Noted { place, left, frees_in_ms: frees_in_ms(pace) })
     }
 }
 

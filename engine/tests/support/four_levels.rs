@@ -37,10 +37,7 @@ impl Dice for First {
 
 /// So many keys.
 pub(crate) fn snapshot(keys: usize) -> Snapshot {
-    let mut catalog = Catalog::default();
-    catalog.extend_from_json(PRICES).unwrap();
     let teams = keys.div_ceil(20);
-    let first = [Change::Catalog(Arc::new(catalog)), Change::PutProvider(Arc::new(provider()))];
     let of_provider = limited("p0").into_iter().chain([Change::LimitProvider("openai".into(), limits("p0"))]);
     let customers = (0..keys.div_ceil(KEYS_OF_A_CUSTOMER)).flat_map(|at| {
         let id = format!("c{at}");
@@ -56,8 +53,25 @@ pub(crate) fn snapshot(keys: usize) -> Snapshot {
         let put = Change::PutVirtualKey(Arc::new(key(at)));
         limited(&format!("k{at}")).into_iter().chain([put])
     });
-    let all = first.into_iter().chain(of_provider).chain(customers).chain(teams).chain(keys);
-    all.fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
+    with_provider(of_provider.chain(customers).chain(teams).chain(keys))
+}
+
+/// One key without limits, and a provider with a budget.
+#[allow(dead_code, reason = "not all who use this ask for it")]
+pub(crate) fn one_budget() -> Snapshot {
+    let [budget, _] = limited("p0");
+    let limits = Limits { budgets: ["p0-budget".into()].into_iter().collect(), rate_limit: None };
+    let key = VirtualKey { team: None, limits: Limits::default(), ..key(0) };
+    let rest = [budget, Change::LimitProvider("openai".into(), limits), Change::PutVirtualKey(Arc::new(key))];
+    with_provider(rest.into_iter())
+}
+
+/// A provider, and what else there is.
+fn with_provider(rest: impl Iterator<Item = Change>) -> Snapshot {
+    let mut catalog = Catalog::default();
+    catalog.extend_from_json(PRICES).unwrap();
+    let first = [Change::Catalog(Arc::new(catalog)), Change::PutProvider(Arc::new(provider()))];
+    first.into_iter().chain(rest).fold(Snapshot::default(), |snapshot, change| snapshot.apply(change).unwrap())
 }
 
 fn limits(of: &str) -> Limits {

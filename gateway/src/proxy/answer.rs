@@ -40,7 +40,7 @@ impl Edge {
             let _ = answer.insert_header("x-tollgate-attempts", ctx.record.trail());
         }
         if let Some(sent) = ctx.stage.sent() {
-            limits::add(answer, sent.left(), None)?;
+            limits::add(answer, &sent.left(), None)?;
             if let Some(limit) = sent.clamped() {
                 answer.insert_header("x-tollgate-max-tokens-clamped", limit)?;
             }

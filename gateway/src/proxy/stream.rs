@@ -1,18 +1,21 @@
 //! The answer's body on its way: metered, judged by its first content, and never presented as whole when it is not.
 
+mod given_up;
+
 use bytes::Bytes;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::Failure;
 use policy::settings::StreamRecovery;
-use providers::error::VendorError;
 use providers::meter::Meter;
+use providers::resume::Diverged;
 use providers::verdict;
 
 use super::Edge;
-use super::attempts::{next_attempt, quotes_credential};
-use super::ctx::{Call, RequestCtx, Stage, Told};
-use super::resume::{Script, join};
+use super::attempts::quotes_credential;
+use super::ctx::{Call, RequestCtx, Stage};
+use super::held::Held;
+use super::resume::join;
 
 /// An error's body is looked into this far.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -54,39 +57,25 @@ impl Edge {
         if is_progress {
             held.next_piece_within(Some(self.stream_idle(call.attempt())));
         }
-        let is_out = held.header_is_out();
-        if is_out && !call.is_resumable() && call.body.take().is_some() {
+        let seen = Seen::of(meter, held, end);
+        if seen.is_out && !call.is_resumable() && call.body.take().is_some() {
             held.forget_body();
         }
-        let is_broken = end && !meter.is_complete();
-        let has_error = meter.error_seen().is_some();
-        if !is_out && (has_error || is_broken || meter.is_malformed()) {
+        if !seen.is_out && (seen.has_error || seen.is_broken || meter.is_malformed()) {
             return self.give_up_on_answer(body, scripted.unwrap_or_default(), ctx);
         }
-        let has_failed = call.script.as_ref().is_some_and(|script| script.transcript().has_failed());
-        let is_buffered = !is_out && call.buffers(scripted.as_ref().map_or(0, Bytes::len));
-        let is_let_out = call.is_stream && meter.has_content() && !meter.is_document() && !is_buffered;
-        let is_scripted = call.script.is_some();
-        let piece = match scripted {
-            Ok(piece) if !(is_scripted && (is_broken || has_failed)) => piece,
-            Ok(piece) => return Err(self.stop_stream(ctx, piece, is_broken)),
-            Err(_) => return Err(self.stop_stream(ctx, Bytes::new(), is_broken)),
+        let is_let_out = seen.is_let_out(call, meter, scripted.as_ref().map_or(0, Bytes::len));
+        let piece = match seen.passable(call, meter, scripted) {
+            Ok(piece) => piece,
+            Err(unsent) => return Err(self.stop_stream(ctx, unsent, seen.is_broken)),
         };
-        if is_out && (meter.is_malformed() || tells_of_credential(call, meter, &piece)) {
-            return Err(self.stop_stream(ctx, Bytes::new(), is_broken));
-        }
         if is_let_out {
             held.let_out();
         }
-        let piece = match call.is_stream && !call.streams_array {
-            _ if is_scripted => ctx.unsent.with(piece, held.received()),
-            true if end && (has_error || !is_broken) => join(call.whole_events.rest(), piece),
-            true => call.whole_events.pass(piece),
-            false => piece,
-        };
+        let piece = seen.in_whole_events(call, piece, |piece| ctx.unsent.with(piece, held.received()));
         ctx.record.answer_bytes += piece.len() as u64;
         *body = (!piece.is_empty()).then_some(piece);
-        if is_broken && !has_error {
+        if seen.is_broken && !seen.has_error {
             self.tell_truncation(body, ctx);
         }
         Ok(())
@@ -125,61 +114,6 @@ impl Edge {
         attempt.map(|attempt| attempt.provider.deadlines.stream_idle).unwrap_or_default()
     }
 
-    /// An answer that failed before anything of it reached the client: the next attempt, or what there is to say. A stream's own
-    /// error goes to the client as it is where it is the first target's.
-    fn give_up_on_answer(&self, body: &mut Option<Bytes>, piece: Bytes, ctx: &mut RequestCtx) -> Result<()> {
-        let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
-            return Ok(());
-        };
-        let withheld = call.script.as_mut().map(Script::take_withheld).unwrap_or_default();
-        let piece = join(call.whole_events.rest(), join(piece, withheld));
-        let Some(attempt) = call.attempt() else { return Ok(()) };
-        let (vendor, dialect) = (attempt.provider.vendor, attempt.provider.dialect);
-        let (name, is_stream) = (&attempt.provider.name, call.is_stream);
-        let error = meter.error_seen();
-        let (failure, status) = match &error {
-            Some(error) => verdict::failure_in_body(vendor, dialect, error),
-            None => (Failure::BadAnswer, 502),
-        };
-        let brings_own = call.walk.plan().caller.own_credential.is_some();
-        let quotes = |error: &VendorError| {
-            quotes_credential(attempt, error.message.as_bytes()) || quotes_credential(attempt, &piece)
-        };
-        let is_safe = may_be_shown(failure, status) && !error.as_ref().is_some_and(quotes);
-        let is_shown = brings_own || is_safe;
-        let message = match &error {
-            Some(error) if is_shown => {
-                format!("provider `{name}` answered with an error: {}", error.message)
-            }
-            Some(_) => format!("provider `{name}` answered with an error about its credential"),
-            None => format!("provider `{name}` ended its answer before it was complete"),
-        };
-        if failure == Failure::Final && is_shown {
-            held.let_out();
-            *body = Some(piece);
-            // Nobody is to go on with it.
-            call.script = None;
-            return Ok(());
-        }
-        let may_pass = is_stream && !meter.is_document() && error.is_some() && is_shown;
-        let told = Told::Refusal(Refusal::new(Reason::UpstreamUnreachable, message));
-        let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
-        self.settle(ctx, failure.as_str());
-        if self.another(ctx, failure, told) {
-            return Err(next_attempt(ErrorType::InvalidHTTPHeader));
-        }
-        if was_first && may_pass {
-            ctx.first_error = None;
-            ctx.amend_trail();
-            if let Some(held) = &ctx.held {
-                held.let_out();
-            }
-            *body = Some(piece);
-            return Ok(());
-        }
-        Err(self.last_word(ctx))
-    }
-
     /// Ends a stream that broke off without its end mark with an error: a clean end would look like a whole answer.
     fn tell_truncation(&self, body: &mut Option<Bytes>, ctx: &mut RequestCtx) {
         let Some(attempt) = ctx.stage.call().and_then(|call| call.attempt()) else { return };
@@ -190,6 +124,55 @@ impl Edge {
         *body = Some(Bytes::from(whole));
         ctx.record.refused_in_stream(&refusal);
         ctx.failure = Some(refusal);
+    }
+}
+
+/// What is known of an answer with the piece that just came.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The client has its header.
+    is_out: bool,
+    /// This is its last piece.
+    is_end: bool,
+    /// It ended before it was complete.
+    is_broken: bool,
+    /// It says that it failed.
+    has_error: bool,
+}
+
+impl Seen {
+    fn of(meter: &Meter, held: &Held, is_end: bool) -> Self {
+        let (is_out, is_broken) = (held.header_is_out(), is_end && !meter.is_complete());
+        Self { is_out, is_end, is_broken, has_error: meter.error_seen().is_some() }
+    }
+
+    /// Whether the client is to have the header of a stream with these bytes of it.
+    fn is_let_out(self, call: &mut Call, meter: &Meter, bytes: usize) -> bool {
+        let is_buffered = !self.is_out && call.buffers(bytes);
+        call.is_stream && meter.has_content() && !meter.is_document() && !is_buffered
+    }
+
+    /// What may be passed on. `Err`: the stream can be given no further from here; inside, what of it the client is still to have.
+    fn passable(self, call: &Call, meter: &Meter, scripted: Result<Bytes, Diverged>) -> Result<Bytes, Bytes> {
+        let piece = scripted.map_err(|Diverged| Bytes::new())?;
+        if call.script.as_ref().is_some_and(|script| self.is_broken || script.transcript().has_failed()) {
+            return Err(piece);
+        }
+        if self.is_out && (meter.is_malformed() || tells_of_credential(call, meter, &piece)) {
+            return Err(Bytes::new());
+        }
+        Ok(piece)
+    }
+
+    /// What of the piece goes out now: of a stream whole events only. A script gives none but those, and what is passed on of it is
+    /// to be noted.
+    fn in_whole_events(self, call: &mut Call, piece: Bytes, note: impl FnOnce(Bytes) -> Bytes) -> Bytes {
+        match call.is_stream && !call.streams_array {
+            _ if call.script.is_some() => note(piece),
+            true if self.is_end && (self.has_error || !self.is_broken) => join(call.whole_events.rest(), piece),
+            true => call.whole_events.pass(piece),
+            false => piece,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Connections to providers: how long they may take to stand, and how many are kept.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 
 use loadtest::fake::FakeProvider;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
@@ -80,4 +82,34 @@ async fn connections(pool_size: u32) -> usize {
 async fn as_many_unused_connections_are_kept_as_the_pool_may_hold() {
     assert_eq!(connections(64).await, 4);
     assert!(connections(1).await > 4);
+}
+
+/// A process's TCP connections that stand, by copies of its own sockets.
+fn connections_of(pid: u32) -> Vec<Socket> {
+    let process = pidfd_open(Pid::from_raw(pid.try_into().unwrap()).unwrap(), PidfdFlags::empty()).unwrap();
+    let copy = |number: i32| -> Option<OwnedFd> { pidfd_getfd(process.as_fd(), number, PidfdGetfdFlags::empty()).ok() };
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap());
+    let sockets = open
+        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")));
+    let numbers = sockets.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap());
+    let copies = numbers.filter_map(copy).map(Socket::from);
+    copies.filter(|socket| socket.peer_addr().is_ok_and(|peer| peer.as_socket().is_some())).collect()
+}
+
+#[tokio::test]
+async fn small_writes_are_sent_at_once_on_both_sides() {
+    let provider = fake();
+    let gateway = Gateway::start(&config(&provider.url())).await;
+    let client = client();
+    let request = client.post(gateway.url("/v1/chat/completions")).bearer_auth(KEY);
+    let answer = reply(request.body(Api::Chat.body("gpt-4o", false, "x").to_string())).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+
+    let (mut from_clients, mut to_providers) = (0, 0);
+    for connection in connections_of(gateway.pid()) {
+        assert!(connection.tcp_nodelay().unwrap(), "{connection:?}");
+        let is_clients = connection.local_addr().unwrap().as_socket().unwrap().port() == gateway.address().port();
+        *if is_clients { &mut from_clients } else { &mut to_providers } += 1;
+    }
+    assert!(from_clients > 0 && to_providers > 0, "{from_clients} from clients, {to_providers} to providers");
 }

@@ -55,6 +55,25 @@ async fn what_is_no_http_is_refused_or_closed_and_nothing_more() {
 }
 
 #[tokio::test]
+async fn bytes_that_no_request_begins_with_are_told_what_is_wrong() {
+    let scene = Scene::start().await;
+    for (bytes, what) in
+        [(&b"\x16\x03\x01\x02\x00\x01"[..], "HTTP without TLS"), (b"{\"model\": 1}", "no HTTP request")]
+    {
+        let mut wire = scene.wire().await;
+        wire.send(bytes).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/json")));
+        let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(what), "{message}");
+        // It is over, also for those who go on.
+        wire.send(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(all_answers(&mut wire).await, "");
+    }
+    assert_serves(&scene).await;
+}
+
+#[tokio::test]
 async fn a_request_that_could_be_read_in_two_ways_is_read_in_one_and_alone() {
     let scene = Scene::start().await;
     let body = body();
