@@ -89,10 +89,10 @@ impl Churn {
             let expected = json!(format!("change {}", self.changes));
             assert_eq!(shown["virtual_key"]["description"], expected, "{shown}");
         }
-        let path = format!("/api/governance/audit-logs?entity_id=k0&action=update&limit={}", 1_000.min(self.changes));
+        let path = format!("/api/governance/audit-logs?entity_id=k0&action=update&limit={}", 100.min(self.changes));
         let told = reply(client.get(gateway.url(&path))).await.json();
         let lines = told.as_object().unwrap().values().find_map(Value::as_array).map_or(0, Vec::len);
-        assert_eq!(lines, 1_000.min(self.changes), "{told}");
+        assert_eq!(lines, 100.min(self.changes), "{told}");
     }
 }
 
