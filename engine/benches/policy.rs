@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::clock::Clock;
-use engine::control::{Actor, ActorKind, Bookkeeping, Control, Parts, load};
+use engine::control::{Actor, ActorKind, Bookkeeping, Control, Kept, Parts, load};
 use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
@@ -150,7 +150,7 @@ fn main() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
     let catalog = Arc::new(Catalog::default());
-    let (snapshot, revision) = timed("loaded", || load(&registry, catalog, nothing).unwrap());
+    let Kept { snapshot, position } = timed("loaded", || load(&registry, catalog, nothing).unwrap());
     assert_eq!(snapshot.key_count(), keys);
     let (state, now) = (State::default(), Now { wall_ms: 1, mono_ms: 1 });
     let (ledger, began) = timed("accounts", || Ledger::restored(&snapshot, &state, None, now));
@@ -164,7 +164,7 @@ fn main() {
         clock: Clock::start(),
         env: nothing,
     };
-    let control = Control::new(parts, revision);
+    let control = Control::new(parts, position);
     let put = |at: usize, body: &str| {
         let began = Instant::now();
         control.update(Kind::VirtualKey, &format!("vk-{at:07}"), body, &BENCH).unwrap();

@@ -6,9 +6,9 @@ mod edit;
 use std::sync::Arc;
 
 use policy::catalog::Catalog;
-use policy::declare::entity::{Placed, Shape};
+use policy::declare::entity::{Kind, Placed, Shape};
 use policy::declare::{File, ModelConfigShape, PluginShape, ProviderShape, RuleShape, VirtualKeyShape};
-use policy::id::{ProviderName, VirtualKeyId};
+use policy::id::{ModelName, ProviderName, VirtualKeyId};
 use policy::limit::{Limits, ModelLimits};
 use policy::provider::{Credential, Provider};
 use policy::settings::Settings;
@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use edit::{EditError, Edited, edit, release};
 
 /// A configuration that reads well and still cannot be put in force.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum CompileError {
     /// The provider's vendor is not in the table.
     #[error("providers.{0}: no vendor of that name")]
@@ -40,6 +40,9 @@ pub enum CompileError {
     },
 }
 
+/// A model of a provider (`None`: of whichever serves it).
+pub type Model = (Option<ProviderName>, ModelName);
+
 /// Compiles a file. Every virtual key in it has its token.
 ///
 /// # Errors
@@ -55,20 +58,22 @@ pub fn compile(file: &File, catalog: Arc<Catalog>) -> Result<Snapshot, CompileEr
     Ok(draft)
 }
 
-/// The policy after an entity was put in force. `before` is what was in force of it, if anything was.
+/// The policy after an entity was put in force. `before` is the model that it was for, if it limited one.
 ///
 /// # Errors
 /// What keeps it from being put in force. Then nothing is changed.
-pub fn put(snapshot: &Snapshot, entity: &Placed, before: Option<&Shape>) -> Result<Snapshot, CompileError> {
+pub fn put(snapshot: &Snapshot, entity: &Placed, before: Option<&Model>) -> Result<Snapshot, CompileError> {
     apply(snapshot, self::entity(entity, before, snapshot)?, &entity.shape)
 }
 
-/// The policy after an entity is gone. `before` is what was in force of it.
+/// The policy after an entity is gone. `model` is what it was for, if it limited a model.
 ///
 /// # Errors
 /// Something still refers to it. Then nothing is changed.
-pub fn remove(snapshot: &Snapshot, before: &Shape) -> Result<Snapshot, CompileError> {
-    apply(snapshot, removal(before), before)
+pub fn remove(snapshot: &Snapshot, kind: Kind, id: &str, model: Option<Model>) -> Result<Snapshot, CompileError> {
+    let contradiction = |error| CompileError::Contradiction { what: format!("{} `{id}`", kind.label()), error };
+    let changes = removal(kind, id, model);
+    changes.into_iter().try_fold(snapshot.clone(), |next, change| next.apply(change)).map_err(contradiction)
 }
 
 fn apply(snapshot: &Snapshot, changes: Vec<Change>, shape: &Shape) -> Result<Snapshot, CompileError> {
@@ -76,11 +81,12 @@ fn apply(snapshot: &Snapshot, changes: Vec<Change>, shape: &Shape) -> Result<Sna
     changes.into_iter().try_fold(snapshot.clone(), |next, change| next.apply(change)).map_err(contradiction)
 }
 
-/// What is to change so that an entity is in force. `before` is what was in force of it; `snapshot` what it is put into.
+/// What is to change so that an entity is in force. `before` is the model that it was for, if it limited one; `snapshot` what it is put
+/// into.
 ///
 /// # Errors
 /// A provider of an unknown vendor or without an address, a virtual key without a token.
-pub fn entity(entity: &Placed, before: Option<&Shape>, snapshot: &Snapshot) -> Result<Vec<Change>, CompileError> {
+pub fn entity(entity: &Placed, before: Option<&Model>, snapshot: &Snapshot) -> Result<Vec<Change>, CompileError> {
     let settings = |settings| Ok(vec![Change::Settings(Arc::new(settings))]);
     match &entity.shape {
         Shape::Client(client) => Ok(of_client(client.onto(snapshot.settings()), snapshot)),
@@ -107,22 +113,22 @@ pub fn entity(entity: &Placed, before: Option<&Shape>, snapshot: &Snapshot) -> R
     }
 }
 
-/// What is to change so that an entity is no longer in force. A section cannot be removed: put an empty one in its place.
+/// What is to change so that an entity is no longer in force; `model` is what it was for, if it limited a model. A section cannot be
+/// removed: put an empty one in its place.
 #[must_use]
-pub fn removal(before: &Shape) -> Vec<Change> {
-    let id = before.id();
-    match before {
-        Shape::Client(_) | Shape::AuthConfig(_) | Shape::Plugins(_) | Shape::Framework(_) => Vec::new(),
-        Shape::Provider(_) => vec![Change::RemoveProvider(id.into())],
-        Shape::Budget(_) => vec![Change::RemoveBudget(id.into())],
-        Shape::RateLimit(_) => vec![Change::RemoveRateLimit(id.into())],
-        Shape::ProviderLimits(_) => vec![Change::LimitProvider(id.into(), Limits::default())],
-        Shape::ModelConfig(config) => vec![unlimited(config)],
-        Shape::Customer(_) => vec![Change::RemoveCustomer(id.into())],
-        Shape::Team(_) => vec![Change::RemoveTeam(id.into())],
-        Shape::VirtualKey(_) => vec![Change::RemoveVirtualKey(id.into())],
-        Shape::RoutingRule(_) => vec![Change::RemoveRule(id.into())],
-        Shape::PricingOverride(_) => vec![Change::RemovePriceOverride(id.into())],
+pub fn removal(kind: Kind, id: &str, model: Option<Model>) -> Vec<Change> {
+    match kind {
+        Kind::Client | Kind::AuthConfig | Kind::Plugins | Kind::Framework => Vec::new(),
+        Kind::Provider => vec![Change::RemoveProvider(id.into())],
+        Kind::Budget => vec![Change::RemoveBudget(id.into())],
+        Kind::RateLimit => vec![Change::RemoveRateLimit(id.into())],
+        Kind::ProviderLimits => vec![Change::LimitProvider(id.into(), Limits::default())],
+        Kind::ModelConfig => model.map(unlimited).into_iter().collect(),
+        Kind::Customer => vec![Change::RemoveCustomer(id.into())],
+        Kind::Team => vec![Change::RemoveTeam(id.into())],
+        Kind::VirtualKey => vec![Change::RemoveVirtualKey(id.into())],
+        Kind::RoutingRule => vec![Change::RemoveRule(id.into())],
+        Kind::PricingOverride => vec![Change::RemovePriceOverride(id.into())],
     }
 }
 
@@ -152,17 +158,13 @@ fn of_client(settings: Settings, snapshot: &Snapshot) -> Vec<Change> {
     std::iter::once(Change::Settings(Arc::new(settings))).chain(renewed).collect()
 }
 
-fn of_model(config: &ModelConfigShape, before: Option<&Shape>) -> Vec<Change> {
-    let moved = match before {
-        Some(Shape::ModelConfig(old)) if (&old.provider, &old.model) != (&config.provider, &config.model) => Some(old),
-        _ => None,
-    };
-    let unlimited = moved.map(|old| unlimited(old));
+fn of_model(config: &ModelConfigShape, before: Option<&Model>) -> Vec<Change> {
+    let moved = before.filter(|(provider, model)| (provider, model) != (&config.provider, &config.model));
+    let unlimited = moved.cloned().map(unlimited);
     unlimited.into_iter().chain([Change::LimitModel(config.to_policy())]).collect()
 }
 
-fn unlimited(config: &ModelConfigShape) -> Change {
-    let (provider, model) = (config.provider.clone(), config.model.clone());
+fn unlimited((provider, model): Model) -> Change {
     Change::LimitModel(ModelLimits { provider, model, limits: Limits::default() })
 }
 

@@ -1,41 +1,54 @@
 //! The policy as it is kept. A change is checked against what is in force, kept together with what the audit log tells of it,
 //! and put in force: all of it, or nothing. Writers go one after the other; they block, so they stay off the request path.
 
+mod actor;
+mod calls;
 mod change;
+mod charges;
+mod claims;
+mod entry;
 mod error;
+mod follow;
+mod kept;
 mod keys;
 mod load;
 mod owned;
 mod password;
 mod reconcile;
+mod restart;
 mod secrets;
+mod turn;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
 
 use parking_lot::Mutex;
 use policy::declare::Vocabulary;
-use policy::declare::entity::{Kind, made_for, merge};
+use policy::declare::entity::Kind;
+use policy::id::BudgetId;
 use policy::limit::Budget;
-use policy::money::NanoUsd;
-use policy::provider::Secret;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
 use providers::vendor;
 use store::registry::{Filter, Registry, Row};
-use store::{AttemptId, Began, StoreError, Voided};
 
 use crate::clock::Clock;
 use crate::health::RouteHealth;
 use crate::ledger::Ledger;
 use crate::live::Live;
 
+pub use actor::{Actor, ActorKind};
 use change::Draft;
+pub use charges::Bookkeeping;
+pub use entry::{Created, Entry};
 pub use error::ControlError;
+pub use kept::{Kept, Position};
+pub use keys::{MadeToken, made_token, token_name};
 pub use load::{LoadError, load};
 use owned::Owned;
-pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, reconcile};
+pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, StillNamed, reconcile};
+pub use restart::{CLIENT_AT_START, client_at_start, section};
+use turn::Queue;
 
 /// Gives the value of an environment variable.
 pub type Env = fn(&str) -> Option<String>;
@@ -47,8 +60,12 @@ pub struct Control(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parts: Parts,
-    /// Taken by whoever changes something. The revision of the registry that is in force.
-    turn: Mutex<u64>,
+    /// What waits for a turn.
+    queue: Queue,
+    /// Taken by whoever changes something. What is in force of the registry.
+    turn: Mutex<Position>,
+    /// What was read at start of what is read then alone; `None`: it could not be asked for.
+    started: Option<restart::Sections>,
 }
 
 /// What a change is made with.
@@ -70,95 +87,6 @@ pub struct Parts {
     pub env: Env,
 }
 
-/// Remembers when budgets began, and takes charges back.
-pub trait Bookkeeping: fmt::Debug + Send + Sync {
-    /// Remembers when budgets began.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError>;
-
-    /// Takes the charge of an abandoned attempt back, once. `None`: it is not one, or was taken back before.
-    ///
-    /// # Errors
-    /// When it cannot be written; then nothing was taken back.
-    fn void(&self, attempt: AttemptId, at_ms: u64) -> Result<Option<Voided>, StoreError>;
-
-    /// Counts as not spent what was spent of a budget in the window that began then.
-    ///
-    /// # Errors
-    /// When it cannot be written; then it counts as it did.
-    fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError>;
-}
-
-/// Who changes something, for the audit log.
-#[derive(Clone, Copy, Debug)]
-pub struct Actor<'a> {
-    /// The name of the user, of the API key, of the file.
-    pub name: &'a str,
-    /// What that is the name of.
-    pub kind: ActorKind,
-    /// From where; empty if it was no call.
-    pub address: &'a str,
-}
-
-/// What an actor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActorKind {
-    /// Somebody who logged in.
-    User,
-    /// The bearer of an admin API key.
-    ApiKey,
-    /// The configuration file.
-    File,
-    /// The gateway itself.
-    System,
-    /// Anybody, where administration needs no log-in.
-    Anonymous,
-}
-
-impl ActorKind {
-    /// The word in the audit log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::ApiKey => "api_key",
-            Self::File => "file",
-            Self::System => "system",
-            Self::Anonymous => "anonymous",
-        }
-    }
-}
-
-/// An entity as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What it is.
-    pub kind: Kind,
-    /// Which.
-    pub id: Box<str>,
-    /// What it declares, as JSON in the normal form. Secrets are shown as [`REDACTED`].
-    pub document: String,
-    /// Whether the file declares it.
-    pub is_from_file: bool,
-    /// When it was made, in milliseconds since 1970.
-    pub created_ms: u64,
-    /// When it was changed last, in milliseconds since 1970.
-    pub updated_ms: u64,
-    /// The revision that changed it last.
-    pub revision: u64,
-}
-
-/// An entity that was just made.
-#[derive(Debug)]
-pub struct Created {
-    /// The entity.
-    pub entry: Entry,
-    /// The token of a new virtual key: it is shown now, and later only to who may have it revealed.
-    pub token: Option<Secret>,
-}
-
 /// What stands where a secret is. Written back, it means the secret that is there.
 pub const REDACTED: &str = "********";
 
@@ -178,10 +106,11 @@ fn check_base_url(vendor: &str, url: &str) -> Result<(), String> {
 }
 
 impl Control {
-    /// The way to change a policy that is in force at a revision of the registry.
+    /// The way to change a policy that is in force, as it is kept at a revision of the registry.
     #[must_use]
-    pub fn new(parts: Parts, revision: u64) -> Self {
-        Self(Arc::new(Inner { parts, turn: Mutex::new(revision) }))
+    pub fn new(parts: Parts, position: Position) -> Self {
+        let started = restart::Sections::of(&parts.registry).ok();
+        Self(Arc::new(Inner { parts, queue: Queue::default(), turn: Mutex::new(position), started }))
     }
 
     /// Makes an entity from the body of a request. A virtual key gets a token; whatever has no id gets one.
@@ -189,11 +118,14 @@ impl Control {
     /// # Errors
     /// When the body is wrong, there is such an entity, or it cannot be kept.
     pub fn create(&self, kind: Kind, body: &str, actor: &Actor<'_>) -> Result<Created, ControlError> {
-        if let Some(owned) = Owned::read(kind, body)? {
-            return self.create_owned(body, &owned, actor);
-        }
         let id = change::id_of(kind, body)?;
-        self.create_as(kind, &id, body, actor)
+        match Owned::read(kind, body)? {
+            Some(owned) => {
+                let of = id.clone();
+                self.change(actor, "create", move |draft| draft.create_owned(&of, &owned))?.made(kind, &id)
+            }
+            None => self.create_as(kind, &id, body, actor),
+        }
     }
 
     /// Makes an entity whose id is not in the body: a provider's is its name.
@@ -201,18 +133,8 @@ impl Control {
     /// # Errors
     /// When the body is wrong, there is such an entity, or it cannot be kept.
     pub fn create_as(&self, kind: Kind, id: &str, body: &str, actor: &Actor<'_>) -> Result<Created, ControlError> {
-        let mut turn = self.0.turn.lock();
-        self.catch_up(&mut turn)?;
-        if self.row(kind, id)?.is_some() {
-            return Err(ControlError::Exists { kind, id: id.to_owned() });
-        }
-        let body = secrets::restored(kind, body, "{}")?;
-        let normalised = merge(kind, id, None, &body, &|kind, id| self.document(kind, id))?;
-        let mut draft = self.draft(actor, "create");
-        let token = draft.put_all(normalised, None)?;
-        self.finish(draft, &mut turn)?;
-        let entry = self.get(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
-        Ok(Created { entry, token })
+        let (id, body) = (id.to_owned(), body.to_owned());
+        self.change(actor, "create", move |draft| draft.create(kind, &id, &body))?.created()
     }
 
     /// Changes an entity by the body of a request: what is absent stays, what is `null` goes.
@@ -220,19 +142,29 @@ impl Control {
     /// # Errors
     /// When there is no such entity, the body is wrong, or it cannot be kept.
     pub fn update(&self, kind: Kind, id: &str, body: &str, actor: &Actor<'_>) -> Result<Entry, ControlError> {
-        let mut turn = self.0.turn.lock();
-        self.catch_up(&mut turn)?;
-        let before = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
-        let stored = self.opened(&before)?;
-        let body = match Owned::read(kind, body)? {
-            Some(owned) => self.without_owner(id, owned)?,
-            None => secrets::restored(kind, body, &stored)?,
-        };
-        let normalised = merge(kind, id, Some(&stored), &body, &|kind, id| self.document(kind, id))?;
-        let mut draft = self.draft(actor, "update");
-        draft.put_all(normalised, Some(&before))?;
-        self.finish(draft, &mut turn)?;
-        self.get(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))
+        let (id, body) = (id.to_owned(), body.to_owned());
+        Ok(self.change(actor, "update", move |draft| draft.update(kind, &id, &body))?.created()?.entry)
+    }
+
+    /// Changes sections of which there is one each by the bodies of a request, or makes those that are not there: all, or none.
+    ///
+    /// # Errors
+    /// When a body is wrong, with its number in `bodies`, or they cannot be kept.
+    pub fn put_sections(
+        &self,
+        bodies: Vec<(Kind, String)>,
+        actor: &Actor<'_>,
+    ) -> Result<(), (Option<usize>, ControlError)> {
+        let wrong = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&wrong);
+        let done = self.change(actor, "update", move |draft| {
+            *told.lock() = None;
+            for (index, (kind, body)) in bodies.iter().enumerate() {
+                draft.put_section(*kind, body).inspect_err(|_| *told.lock() = Some(index))?;
+            }
+            Ok(None)
+        });
+        done.map(drop).map_err(|error| (*wrong.lock(), error))
     }
 
     /// Removes an entity, and the limits that were made for it alone. One from the file stays removed until its entry there changes.
@@ -243,14 +175,8 @@ impl Control {
         if kind.is_single() {
             return Err(ControlError::ReadOnly(format!("the {} cannot be removed", kind.label())));
         }
-        let mut turn = self.0.turn.lock();
-        self.catch_up(&mut turn)?;
-        let row = self.row(kind, id)?.ok_or_else(|| ControlError::not_found(kind, id))?;
-        let made = made_for(kind, id, &row.document);
-        let mut draft = self.draft(actor, "delete");
-        draft.remove(&row)?;
-        draft.remove_unused(made)?;
-        self.finish(draft, &mut turn)
+        let id = id.to_owned();
+        self.change(actor, "delete", move |draft| draft.remove_with_limits(kind, &id)).map(drop)
     }
 
     /// An entity.
@@ -258,7 +184,7 @@ impl Control {
     /// # Errors
     /// When it cannot be read.
     pub fn get(&self, kind: Kind, id: &str) -> Result<Option<Entry>, ControlError> {
-        Ok(self.row(kind, id)?.map(|row| entry(kind, row)))
+        Ok(self.row(kind, id)?.map(|row| Entry::of(kind, row)))
     }
 
     /// A part of the entities that a filter lets through, and how many it lets through in all.
@@ -268,38 +194,7 @@ impl Control {
     pub fn page(&self, filter: &Filter) -> Result<(Vec<Entry>, u64), ControlError> {
         let kind: Kind = filter.kind.parse().map_err(|()| ControlError::internal("there is no such kind of entity"))?;
         let (rows, total) = self.0.parts.registry.page(filter)?;
-        Ok((rows.into_iter().map(|row| entry(kind, row)).collect(), total))
-    }
-
-    /// Takes the charge of an abandoned attempt back. `None`: it is not one, or was taken back before.
-    ///
-    /// # Errors
-    /// When it cannot be written; then nothing was taken back.
-    pub fn void(&self, attempt: AttemptId, actor: &Actor<'_>) -> Result<Option<Voided>, ControlError> {
-        let mut turn = self.0.turn.lock();
-        let parts = &self.0.parts;
-        let voided = parts.books.void(attempt, self.now().wall_ms)?;
-        if let Some(voided) = &voided {
-            parts.ledger.void(&voided.entries);
-            let id = format!("{}/{}", attempt.run, attempt.number);
-            self.tell(actor, "void", ("abandoned_charge", &id), &mut turn)?;
-        }
-        Ok(voided)
-    }
-
-    /// Counts as not spent what was spent of a budget in its window, and gives how much that was, in nano-dollars. What calls in
-    /// flight reserved stays reserved.
-    ///
-    /// # Errors
-    /// When there is no such budget, or it cannot be written: then nothing is reset.
-    pub fn reset_budget(&self, id: &str, actor: &Actor<'_>) -> Result<u64, ControlError> {
-        let mut turn = self.0.turn.lock();
-        let (parts, snapshot) = (&self.0.parts, self.snapshot());
-        let budget = snapshot.budget(&id.into()).ok_or_else(|| ControlError::not_found(Kind::Budget, id))?;
-        let forgive = |start_ms, nano: NanoUsd| parts.books.forgive(id, start_ms, nano.0);
-        let spent = parts.ledger.reset(budget, self.now(), forgive)?;
-        self.tell(actor, "reset", (Kind::Budget.as_str(), id), &mut turn)?;
-        Ok(spent.0)
+        Ok((rows.into_iter().map(|row| Entry::of(kind, row)).collect(), total))
     }
 
     /// What is in force.
@@ -332,27 +227,18 @@ impl Control {
         self.0.parts.clock.now()
     }
 
-    fn draft<'a>(&'a self, actor: &'a Actor<'a>, action: &'static str) -> Draft<'a> {
+    fn draft<'a>(&'a self, kept: Kept, actor: Actor<'a>, action: &'static str) -> Draft<'a> {
         let parts = &self.0.parts;
-        let snapshot = (*parts.live.snapshot()).clone();
-        Draft::begin((&parts.registry, parts.env), snapshot, actor, action, self.now().wall_ms)
-    }
-
-    /// Keeps what was drafted, and puts it in force.
-    fn finish(&self, draft: Draft<'_>, turn: &mut u64) -> Result<(), ControlError> {
-        let kept = draft.keep()?;
-        let Some(revision) = kept.revision else { return Ok(()) };
-        *turn = revision;
-        let budgets: Vec<_> = kept.budgets.iter().filter_map(|id| kept.snapshot.budget(id).cloned()).collect();
-        self.put_in_force(kept.snapshot, &budgets);
-        Ok(())
+        Draft::begin((&parts.registry, parts.env), kept, actor, action, self.now().wall_ms)
     }
 
     /// What is kept is in force from here on, and those budgets begin that are new or whose windows are.
-    fn put_in_force(&self, next: Snapshot, budgets: &[Arc<Budget>]) {
+    fn put_in_force(&self, kept: Kept, revision: u64, budgets: Vec<BudgetId>, turn: &mut Position) {
         let (parts, now) = (&self.0.parts, self.now());
+        *turn = Position { revision, ..kept.position };
         let before = parts.live.snapshot();
-        parts.live.replace(next);
+        let budgets: Vec<_> = budgets.iter().filter_map(|id| kept.snapshot.budget(id).cloned()).collect();
+        parts.live.replace(kept.snapshot);
         let begins = |new: &&Arc<Budget>| before.budget(&new.id).is_none_or(|old| old.window != new.window);
         let began: Vec<_> =
             budgets.iter().filter(begins).filter_map(|budget| parts.ledger.begin(budget, now)).collect();
@@ -360,41 +246,8 @@ impl Control {
         let _ = parts.books.adopt(&began);
     }
 
-    fn tell(
-        &self,
-        actor: &Actor<'_>,
-        action: &'static str,
-        (kind, id): (&str, &str),
-        turn: &mut u64,
-    ) -> Result<(), ControlError> {
-        *turn = self.draft(actor, action).tell_only(kind, id)?.max(*turn);
-        Ok(())
-    }
-
     fn row(&self, kind: Kind, id: &str) -> Result<Option<Row>, ControlError> {
         Ok(self.0.parts.registry.get(kind.as_str(), id)?)
-    }
-
-    /// The document of a limit, which holds no secrets.
-    fn document(&self, kind: Kind, id: &str) -> Option<String> {
-        self.row(kind, id).ok().flatten().map(|row| row.document)
-    }
-
-    /// A document with its secrets.
-    fn opened(&self, row: &Row) -> Result<String, ControlError> {
-        Ok(secrets::opened(&self.0.parts.registry.seal(), row)?)
-    }
-}
-
-fn entry(kind: Kind, row: Row) -> Entry {
-    Entry {
-        kind,
-        document: secrets::redacted(kind, &row.document),
-        id: row.id.into(),
-        is_from_file: row.file_mac.is_some(),
-        created_ms: row.created_ms,
-        updated_ms: row.updated_ms,
-        revision: row.revision,
     }
 }
 

@@ -28,7 +28,7 @@ use policy::settings::Settings;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
 use smallvec::SmallVec;
-use store::Journal;
+use store::{Journal, Lease};
 
 use crate::hold::{Admission, Hold, Mark};
 use account::Accounts;
@@ -125,8 +125,11 @@ impl Ledger {
         terms: &Terms,
     ) -> Option<Wrong<'l>> {
         // What another gateway spends of a hard budget is not known here.
-        if terms.is_hard && self.shared.journal.as_ref().is_some_and(|journal| !journal.is_only_spender()) {
-            return hard_line(lines).map(|(line, _)| Wrong::NotAlone(line));
+        let lease = |journal: &Arc<dyn Journal>| Some(journal.lease()).filter(|lease| *lease != Lease::Held);
+        if terms.is_hard
+            && let Some(lease) = self.shared.journal.as_ref().and_then(lease)
+        {
+            return hard_line(lines).map(|(line, _)| Wrong::NotAlone(line, lease));
         }
         wrong(request, lines, locked, terms)
     }
@@ -208,7 +211,7 @@ struct Found<'l> {
 /// What is wrong with an attempt.
 #[derive(Debug)]
 enum Wrong<'l> {
-    NotAlone(&'l Line),
+    NotAlone(&'l Line, Lease),
     Unpriced(&'l Line, &'l Budget),
     Short(Found<'l>),
 }
@@ -246,7 +249,12 @@ fn hard_line(lines: &Lines) -> Option<(&Line, &Budget)> {
     })
 }
 
-fn not_alone() -> Refusal {
+fn not_alone(lease: Lease) -> Refusal {
+    if lease != Lease::Elsewhere {
+        let message = "a hard budget applies to this call, and the database cannot be reached that says which gateway keeps hard \
+                       budgets: another one may by now. Calls are taken again as soon as it can be reached, if none does";
+        return Refusal::new(policy::decision::Reason::LedgerUnavailable, message);
+    }
     let message = "a hard budget applies to this call, and another gateway on the same database keeps hard budgets: send the call \
                    there. For this gateway to take it, stop the other one and restart this one, or make the budget soft";
     Refusal::new(policy::decision::Reason::LedgerUnavailable, message)
@@ -255,7 +263,7 @@ fn not_alone() -> Refusal {
 impl Wrong<'_> {
     fn explain(&self, request: &Request<'_>, terms: &Terms) -> Denied {
         match self {
-            Self::NotAlone(line) => Denied { refusal: not_alone(), is_callers: line.holder.is_callers() },
+            Self::NotAlone(line, lease) => Denied { refusal: not_alone(*lease), is_callers: line.holder.is_callers() },
             Self::Unpriced(line, budget) => {
                 let name = line.name(request);
                 let (model, provider) = (request.attempt.model.as_str(), request.attempt.provider.name.as_str());

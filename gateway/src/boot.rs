@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use engine::clock::Clock;
-use engine::control::{self, Control};
+use engine::control::{self, Control, Kept};
 use engine::health::RouteHealth;
 use engine::ledger::Ledger;
 use engine::live::Live;
@@ -69,17 +69,18 @@ fn compile_with(loaded: &Loaded, prices: &Started) -> std::result::Result<Snapsh
 }
 
 /// Runs the gateway until it is told to stop.
-pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
+pub(crate) fn serve(arguments: &Serve, mut loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!(config = %loaded.name, "{warning}");
     }
     let sockets = Sockets::bind(arguments, &loaded.file)?;
-    let started = start_prices(&loaded, Some(&arguments.data))?;
     let clock = Clock::start();
     let began_ms = clock.now().mono_ms;
-    let kept = kept::open(&loaded, &arguments.data, Arc::clone(&started.catalog), clock.now().wall_ms)?;
-    let kept::Opened { registry, snapshot, revision } = kept;
-    announce(&snapshot, clock.now().mono_ms.saturating_sub(began_ms));
+    let kept::Opened { registry, kept } = kept::open(&mut loaded, &arguments.data, clock.now().wall_ms)?;
+    let took_ms = clock.now().mono_ms.saturating_sub(began_ms);
+    let started = start_prices(&loaded, Some(&arguments.data))?;
+    let Kept { snapshot, position } = kept.with_catalog(Arc::clone(&started.catalog));
+    announce(&snapshot, took_ms);
     let file = &loaded.file;
     let are_logged = file.logs_store.is_enabled && snapshot.settings().logging.is_enabled;
     let place = place::of(file, &arguments.data);
@@ -100,7 +101,7 @@ pub(crate) fn serve(arguments: &Serve, loaded: Loaded) -> Result<()> {
             clock,
             env: kept::environment,
         },
-        revision,
+        position,
     );
     let (management, manage) =
         admin::start(control.clone(), clock, body_limits(file), &place, sockets.of_management())?;

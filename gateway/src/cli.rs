@@ -36,15 +36,8 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Show the tokens that were made for virtual keys without `value`.
-    Keys {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// The folder in which they are kept.
-        #[arg(long, default_value = "./data")]
-        data: PathBuf,
-    },
+    /// Show the tokens that open the virtual keys without `value`: those that were made for them, or those that a rotation made.
+    Keys(Place),
     /// Tell what would become of a request: who calls, which rules match, where it goes. Exits 0 if it would go ahead, 1 if it
     /// would be refused.
     Explain(Explain),
@@ -177,7 +170,7 @@ pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => serve(&arguments),
         Command::Check { config } => check(&config),
-        Command::Keys { config, data } => keys(&config, &data),
+        Command::Keys(place) => at(&place, |file| keyring::list(&mut file.clone(), &place.data)),
         Command::Explain(arguments) => explain(&arguments),
         Command::Abandoned { config, data, void } => abandoned(config.as_deref(), &data, void.as_deref()),
         Command::Audit(Audit::Verify(place)) => at(&place, |file| audit::verify(file, &place.data)),
@@ -236,23 +229,6 @@ fn check(path: &Path) -> ExitCode {
         }
         Err(error) => refuse(&error),
     }
-}
-
-fn keys(path: &Path, data: &Path) -> ExitCode {
-    let mut loaded = match config::load(path) {
-        Ok(loaded) => loaded,
-        Err(error) => return refuse(&error),
-    };
-    let made: Vec<_> = loaded.file.governance.virtual_keys.iter().map(|key| key.value.is_none()).collect();
-    if let Err(error) = keyring::complete(&mut loaded.file, data) {
-        complain(&format!("tollgate: {error}"));
-        return ExitCode::FAILURE;
-    }
-    let keys = loaded.file.governance.virtual_keys.iter().zip(made).filter(|(_, is_made)| *is_made);
-    for (key, _) in keys {
-        say(&format!("{}\t{}", key.id, key.value.as_ref().map_or("", |token| token.reveal())));
-    }
-    ExitCode::SUCCESS
 }
 
 /// Does something with the store that a configuration names, and says what came of it.

@@ -5,6 +5,7 @@ mod error;
 use std::fs::File as DiskFile;
 use std::io::Read;
 use std::path::Path;
+use std::time::SystemTime;
 
 use policy::declare::{self, File, Problem};
 use policy::provider::Secret;
@@ -25,6 +26,24 @@ pub(crate) struct Loaded {
     pub(crate) name: String,
     /// The file as it was written: secrets may stand in it.
     pub(crate) text: Secret,
+    /// The file on disk, as it was before it was read: who finds it different may find something else in it. `None`: it is none.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// Tells whether a file was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    modified: SystemTime,
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self { modified: found.modified().ok()?, bytes: found.len(), inode: found.ino() })
+    }
 }
 
 /// Reads a configuration file.
@@ -33,11 +52,12 @@ pub(crate) struct Loaded {
 /// When the file cannot be read, is larger than 16 MiB, or cannot be served.
 pub(crate) fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let name = path.display().to_string();
+    let stamp = Stamp::of(path);
     let text = match read(path) {
         Ok(text) => text,
         Err(message) => return Err(ConfigError::other(&name, &message)),
     };
-    read_text(&name, &text, &|variable| std::env::var(variable).ok())
+    Ok(Loaded { stamp, ..read_text(&name, &text, &|variable| std::env::var(variable).ok())? })
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -55,7 +75,9 @@ fn read(path: &Path) -> Result<String, String> {
 /// Reads a configuration from its text; `env` gives the value of an environment variable.
 pub(crate) fn read_text(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
     match declare::read(text, env, &engine::control::vocabulary()) {
-        Ok((file, warnings)) => Ok(Loaded { file, warnings, name: name.to_owned(), text: Secret::new(text) }),
+        Ok((file, warnings)) => {
+            Ok(Loaded { file, warnings, name: name.to_owned(), text: Secret::new(text), stamp: None })
+        }
         Err(problems) => Err(ConfigError::new(name, problems)),
     }
 }

@@ -3,21 +3,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use engine::control::{self, Control, ControlError, FilePolicy, Reconciled};
+use engine::control::{self, Control, ControlError, FilePolicy, Kept, Reconciled, StillNamed};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use policy::catalog::Catalog;
 use policy::declare::Problem;
-use policy::declare::entity::{AT_START, split};
-use policy::snapshot::Snapshot;
+use policy::declare::entity::{AT_START, Kind, Shape, split};
 use store::Registry;
 use store::registry::Changes;
 
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, ConfigError, Loaded, Stamp};
 use crate::keyring;
 use crate::life::Life;
 
@@ -27,21 +25,56 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The policy in force at start.
 pub(crate) struct Opened {
     pub(crate) registry: Registry,
-    pub(crate) snapshot: Snapshot,
-    pub(crate) revision: u64,
+    pub(crate) kept: Kept,
 }
 
-/// Opens what is kept, and takes over what has changed in the file since.
-pub(crate) fn open(loaded: &Loaded, data: &Path, catalog: Arc<Catalog>, at_ms: u64) -> Result<Opened> {
-    let registry = keyring::open(&loaded.file, data)?;
-    let kept = control::load(&registry, catalog, environment)?;
-    let file = file_policy(loaded, &registry)?;
-    let taken = control::reconcile(&registry, environment, kept, &file, at_ms);
-    let (snapshot, revision, done) = taken.map_err(|error| in_file(loaded, error))?;
-    if done != Reconciled::default() {
-        tracing::info!(config = %loaded.name, put = done.put, removed = done.removed, "the configuration file was taken over");
+/// Opens what is kept, and takes over what has changed in the file since. What calls have changed of the sections that are read at start
+/// stands in the file from then on. The price list is one of them, so it comes later.
+pub(crate) fn open(loaded: &mut Loaded, data: &Path, at_ms: u64) -> Result<Opened> {
+    let opened = take_over(loaded, data, at_ms)?;
+    for kind in [Kind::Client, Kind::Framework] {
+        match control::section(&opened.registry, environment, &opened.kept, kind)? {
+            Some(Shape::Client(client)) => loaded.file.client = *client,
+            Some(Shape::Framework(framework)) => loaded.file.framework = framework,
+            _ => {}
+        }
     }
-    Ok(Opened { registry, snapshot, revision })
+    Ok(opened)
+}
+
+fn take_over(loaded: &Loaded, data: &Path, at_ms: u64) -> Result<Opened> {
+    let registry = keyring::open(&loaded.file, data)?;
+    let kept = control::load(&registry, Arc::default(), environment)?;
+    let file = file_policy(loaded, &registry)?;
+    let before = kept.clone();
+    match control::reconcile(&registry, environment, kept, &file, at_ms) {
+        Ok((kept, done)) => {
+            if done != Reconciled::default() {
+                tracing::info!(config = %loaded.name, put = done.put, removed = done.removed, "the configuration file was taken over");
+            }
+            warn_of_named(loaded, &done);
+            Ok(Opened { registry, kept })
+        }
+        // A file that is right by itself contradicts what calls have made. As it is while the gateway runs, nothing of it counts.
+        Err(error) if before.position.revision() > 0 && is_contradiction(&error) => {
+            let why = in_file(loaded, error);
+            tracing::error!("the configuration file cannot be taken over; the policy is what it was before: {why:#}");
+            Ok(Opened { registry, kept: before })
+        }
+        Err(error) => Err(in_file(loaded, error)),
+    }
+}
+
+fn is_contradiction(error: &ControlError) -> bool {
+    matches!(error, ControlError::Invalid(_) | ControlError::Contradiction(_) | ControlError::Taken(_))
+}
+
+fn warn_of_named(loaded: &Loaded, done: &Reconciled) {
+    for StillNamed { kind, id, why } in &done.still_named {
+        let what = kind.label();
+        let effect = if *kind == Kind::VirtualKey { "it is kept and opens nothing" } else { "it is kept as it was" };
+        tracing::warn!(config = %loaded.name, "{what} `{id}` is gone from the file and cannot be removed, so {effect}: {why}");
+    }
 }
 
 /// The value of an environment variable.
@@ -78,27 +111,11 @@ pub(crate) struct Follower {
     at_start: serde_json::Value,
 }
 
-/// Tells whether a file was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    bytes: u64,
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let found = std::fs::metadata(path).ok()?;
-        Some(Self { modified: found.modified().ok()?, bytes: found.len(), inode: found.ino() })
-    }
-}
-
 impl Follower {
     pub(crate) fn new(control: Control, path: &Path, loaded: &Loaded, life: Arc<Life>) -> Self {
         let at_start = serde_json::from_str(loaded.text.reveal()).unwrap_or_default();
         let changes = control.registry().changes();
-        Self { control, changes, life, told: None, path: path.to_owned(), seen: Stamp::of(path), at_start }
+        Self { control, changes, life, told: None, path: path.to_owned(), seen: loaded.stamp, at_start }
     }
 
     /// Takes over what others have changed; `false`: the store cannot be reached.
@@ -163,8 +180,14 @@ impl Follower {
         for section in at_start.filter(|section| now.get(section) != self.at_start.get(section)) {
             tracing::warn!("`{section}` has changed: that is read when the gateway starts");
         }
+        let [then, client] = [&self.at_start, &now].map(|file| file.get("client").unwrap_or(&serde_json::Value::Null));
+        for field in control::client_at_start(then, client) {
+            tracing::warn!("`client.{field}` has changed: that is read when the gateway starts");
+        }
         let file = file_policy(&loaded, self.control.registry())?;
-        self.control.reconcile(&file).map_err(|error| in_file(&loaded, error))
+        let done = self.control.reconcile(&file).map_err(|error| in_file(&loaded, error))?;
+        warn_of_named(&loaded, &done);
+        Ok(done)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::control::{ControlError, MadeToken, made_token, token_name};
 use policy::declare::File;
 use policy::provider::Secret;
 use store::seal::{self, SealError};
@@ -47,6 +48,9 @@ pub(crate) enum KeyringError {
     /// The registry.
     #[error("what is configured cannot be opened: {0}")]
     Registry(#[from] RegistryError),
+    /// What is kept of a key cannot be read.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The new key is too short for a key file.
     #[error("a key in {KEY_FILE} has at least {LEAST_KEY} characters")]
     ShortKey,
@@ -99,6 +103,27 @@ pub(crate) fn tokens(file: &File, registry: &Registry) -> Result<HashMap<String,
     Ok(keys.filter_map(|key| Some((key.id.to_string(), key.value?))).collect())
 }
 
+/// The tokens that open the virtual keys to which a file gives none, a line each.
+pub(crate) fn list(file: &mut File, data: &Path) -> Result<String, KeyringError> {
+    file.governance.virtual_keys.retain(|key| key.value.is_none());
+    if file.governance.virtual_keys.is_empty() {
+        return Ok(String::new());
+    }
+    let registry = open(file, data)?;
+    complete_from(file, &registry)?;
+    let mut lines = Vec::new();
+    for key in &file.governance.virtual_keys {
+        let made = made_token(&registry, crate::kept::environment, key.id.as_str())?;
+        let shown = match &made {
+            MadeToken::Opens(token) => token.reveal(),
+            MadeToken::Deleted => "(deleted)",
+            MadeToken::NotTaken => key.value.as_ref().map_or("", |token| token.reveal()),
+        };
+        lines.push(format!("{}\t{shown}", key.id));
+    }
+    Ok(lines.join("\n"))
+}
+
 /// What seals: the configuration's, or else the key file's, which is made if need be.
 fn encryption_key(file: &File, data: &Path) -> Result<Secret, KeyringError> {
     fs::create_dir_all(data).map_err(at(data))?;
@@ -111,7 +136,7 @@ fn encryption_key(file: &File, data: &Path) -> Result<Secret, KeyringError> {
 fn complete_from(file: &mut File, registry: &Registry) -> Result<(), KeyringError> {
     let ids = file.governance.virtual_keys.iter().filter(|key| key.value.is_none()).map(|key| key.id.to_string());
     let ids: Vec<_> = ids.collect();
-    let names: Vec<_> = ids.iter().map(|id| name(id)).collect();
+    let names: Vec<_> = ids.iter().map(|id| token_name(id)).collect();
     let mut made = Vec::new();
     for ((id, name), _) in ids.iter().zip(&names).zip(registry.kept(&names)?).filter(|(_, kept)| kept.is_none()) {
         let token = URL_SAFE_NO_PAD.encode(random::<TOKEN_BYTES>()?);
@@ -141,17 +166,12 @@ fn older_tokens(encryption_key: &Secret, data: &Path) -> Result<Option<Vec<(Stri
 
 /// Puts that into the registry, and the file aside. A token that is kept already stays.
 fn take_over(registry: &Registry, tokens: &[(String, Secret)], data: &Path) -> Result<(), KeyringError> {
-    let tokens: Vec<_> = tokens.iter().map(|(id, token)| (name(id), token.clone())).collect();
+    let tokens: Vec<_> = tokens.iter().map(|(id, token)| (token_name(id), token.clone())).collect();
     registry.keep(&tokens)?;
     let path = data.join(KEYRING);
     fs::rename(&path, data.join(IMPORTED)).map_err(at(&path))?;
     tracing::info!(tokens = tokens.len(), file = IMPORTED, "tokens of virtual keys were taken over into the registry");
     Ok(())
-}
-
-/// What the token of a virtual key is kept under.
-fn name(id: &str) -> String {
-    format!("virtual_key/{id}/token")
 }
 
 /// The key that will be in the key file once everything is sealed with it. It is kept beside that file before, so that no moment's

@@ -21,6 +21,7 @@ pub(crate) struct Life {
     ready: AtomicBool,
     is_cut_off: AtomicBool,
     is_second: AtomicBool,
+    has_lapsed: AtomicBool,
     in_flight: AtomicU64,
     idle: Notify,
 }
@@ -45,14 +46,19 @@ impl Life {
         self.is_cut_off.store(is_cut_off, Ordering::Release);
     }
 
-    /// Another gateway has the calls under hard budgets, or none has.
-    fn set_second(&self, is_second: bool) {
-        self.is_second.store(is_second, Ordering::Release);
+    /// Whether this gateway may take calls under hard budgets.
+    fn set_lease(&self, lease: Lease) {
+        self.is_second.store(lease == Lease::Elsewhere, Ordering::Release);
+        self.has_lapsed.store(lease == Lease::Lapsed, Ordering::Release);
     }
 
     /// What is not as it should be, though calls are taken.
     pub(crate) fn trouble(&self) -> Option<&'static str> {
-        if self.is_cut_off.load(Ordering::Acquire) {
+        if self.has_lapsed.load(Ordering::Acquire) {
+            Some(
+                "the store cannot be reached; calls under hard budgets are refused, others go on with the policy as it is",
+            )
+        } else if self.is_cut_off.load(Ordering::Acquire) {
             Some("the store cannot be reached; calls go on with the policy as it is")
         } else if self.is_second.load(Ordering::Acquire) {
             Some("another gateway on the same database takes the calls under hard budgets; this one refuses them")
@@ -144,7 +150,10 @@ impl BackgroundService for Drainer {
 
 impl Bookkeeping for Ending {
     fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
-        self.with_store(|store| store.adopt(budgets))
+        self.with_store(|store| store.adopt(budgets)).inspect_err(|error| {
+            let budgets = budgets.len();
+            tracing::error!(budgets, "ledger: the beginning of new budgets could not be written down: {error}");
+        })
     }
 
     fn forgive(&self, budget: &str, start_ms: u64, nano: u64) -> Result<(), StoreError> {
@@ -173,9 +182,9 @@ impl Ending {
         self.store.lock().as_ref().map(Store::trouble).unwrap_or_default()
     }
 
-    /// Whether another gateway has the calls under hard budgets.
-    fn is_second(&self) -> bool {
-        self.store.lock().as_ref().is_some_and(|store| store.lease() == Lease::Elsewhere)
+    /// Whether this gateway may take calls under hard budgets.
+    fn lease(&self) -> Lease {
+        self.store.lock().as_ref().map_or(Lease::Held, Store::lease)
     }
 
     /// Keeps what was said in calls.
@@ -214,7 +223,7 @@ pub(crate) struct StoreWatch(pub(crate) Arc<Ending>, pub(crate) Arc<Life>);
 impl BackgroundService for StoreWatch {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         while !*shutdown.borrow() {
-            self.1.set_second(self.0.is_second());
+            self.1.set_lease(self.0.lease());
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = shutdown.changed() => {}

@@ -14,6 +14,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::Lease;
+
 /// Names one attempt, for ever: nothing counts twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId {
@@ -112,9 +114,9 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// Takes note of the end of an attempt that was opened. Never waits; it is written soon.
     fn close(&self, closed: Closed);
 
-    /// Whether what is known here of hard budgets is all that is spent of them. `false`: another gateway spends of them too.
-    fn is_only_spender(&self) -> bool {
-        true
+    /// Whether what is known here of hard budgets is all that is spent of them: only while it is held.
+    fn lease(&self) -> Lease {
+        Lease::Held
     }
 
     /// Takes note of a call that is over, once all its attempts are closed. Never waits; it is written soon.

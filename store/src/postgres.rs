@@ -136,7 +136,7 @@ impl Balances for Postgres {
         })?;
         self.run = Some(run);
         if is_held {
-            self.lease.set(Lease::Held);
+            self.lease.hold_until(lease::ends_of(asked));
             let (pool, node, lease) = (self.server.pool().clone(), self.node.clone(), self.lease.clone());
             self.renewal = Some(self.server.runtime().spawn(lease::renew(pool, node, run, lease, asked)));
         }

@@ -11,6 +11,7 @@ mod keys;
 mod rotate;
 mod row;
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub use self::error::{RegistryError, Unfit};
 use self::keys::Keys;
 pub use self::rotate::Rotated;
 pub use self::row::{
-    Committed, Entity, Expected, Feed, FieldIs, Filter, Origin, Put, Removal, Row, Sort, TokenHash, Write,
+    Committed, Entity, Expected, Feed, FieldIs, Filter, Origin, Put, Refused, Removal, Row, Sort, TokenHash, Write,
 };
 use crate::postgres::PostgresRegistry;
 use crate::seal::Seal;
@@ -103,10 +104,31 @@ impl Registry {
     /// # Errors
     /// When a row is not as expected, a name or a token is taken, something cannot be kept, or the database cannot be written.
     pub fn commit(&self, write: &Write) -> Result<Committed, RegistryError> {
-        let (_turn, keys) = self.turn()?;
-        commit::check(write, &keys.seal)?;
-        let revision = self.write(&keys, |change| commit::apply(change, &keys.chain, write))?;
-        Ok(Committed { revision })
+        let done = self.commit_all(None, &[write]).map_err(|refused| refused.error)?;
+        done.first().copied().ok_or(UNANSWERED)
+    }
+
+    /// Makes several changes, one after the other, in one transaction: all, and durable, or none. Each has a revision of its own. With
+    /// `base` only if that is the revision of the last change: nobody else has changed anything meanwhile.
+    ///
+    /// # Errors
+    /// The same as for one change, and which one it was; [`RegistryError::Moved`] if `base` is not the last revision.
+    pub fn commit_all(&self, base: Option<u64>, writes: &[&Write]) -> Result<Vec<Committed>, Refused> {
+        let (_turn, keys) = self.turn().map_err(|error| Refused { at: None, error })?;
+        for (at, write) in writes.iter().enumerate() {
+            commit::check(write, &keys.seal).map_err(|error| Refused { at: Some(at), error })?;
+        }
+        let at = Cell::new(None);
+        let done = self.write(&keys, |change| commit::apply_all(change, &keys, base, writes, &at));
+        done.map_err(|error| Refused { at: at.get(), error })
+    }
+
+    /// The greatest order of a kind; `None`: there is none of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_order(&self, kind: &str) -> Result<Option<i64>, RegistryError> {
+        self.read(|look| look.last_order(kind))
     }
 
     /// The revision of the last change.
@@ -154,6 +176,14 @@ impl Registry {
     /// When it cannot be read.
     pub fn get(&self, kind: &str, id: &str) -> Result<Option<Row>, RegistryError> {
         Ok(self.read(|look| look.row(kind, id))?.filter(|row| !row.is_deleted))
+    }
+
+    /// What is left of a row that was deleted and is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn remembered(&self, kind: &str, id: &str) -> Result<Option<Row>, RegistryError> {
+        Ok(self.read(|look| look.row(kind, id))?.filter(|row| row.is_deleted))
     }
 
     /// A part of the audit log, newest first.

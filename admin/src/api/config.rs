@@ -54,6 +54,8 @@ pub(crate) struct ConfigChanged {
     /// What was done.
     message: &'static str,
     config: Config,
+    /// What was changed since the gateway started and is in force only after a restart, as `client.drain_ms` or `framework`.
+    needs_restart: Vec<String>,
 }
 
 /// Where what is kept is not what the configuration file declares.
@@ -61,6 +63,8 @@ pub(crate) struct ConfigChanged {
 pub(crate) struct DriftList {
     drift: Vec<DriftLine>,
     count: usize,
+    /// What was changed since the gateway started and is in force only after a restart, as `client.drain_ms` or `framework`.
+    needs_restart: Vec<String>,
 }
 
 /// One such place.
@@ -69,7 +73,7 @@ pub(crate) struct DriftLine {
     /// The kind of entity.
     kind: &'static str,
     id: String,
-    /// `edited_by_api`, `deleted_by_api` or `only_in_store`.
+    /// `edited_by_api`, `deleted_by_api`, `only_in_store`, or `still_named`: it is gone from the file, and something names it.
     drift: &'static str,
     /// `file` or `api`: whose word counts now.
     owner: &'static str,
@@ -91,7 +95,7 @@ pub(crate) async fn read(Shared(state): Shared<State>) -> Result<Json<Config>, A
     state.blocking(|state| Ok(Json(config(&state.control)?))).await
 }
 
-/// Changes sections, one after the other: those before one that is wrong are changed.
+/// Changes sections: all that are given, or none.
 #[utoipa::path(put, path = "/api/config", tag = "config", operation_id = "update_config", request_body = ConfigBody,
     responses((status = 200, description = "The sections as they are now.", body = ConfigChanged), Failures))]
 pub(crate) async fn update(
@@ -101,25 +105,28 @@ pub(crate) async fn update(
 ) -> Result<Json<ConfigChanged>, ApiError> {
     state
         .blocking(move |state| {
-            let ConfigBody { client_config, framework_config, auth_config, .. } = body;
-            let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
-            for ((name, kind), section) in given {
-                let Some(section) = section else { continue };
-                change(&state.control, kind, &Value::Object(section), &who).map_err(|error| error.within(name))?;
+            let given = sections(body);
+            let bodies = given.iter().map(|(_, kind, section)| (*kind, section.to_string())).collect();
+            state.control.put_sections(bodies, &who.actor()).map_err(|(at, error)| {
+                match at.and_then(|at| given.get(at)) {
+                    Some((name, ..)) => ApiError::from(error).within(name),
+                    None => error.into(),
+                }
+            })?;
+            let needs_restart = state.control.waits_for_restart()?;
+            if !needs_restart.is_empty() {
+                tracing::warn!(fields = ?needs_restart, "management: what was changed is read when the gateway starts");
             }
-            Ok(Json(ConfigChanged { message: "configuration updated", config: config(&state.control)? }))
+            Ok(Json(ConfigChanged { message: "configuration updated", config: config(&state.control)?, needs_restart }))
         })
         .await
 }
 
-fn change(control: &Control, kind: Kind, section: &Value, who: &Who) -> Result<(), ApiError> {
-    let body = section.to_string();
-    if control.get(kind, kind.as_str())?.is_some() {
-        control.update(kind, kind.as_str(), &body, &who.actor())?;
-    } else {
-        control.create_as(kind, kind.as_str(), &body, &who.actor())?;
-    }
-    Ok(())
+/// The sections that are given, with their names in the body.
+fn sections(body: ConfigBody) -> Vec<(&'static str, Kind, Value)> {
+    let ConfigBody { client_config, framework_config, auth_config, .. } = body;
+    let given = SECTIONS.into_iter().zip([client_config, framework_config, auth_config]);
+    given.filter_map(|((name, kind), section)| Some((name, kind, Value::Object(section?)))).collect()
 }
 
 fn config(control: &Control) -> Result<Config, ApiError> {
@@ -140,17 +147,19 @@ fn config(control: &Control) -> Result<Config, ApiError> {
 #[utoipa::path(get, path = "/api/config/drift", tag = "config", operation_id = "list_drift",
     responses((status = 200, description = "Each place.", body = DriftList), Failures))]
 pub(crate) async fn drift(Shared(state): Shared<State>) -> Result<Json<DriftList>, ApiError> {
-    let found = state.blocking(|state| Ok(state.control.drift()?)).await?;
+    let (found, needs_restart) =
+        state.blocking(|state| Ok((state.control.drift()?, state.control.waits_for_restart()?))).await?;
     let line = |one: engine::control::Drift| {
         let drift = match one.what {
             DriftKind::EditedByApi => "edited_by_api",
             DriftKind::DeletedByApi => "deleted_by_api",
             DriftKind::OnlyInStore => "only_in_store",
+            DriftKind::StillNamed => "still_named",
         };
         DriftLine { kind: one.kind.as_str(), id: one.id, drift, owner: "api" }
     };
     let drift: Vec<_> = found.into_iter().map(line).collect();
-    Ok(Json(DriftList { count: drift.len(), drift }))
+    Ok(Json(DriftList { count: drift.len(), drift, needs_restart }))
 }
 
 /// Gives the program's version.

@@ -19,6 +19,34 @@ async fn sections_are_read_and_changed() {
 }
 
 #[tokio::test]
+async fn what_is_read_at_start_alone_is_said_to_wait_for_a_restart() {
+    let scene = Scene::new(FILE);
+    let body = r#"{"client_config": {"min_clamped_tokens": 512}}"#;
+    assert_eq!(scene.put("/api/config", body).await.is(200).json()["needs_restart"], json!([]));
+    let body = r#"{"client_config": {"drain_ms": 7}, "framework_config": {"pricing": {"pricing_sync_interval": 60}}}"#;
+    let changed = scene.put("/api/config", body).await.is(200).json();
+    let expected = json!(["client.drain_ms", "framework"]);
+    assert_eq!(changed["needs_restart"], expected);
+    assert_eq!(scene.get("/api/config/drift").await.json()["needs_restart"], expected);
+    let scene = scene.again(FILE);
+    assert_eq!(scene.get("/api/config/drift").await.json()["needs_restart"], json!([]));
+    let body = r#"{"client_config": {"drain_ms": null}}"#;
+    assert_eq!(scene.put("/api/config", body).await.is(200).json()["needs_restart"], json!(["client.drain_ms"]));
+}
+
+#[tokio::test]
+async fn of_several_sections_all_are_changed_or_none() {
+    let scene = Scene::new(FILE);
+    let body = r#"{"client_config": {"min_clamped_tokens": 512}, "auth_config": {"colour": 1}}"#;
+    scene.put("/api/config", body).await.fails(400, "invalid_request_error", Some("auth_config.colour"));
+    assert_eq!(scene.get("/api/config").await.json()["client_config"], json!({}), "the first one is not changed alone");
+    let body = r#"{"client_config": {"min_clamped_tokens": 512}, "auth_config": {"disable_auth_on_inference": true}}"#;
+    let changed = scene.put("/api/config", body).await.is(200).json()["config"].clone();
+    assert_eq!(changed["client_config"]["min_clamped_tokens"], 512);
+    assert_eq!(changed["auth_config"]["disable_auth_on_inference"], true);
+}
+
+#[tokio::test]
 async fn sections_and_fields_that_are_none_are_named() {
     let scene = Scene::new(FILE);
     scene.put("/api/config", r#"{"colour": {}}"#).await.fails(400, "invalid_request_error", Some("colour"));

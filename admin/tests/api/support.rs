@@ -103,26 +103,25 @@ fn node(folder: &Path, file: Option<&str>) -> (Control, Router) {
     let registry = Registry::open(folder, &Secret::new("an encryption key")).unwrap();
     let loaded = load(&registry, Arc::new(Catalog::default()), environment).unwrap();
     let clock = Clock::start();
-    let (snapshot, revision) = match file {
+    let kept = match file {
         Some(file) => {
             let (entities, _) = split(file, environment, &vocabulary()).unwrap();
             let file =
                 FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false };
-            let taken = reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap();
-            (taken.0, taken.1)
+            reconcile(&registry, environment, loaded, &file, clock.now().wall_ms).unwrap().0
         }
         None => loaded,
     };
     let parts = control::Parts {
         registry,
-        live: Arc::new(Live::new(snapshot)),
+        live: Arc::new(Live::new(kept.snapshot)),
         ledger: Arc::new(Ledger::new(None, 0)),
         health: Arc::new(RouteHealth::default()),
         books: Arc::new(Books),
         clock,
         env: environment,
     };
-    let control = Control::new(parts, revision);
+    let control = Control::new(parts, kept.position);
     let logs = Arc::new(Logs::open(folder).unwrap());
     let parts = Parts {
         control: control.clone(),

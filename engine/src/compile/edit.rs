@@ -6,7 +6,7 @@ use policy::snapshot::{Change, Snapshot};
 use policy::window::ResetDuration;
 use thiserror::Error;
 
-use super::{CompileError, put};
+use super::{CompileError, Model, put};
 
 /// What an edit leads to. Nothing is in force or kept before somebody sees to it.
 #[derive(Clone, Debug)]
@@ -34,8 +34,8 @@ pub enum EditError {
     Compile(#[from] CompileError),
 }
 
-/// Puts in force what a body made of an entity. `order` is the entity's place among those of its kind, `before` what was in force
-/// of it.
+/// Puts in force what a body made of an entity. `order` is the entity's place among those of its kind, `before` the model that it was
+/// for, if it limited one.
 ///
 /// # Errors
 /// All that is wrong with it; or what it contradicts. Then nothing is changed.
@@ -43,7 +43,7 @@ pub fn edit(
     snapshot: &Snapshot,
     body: Normalised,
     order: u32,
-    before: Option<&Shape>,
+    before: Option<&Model>,
     env: &dyn Fn(&str) -> Option<String>,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Edited, EditError> {

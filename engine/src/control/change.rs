@@ -1,16 +1,26 @@
 //! A change in the making: what is to be in force, and what is to be kept of it.
 
+mod audit;
+mod row;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use policy::declare::Problem;
 use policy::declare::entity::{Kind, Normalised, Placed, Shape, Written, read_entity};
-use policy::declare::{Problem, Severity};
 use policy::id::BudgetId;
-use policy::key::TokenHash;
 use policy::provider::Secret;
 use policy::snapshot::Snapshot;
 use serde_json::Value;
-use store::registry::{AuditEntry, Entity, Expected, Origin, Put, Registry, Removal, Row, Write};
+use store::registry::{Expected, Origin, Put, Registry, Removal, Row, Write};
 use store::seal::Seal;
 
-use super::{Actor, ControlError, Env, password, secrets, vocabulary};
+pub(super) use self::row::{Source, id_of, new_token, problem};
+use self::row::{kind_of, place, tokens_of};
+use super::claims::Claimed;
+use super::kept::Kept;
+use super::keys::token_name;
+use super::{Actor, ActorKind, ControlError, Entry, Env, password, secrets, vocabulary};
 use crate::compile::{self, edit, release};
 
 /// Entities that are made by the API come after those of the file.
@@ -21,33 +31,70 @@ pub(super) struct Draft<'a> {
     registry: &'a Registry,
     env: Env,
     seal: Seal,
-    actor: &'a Actor<'a>,
+    actor: Actor<'a>,
     action: &'static str,
-    /// What is in force once it is done.
-    snapshot: Snapshot,
+    /// What is in force and kept once it is done; as far as it is made.
+    kept: Kept,
+    /// The rows that it depends on.
+    reads: RefCell<HashSet<(Kind, Box<str>)>>,
     budgets: Vec<BudgetId>,
     write: Write,
+    entries: Vec<Entry>,
 }
 
-/// Where an entity comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
-    pub(super) origin: Origin,
-    pub(super) file_mac: Option<[u8; 32]>,
-    /// Its place among its kind; `None`: where it was, or last.
-    pub(super) order: Option<u32>,
+/// A change that was drafted, to be kept.
+#[derive(Debug)]
+pub(super) struct Drafted {
+    /// What is in force and kept after it.
+    pub(super) kept: Kept,
+    /// The budgets that are new or different.
+    pub(super) budgets: Vec<BudgetId>,
+    /// What is to be kept of it.
+    pub(super) write: Write,
+    /// The entities that it makes or replaces, as they are shown but for their revision.
+    pub(super) entries: Vec<Entry>,
 }
 
 impl<'a> Draft<'a> {
+    /// Begins a change of what is in force and kept.
     pub(super) fn begin(
         (registry, env): (&'a Registry, Env),
-        snapshot: Snapshot,
-        actor: &'a Actor<'a>,
+        kept: Kept,
+        actor: Actor<'a>,
         action: &'static str,
         at_ms: u64,
     ) -> Self {
         let write = Write { at_ms, ..Write::default() };
-        Self { registry, env, seal: registry.seal(), actor, action, snapshot, budgets: Vec::new(), write }
+        let (reads, budgets, entries) = (RefCell::default(), Vec::new(), Vec::new());
+        Self { registry, env, seal: registry.seal(), actor, action, kept, reads, budgets, write, entries }
+    }
+
+    /// A row that is not deleted, as it was before this change.
+    pub(super) fn row(&self, kind: Kind, id: &str) -> Result<Option<Row>, ControlError> {
+        self.reads.borrow_mut().insert((kind, id.into()));
+        Ok(self.registry.get(kind.as_str(), id)?)
+    }
+
+    /// The rows that it depends on.
+    pub(super) fn reads(&self) -> HashSet<(Kind, Box<str>)> {
+        self.reads.borrow().clone()
+    }
+
+    pub(super) fn env(&self) -> Env {
+        self.env
+    }
+
+    pub(super) fn at_ms(&self) -> u64 {
+        self.write.at_ms
+    }
+
+    /// A document with its secrets.
+    pub(super) fn opened(&self, row: &Row) -> Result<String, ControlError> {
+        Ok(secrets::opened(&self.seal, row)?)
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.kept.snapshot
     }
 
     /// Puts an entity with its limits. A virtual key without a token gets one, which is given back.
@@ -62,21 +109,20 @@ impl<'a> Draft<'a> {
             // It is told by its hash, which is in what is kept alone.
             entity.document = secrets::sealed(&self.seal, entity.kind, &entity.id, &entity.document)?;
         }
-        let old = before.map(|row| self.shape_of(row)).transpose()?;
-        let order = self.order(before, Source::of(before));
-        let edited = edit(&self.snapshot, normalised, place(order), old.as_ref(), &self.env, &vocabulary())?;
-        self.snapshot = edited.snapshot;
-        let tokens = tokens_of(&edited.shape);
-        let last = edited.written.len().saturating_sub(1);
-        for (at, written) in edited.written.iter().enumerate() {
-            if at == last {
-                self.keep_row(written, before, Source::of(before), order, tokens.clone())?;
-            } else {
-                let row = self.registry.get(written.kind.as_str(), &written.id)?;
-                let order = self.order(row.as_ref(), Source::of(None));
-                self.keep_row(written, row.as_ref(), Source::of(row.as_ref()), order, Vec::new())?;
-            }
+        let (kind, id) = (entity.kind, entity.id.clone());
+        let order = self.order(kind, before, None)?;
+        let model = self.kept.claims().model_of(kind, &id);
+        let edited = edit(self.snapshot(), normalised, place(order), model.as_ref(), &self.env, &vocabulary())?;
+        self.claim(&edited.shape, Origin::Api)?;
+        self.kept.snapshot = edited.snapshot;
+        let mut written = edited.written;
+        let entity = written.pop().ok_or_else(|| ControlError::internal("an edit wrote nothing"))?;
+        for limit in &written {
+            let row = self.row(limit.kind, &limit.id)?;
+            let order = self.order(limit.kind, row.as_ref(), None)?;
+            self.keep(limit, row.as_ref(), Source::of(row.as_ref()), order, Vec::new())?;
         }
+        self.keep(&entity, before, Source::of(before), order, tokens_of(&edited.shape))?;
         self.take_rows_of(&edited.removed)?;
         Ok(token)
     }
@@ -86,7 +132,7 @@ impl<'a> Draft<'a> {
             return Ok(None);
         }
         let Ok(Value::Object(mut fields)) = serde_json::from_str(&entity.document) else { return Ok(None) };
-        let token = new_token(&self.snapshot)?;
+        let token = new_token(self.snapshot())?;
         fields.insert("value".to_owned(), Value::String(token.reveal().to_owned()));
         entity.document = Value::Object(fields).to_string();
         Ok(Some(token))
@@ -94,17 +140,41 @@ impl<'a> Draft<'a> {
 
     /// Puts one entity. `before` is its row, if there is one that is not deleted.
     pub(super) fn put(&mut self, new: &Written, before: Option<&Row>, source: Source) -> Result<(), ControlError> {
-        let kept = secrets::sealed(&self.seal, new.kind, &new.id, &new.document)?;
-        let readable = if new.kind == Kind::VirtualKey { &kept } else { &new.document };
-        let order = self.order(before, source);
+        let order = self.order(new.kind, before, source.order)?;
+        let shape = self.try_on(new, order, source.origin)?;
+        self.keep(new, before, source, order, tokens_of(&shape))
+    }
+
+    /// Puts one entity in force. What is kept of it is not changed.
+    fn try_on(&mut self, new: &Written, order: i64, origin: Origin) -> Result<Shape, ControlError> {
+        let sealed;
+        let readable = match new.kind {
+            // It is told by its hash, which is in what is kept alone.
+            Kind::VirtualKey => {
+                sealed = secrets::sealed(&self.seal, new.kind, &new.id, &new.document)?;
+                &sealed
+            }
+            _ => &new.document,
+        };
         let placed = Placed { shape: self.read(new.kind, &new.id, readable)?, order: place(order) };
-        let old = before.map(|row| self.shape_of(row)).transpose()?;
-        self.snapshot = compile::put(&self.snapshot, &placed, old.as_ref())?;
-        self.keep_row(new, before, source, order, tokens_of(&placed.shape))
+        let model = self.kept.claims().model_of(new.kind, &new.id);
+        self.claim(&placed.shape, origin)?;
+        self.kept.snapshot = compile::put(self.snapshot(), &placed, model.as_ref())?;
+        Ok(placed.shape)
+    }
+
+    /// What only one entity may have is this one's. A call takes nothing from others; the file does, where a call had it.
+    fn claim(&mut self, shape: &Shape, origin: Origin) -> Result<(), ControlError> {
+        let claimed = Claimed::of(shape);
+        if let Some(taken) = self.kept.claims().taken(&claimed).filter(|_| origin == Origin::Api) {
+            return Err(ControlError::Invalid(vec![problem(&taken.field, &taken.message)]));
+        }
+        self.kept.claims_mut().put(claimed);
+        Ok(())
     }
 
     /// Keeps what an entity is to be, and tells the audit log of it.
-    fn keep_row(
+    fn keep(
         &mut self,
         new: &Written,
         before: Option<&Row>,
@@ -114,23 +184,11 @@ impl<'a> Draft<'a> {
     ) -> Result<(), ControlError> {
         let (kind, id) = (new.kind, &*new.id);
         let document = secrets::sealed(&self.seal, kind, id, &password::hashed(kind, &new.document)?)?;
-        let text = |field: &str| text_of(&document, field);
-        let entity = Entity {
-            kind: kind.as_str().to_owned(),
-            id: id.to_owned(),
-            name: if kind == Kind::Provider { Some(id.to_owned()) } else { text("name") },
-            is_name_unique: is_name_unique(kind, before, source),
-            token_hashes,
-            origin: source.origin,
-            file_mac: source.file_mac,
-            order: Some(order),
-            team_id: text("team_id"),
-            customer_id: text("customer_id"),
-            document,
-        };
+        let entity = row::entity((kind, id), document, before, source, order, token_hashes);
         let action = if before.is_some() { "update" } else { "create" };
         self.tell(action, kind, id, before.map(|row| &*row.document), Some(&entity.document));
         let expected = before.map_or(Expected::Absent, |row| Expected::Revision(row.revision));
+        self.entries.push(row::entry(kind, &entity, before, self.write.at_ms));
         self.write.puts.push(Put { entity, expected });
         self.budgets.extend((kind == Kind::Budget).then(|| BudgetId::from(id)));
         Ok(())
@@ -138,164 +196,89 @@ impl<'a> Draft<'a> {
 
     /// Removes an entity.
     pub(super) fn remove(&mut self, row: &Row) -> Result<(), ControlError> {
-        let shape = self.shape_of(row)?;
-        self.snapshot = compile::remove(&self.snapshot, &shape)?;
-        self.take_row(row);
-        Ok(())
+        let kind = kind_of(row)?;
+        let model = self.kept.claims().model_of(kind, &row.id);
+        self.kept.snapshot = compile::remove(self.snapshot(), kind, &row.id, model)?;
+        self.kept.claims_mut().remove(kind, &row.id);
+        self.take_row(row)
+    }
+
+    /// A virtual key opens nothing from here on. What is kept of it is not changed yet.
+    pub(super) fn revoke(&mut self, row: &Row) -> Result<(), ControlError> {
+        let revoked = self.ownerless(row)?;
+        self.try_on(&revoked, row.order, Origin::File).map(drop)
+    }
+
+    /// Keeps an entity that is gone from the file as nobody's; a virtual key so that it opens nothing.
+    pub(super) fn disown(&mut self, row: &Row) -> Result<(), ControlError> {
+        if row.origin == Origin::File && row.file_mac.is_none() {
+            return Ok(());
+        }
+        let written = self.ownerless(row)?;
+        self.put(&written, Some(row), Source { origin: Origin::File, file_mac: None, order: None })
+    }
+
+    fn ownerless(&self, row: &Row) -> Result<Written, ControlError> {
+        let kind = kind_of(row)?;
+        let document = match kind {
+            Kind::VirtualKey => secrets::revoked(&row.document, &new_token(self.snapshot())?),
+            _ => self.opened(row)?,
+        };
+        Ok(Written { kind, id: row.id.as_str().into(), document, at: String::new() })
     }
 
     /// Removes those limits that nothing names any more.
     pub(super) fn remove_unused(&mut self, limits: Vec<(Kind, Box<str>)>) -> Result<(), ControlError> {
-        let released = release(&mut self.snapshot, limits);
+        let released = release(&mut self.kept.snapshot, limits);
         self.take_rows_of(&released)
     }
 
     fn take_rows_of(&mut self, removed: &[(Kind, Box<str>)]) -> Result<(), ControlError> {
         for (kind, id) in removed {
-            if let Some(row) = self.registry.get(kind.as_str(), id)? {
-                self.take_row(&row);
+            if let Some(row) = self.row(*kind, id)? {
+                self.take_row(&row)?;
             }
         }
         Ok(())
     }
 
-    fn take_row(&mut self, row: &Row) {
-        let Ok(kind) = row.kind.parse() else { return };
-        self.tell("delete", kind, &row.id, Some(&row.document), None);
+    fn take_row(&mut self, row: &Row) -> Result<(), ControlError> {
+        self.tell("delete", kind_of(row)?, &row.id, Some(&row.document), None);
         self.write.removals.push(Removal {
             kind: row.kind.clone(),
             id: row.id.clone(),
-            is_remembered: row.file_mac.is_some() && self.actor.kind != super::ActorKind::File,
+            is_remembered: row.file_mac.is_some() && self.actor.kind != ActorKind::File,
             expected: Expected::Revision(row.revision),
         });
+        Ok(())
     }
 
-    /// Tells the audit log of something that changes no entity.
-    pub(super) fn tell_only(mut self, kind: &str, id: &str) -> Result<u64, ControlError> {
-        let entry = AuditEntry { kind: kind.to_owned(), entity_id: id.to_owned(), ..self.entry(self.action) };
-        self.write.audit.push(entry);
-        Ok(self.registry.commit(&self.write)?.revision)
+    /// The token that was made for a virtual key of the file is another one from now on, so that no earlier one ever opens it again.
+    pub(super) fn replace_token(&mut self, id: &str, token: &Secret) {
+        self.write.secrets.push((token_name(id), token.clone()));
     }
 
-    /// Keeps it, and gives what is to be in force then.
-    pub(super) fn keep(self) -> Result<Kept, ControlError> {
-        let Self { registry, snapshot, budgets, write, .. } = self;
-        let is_empty = write.puts.is_empty() && write.removals.is_empty();
-        let revision = if is_empty { None } else { Some(registry.commit(&write)?.revision) };
-        Ok(Kept { revision, snapshot, budgets })
+    /// What was drafted.
+    pub(super) fn done(self) -> Drafted {
+        let Self { kept, budgets, write, entries, .. } = self;
+        Drafted { kept, budgets, write, entries }
     }
 
-    /// Whether there is anything to be done.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        (self.write.puts.len(), self.write.removals.len())
-    }
-
-    fn order(&self, before: Option<&Row>, source: Source) -> i64 {
-        let last = AFTER_FILE + i64::try_from(self.write.at_ms / 1_000).unwrap_or(0);
-        source.order.map(i64::from).or_else(|| before.map(|row| row.order)).unwrap_or(last)
+    /// Its place among its kind: the one that it is given, the one that it has, or the last.
+    fn order(&mut self, kind: Kind, before: Option<&Row>, given: Option<u32>) -> Result<i64, ControlError> {
+        if let Some(order) = given.map(i64::from).or_else(|| before.map(|row| row.order)) {
+            return Ok(order);
+        }
+        let last = match self.kept.last_order(kind) {
+            Some(last) => last,
+            None => self.registry.last_order(kind.as_str())?.unwrap_or_default(),
+        };
+        let order = last.saturating_add(1).max(AFTER_FILE);
+        self.kept.set_last_order(kind, order);
+        Ok(order)
     }
 
     fn read(&self, kind: Kind, id: &str, document: &str) -> Result<Shape, Vec<Problem>> {
-        Ok(read_entity(kind, id, document, self.env, &self.snapshot, &vocabulary())?.0)
+        Ok(read_entity(kind, id, document, self.env, self.snapshot(), &vocabulary())?.0)
     }
-
-    /// What a row declares.
-    pub(super) fn shape_of(&self, row: &Row) -> Result<Shape, ControlError> {
-        let kind = row.kind.parse().map_err(|()| ControlError::internal(format!("no such kind: {}", row.kind)))?;
-        Ok(self.read(kind, &row.id, &secrets::opened(&self.seal, row)?)?)
-    }
-
-    fn tell(&mut self, action: &str, kind: Kind, id: &str, before: Option<&str>, after: Option<&str>) {
-        let shown = |document: Option<&str>| document.map(|document| secrets::redacted(kind, document));
-        let action = if self.action == "create" || self.action == "update" { action } else { self.action };
-        self.write.audit.push(AuditEntry {
-            kind: kind.as_str().to_owned(),
-            entity_id: id.to_owned(),
-            before: shown(before),
-            after: shown(after),
-            ..self.entry(action)
-        });
-    }
-
-    fn entry(&self, action: &str) -> AuditEntry {
-        AuditEntry {
-            at_ms: self.write.at_ms,
-            actor: self.actor.name.to_owned(),
-            actor_kind: self.actor.kind.as_str().to_owned(),
-            address: self.actor.address.to_owned(),
-            action: action.to_owned(),
-            ..AuditEntry::default()
-        }
-    }
-}
-
-/// What was kept.
-pub(super) struct Kept {
-    /// The revision that it has; `None`: nothing was changed.
-    pub(super) revision: Option<u64>,
-    /// What it makes of the policy.
-    pub(super) snapshot: Snapshot,
-    /// The budgets that are new or different.
-    pub(super) budgets: Vec<BudgetId>,
-}
-
-impl Source {
-    /// Of an entity that a call changes. What the file said of it is remembered: as long as that is the same, the call's word counts.
-    pub(super) fn of(before: Option<&Row>) -> Self {
-        Self { origin: Origin::Api, file_mac: before.and_then(|row| row.file_mac), order: None }
-    }
-}
-
-/// The id of an entity that is to be made: the body's, or a new one.
-pub(super) fn id_of(kind: Kind, body: &str) -> Result<String, ControlError> {
-    let field = kind.id_field().unwrap_or("name");
-    match text_of(body, field) {
-        Some(id) => Ok(id),
-        None if matches!(kind.id_field(), Some("id")) => Ok(new_id()),
-        None => Err(ControlError::Invalid(vec![problem(field, "required, but missing")])),
-    }
-}
-
-/// An error about a field of a body.
-pub(super) fn problem(path: &str, message: &str) -> Problem {
-    Problem { path: path.to_owned(), severity: Severity::Error, message: message.to_owned(), value: None }
-}
-
-/// A token for a virtual key: the prefix, and 192 random bits.
-pub(super) fn new_token(snapshot: &Snapshot) -> Result<Secret, ControlError> {
-    Ok(store::seal::token(&snapshot.settings().key_prefix)?)
-}
-
-/// An id as others make them: 32 hexadecimal digits in five groups. It is no secret.
-fn new_id() -> String {
-    let digits = format!("{:032x}", fastrand::u128(..));
-    let groups: Vec<_> = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)]
-        .into_iter()
-        .filter_map(|(from, to)| digits.get(from..to))
-        .collect();
-    groups.join("-")
-}
-
-fn text_of(document: &str, field: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(document).ok()?;
-    Some(value.get(field)?.as_str()?.to_owned()).filter(|text| !text.is_empty())
-}
-
-/// Names that a call gives must be unique where people go by them; files have never been held to that.
-fn is_name_unique(kind: Kind, before: Option<&Row>, source: Source) -> bool {
-    match before {
-        Some(row) => row.is_name_unique,
-        None => source.origin == Origin::Api && matches!(kind, Kind::VirtualKey | Kind::Team),
-    }
-}
-
-fn tokens_of(shape: &Shape) -> Vec<[u8; 32]> {
-    match shape {
-        Shape::VirtualKey(key) => key.tokens().iter().map(TokenHash::to_bytes).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn place(order: i64) -> u32 {
-    u32::try_from(order).unwrap_or(u32::MAX)
 }

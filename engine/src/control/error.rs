@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::compile::{CompileError, EditError};
 
 /// Why the policy was not changed, or cannot be read.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum ControlError {
     /// What was written is wrong.
     #[error("{}", .0.first().map_or_else(|| "what was written is wrong".to_owned(), ToString::to_string))]
@@ -78,6 +78,8 @@ impl From<RegistryError> for ControlError {
         match error {
             RegistryError::Taken { .. } | RegistryError::TokenTaken { .. } => Self::Taken(text),
             RegistryError::Unfit { .. } => Self::ReadOnly(text),
+            // Another process changes it all the time.
+            RegistryError::Moved { .. } => Self::Unavailable(text),
             _ if error.is_unavailable() => Self::Unavailable(text),
             _ => Self::Internal(text),
         }

@@ -9,8 +9,10 @@ use store::registry::{Registry, RegistryError, Row};
 use store::seal::Seal;
 use thiserror::Error;
 
-use super::{Control, ControlError, Env, secrets, vocabulary};
-use crate::compile;
+use super::claims::{Claimed, Claims};
+use super::kept::Kept;
+use super::{ControlError, Env, secrets, vocabulary};
+use crate::compile::{self, Model};
 
 /// Why what is kept cannot be put in force.
 #[derive(Debug, Error)]
@@ -30,21 +32,21 @@ pub enum LoadError {
     },
 }
 
-/// The policy that is kept, and its revision.
+/// The policy that is kept.
 ///
 /// # Errors
 /// When it cannot be read, or an entity of it cannot be put in force.
-pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<(Snapshot, u64), LoadError> {
+pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<Kept, LoadError> {
     let empty = Snapshot::default();
     let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
-    let (waiting, many) = (Vec::new(), Vec::new());
-    let mut loading = Loading { snapshot, seal: registry.seal(), env, waiting, many, failed: None };
+    let (waiting, many, claims) = (Vec::new(), Vec::new(), Claims::default());
+    let mut loading = Loading { snapshot, claims, seal: registry.seal(), env, waiting, many, failed: None };
     let revision = registry.load(&mut |row| loading.take(row))?;
     loading.put_many();
     loading.put_waiting(None);
     match loading.failed {
         Some(failed) => Err(failed),
-        None => Ok((loading.snapshot, revision)),
+        None => Ok(Kept::new(loading.snapshot, revision, loading.claims)),
     }
 }
 
@@ -55,6 +57,7 @@ const AT_A_TIME: usize = 4_096;
 /// which there are many need not wait.
 struct Loading {
     snapshot: Snapshot,
+    claims: Claims,
     seal: Seal,
     env: Env,
     waiting: Vec<(Kind, Row)>,
@@ -101,8 +104,8 @@ impl Loading {
         let rows = std::mem::take(&mut self.many);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (snapshot, seal, env) = (&self.snapshot, &self.seal, self.env);
-        let read = |rows: &[Row]| -> Vec<Result<Vec<Change>, LoadError>> {
-            rows.iter().map(|row| changes(snapshot, seal, env, row)).collect()
+        let read = |rows: &[Row]| -> Vec<Result<Read, LoadError>> {
+            rows.iter().map(|row| Read::of(snapshot, seal, env, row)).collect()
         };
         let part = rows.len().div_ceil(threads).max(1);
         let all: Vec<_> = std::thread::scope(|scope| {
@@ -120,15 +123,18 @@ impl Loading {
     }
 
     fn put(&mut self, row: &Row) {
-        match changes(&self.snapshot, &self.seal, self.env, row) {
-            Ok(changes) => self.apply(std::slice::from_ref(row), vec![changes]),
+        match Read::of(&self.snapshot, &self.seal, self.env, row) {
+            // Where a call's limits and the file's are for the same model, the file's count: they come first.
+            Ok(read) if read.kind == Kind::ModelConfig && self.claims.taken(&read.claimed).is_some() => {}
+            Ok(read) => self.apply(std::slice::from_ref(row), vec![read]),
             Err(failed) => self.fail(failed),
         }
     }
 
     /// Puts in force what each row changes, in place: nobody else has the policy, and where one contradicts another, nobody will.
-    fn apply(&mut self, rows: &[Row], changes: Vec<Vec<Change>>) {
+    fn apply(&mut self, rows: &[Row], all: Vec<Read>) {
         let mut row = None;
+        let (changes, claimed): (Vec<_>, Vec<_>) = all.into_iter().map(|read| (read.changes, read.claimed)).unzip();
         let each = rows.iter().zip(changes).flat_map(|(at, changes)| {
             row = Some(at);
             changes
@@ -137,6 +143,7 @@ impl Loading {
             Ok(next) => self.snapshot = next,
             Err(error) => self.failed = self.failed.take().or(row.map(|row| failed(row, &error.to_string()))),
         }
+        claimed.into_iter().for_each(|claimed| self.claims.put(claimed));
     }
 
     fn fail(&mut self, failed: LoadError) {
@@ -148,47 +155,31 @@ fn failed(row: &Row, why: &str) -> LoadError {
     LoadError::Entity { kind: row.kind.clone(), id: row.id.clone(), why: why.to_owned() }
 }
 
-/// What a row that was not there changes of a policy.
-fn changes(snapshot: &Snapshot, seal: &Seal, env: Env, row: &Row) -> Result<Vec<Change>, LoadError> {
-    let read = || -> Result<Vec<Change>, ControlError> {
-        let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
-        let document = secrets::opened(seal, row)?;
-        let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
-        let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
-        Ok(compile::entity(&placed, None, snapshot)?)
-    };
-    read().map_err(|error| failed(row, &error.to_string()))
+/// A row that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    kind: Kind,
+    /// What it changes of a policy in which it is not.
+    pub(super) changes: Vec<Change>,
+    /// What it has for itself.
+    pub(super) claimed: Claimed,
 }
 
-impl Control {
-    /// Puts in force what other processes have changed in the store since. Gives whether anything was.
-    ///
-    /// # Errors
-    /// When it cannot be read, or an entity cannot be put in force: then none of it is, and what was in force stays.
-    pub fn follow(&self) -> Result<bool, ControlError> {
-        let mut turn = self.0.turn.lock();
-        let before = *turn;
-        self.catch_up(&mut turn)?;
-        Ok(*turn != before)
+impl Read {
+    /// Whether it limits this model.
+    pub(super) fn is_for(&self, model: &Model) -> bool {
+        self.claimed.is_for(model)
     }
 
-    pub(super) fn catch_up(&self, turn: &mut u64) -> Result<(), ControlError> {
-        let parts = &self.0.parts;
-        if parts.registry.revision()? == *turn {
-            return Ok(());
-        }
-        let feed = parts.registry.since(*turn)?;
-        let catalog = Arc::clone(parts.live.snapshot().catalog());
-        // What was there before of a changed entity is no longer kept, so the whole is compiled anew: others change it rarely.
-        if !feed.rows.is_empty() {
-            let (next, revision) =
-                load(&parts.registry, catalog, parts.env).map_err(|error| ControlError::internal(error.to_string()))?;
-            let budgets: Vec<_> = next.budgets().cloned().collect();
-            self.put_in_force(next, &budgets);
-            *turn = revision;
-            return Ok(());
-        }
-        *turn = feed.revision;
-        Ok(())
+    pub(super) fn of(snapshot: &Snapshot, seal: &Seal, env: Env, row: &Row) -> Result<Self, LoadError> {
+        let read = || -> Result<Self, ControlError> {
+            let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
+            let document = secrets::opened(seal, row)?;
+            let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
+            let claimed = Claimed::of(&shape);
+            let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
+            Ok(Self { kind, changes: compile::entity(&placed, None, snapshot)?, claimed })
+        };
+        read().map_err(|error| failed(row, &error.to_string()))
     }
 }

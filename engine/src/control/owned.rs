@@ -4,8 +4,9 @@ use policy::declare::Problem;
 use policy::declare::entity::{Kind, merge};
 use serde_json::{Map, Value, json};
 
-use super::change::{id_of, problem};
-use super::{Actor, Control, ControlError, Created};
+use super::ControlError;
+use super::calls::Given;
+use super::change::{Draft, problem};
 
 /// The fields that say whose a budget is. The last one is in no list of its own.
 const OWNERS: [(&str, Kind); 3] =
@@ -56,30 +57,23 @@ impl Owned {
     }
 }
 
-impl Control {
+impl Draft<'_> {
     /// Makes a budget together with its owner's naming it: both, or nothing.
-    pub(super) fn create_owned(&self, body: &str, owned: &Owned, actor: &Actor<'_>) -> Result<Created, ControlError> {
-        let id = id_of(Kind::Budget, body)?;
-        let mut turn = self.0.turn.lock();
-        self.catch_up(&mut turn)?;
-        if self.row(Kind::Budget, &id)?.is_some() {
-            return Err(ControlError::Exists { kind: Kind::Budget, id });
+    pub(super) fn create_owned(&mut self, id: &str, owned: &Owned) -> Given {
+        if self.row(Kind::Budget, id)?.is_some() {
+            return Err(ControlError::Exists { kind: Kind::Budget, id: id.to_owned() });
         }
         let owner = self.row(owned.kind, &owned.id)?;
         let owner = owner.ok_or_else(|| wrong(owned.field, &format!("no {} has this id", owned.kind.label())))?;
         let stored = self.opened(&owner)?;
-        let body = owned.body(&id, &named_by(&stored));
-        let mut draft = self.draft(actor, "create");
+        let body = owned.body(id, &named_by(&stored));
         let put = merge(owned.kind, &owned.id, Some(&stored), &body, &|kind, id| self.document(kind, id))
             .map_err(ControlError::Invalid)
-            .and_then(|normalised| draft.put_all(normalised, Some(&owner)));
+            .and_then(|normalised| self.put_all(normalised, Some(&owner)));
         put.map_err(|error| match error {
             ControlError::Invalid(problems) => ControlError::Invalid(problems.into_iter().map(Owned::place).collect()),
             other => other,
-        })?;
-        self.finish(draft, &mut turn)?;
-        let entry = self.get(Kind::Budget, &id)?.ok_or_else(|| ControlError::not_found(Kind::Budget, &id))?;
-        Ok(Created { entry, token: None })
+        })
     }
 
     /// The body of a change of a budget without its owner, who must be the one that it has: who has it is said on the owner's side.

@@ -2,15 +2,18 @@
 //! from there: as long as that is the same, what is kept stands, edits by calls among it; when it differs, the file wins.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use policy::declare::entity::{Entity, Kind, Written};
 use policy::provider::Secret;
-use policy::snapshot::Snapshot;
 use serde_json::Value;
-use store::registry::{Origin, Registry, Row};
+use store::registry::{Origin, Registry, RegistryError, Row};
 
-use super::change::{Draft, Source};
-use super::{Actor, ActorKind, Control, ControlError, Env};
+use super::change::{Draft, Drafted, Source};
+use super::{Actor, ActorKind, Control, ControlError, Env, Kept, load, secrets, turn};
+
+/// So often it is taken over anew because another process was quicker.
+const TRIES: u32 = 10;
 
 /// What a configuration file declares.
 #[derive(Debug)]
@@ -26,12 +29,26 @@ pub struct FilePolicy {
 }
 
 /// What became of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Entities that were made or replaced.
     pub put: usize,
     /// Entities that were removed.
     pub removed: usize,
+    /// Entities that are gone from it and cannot be removed.
+    pub still_named: Vec<StillNamed>,
+}
+
+/// An entity that is gone from the file, and that something names that a call made. It stays until nothing does: a virtual key
+/// opens nothing meanwhile, all else is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StillNamed {
+    /// What it is.
+    pub kind: Kind,
+    /// Which.
+    pub id: String,
+    /// Who names it, in words.
+    pub why: String,
 }
 
 /// Where what is kept is not what the file declares.
@@ -54,24 +71,40 @@ pub enum DriftKind {
     DeletedByApi,
     /// A call made it; the file does not know it.
     OnlyInStore,
+    /// It is gone from the file, and stays because something names it that a call made. A virtual key opens nothing.
+    StillNamed,
 }
 
-/// Takes over what has changed in the file since it was last taken over. Gives the policy and its revision then.
+/// Takes over what has changed in the file since it was last taken over. Gives the policy as it is kept then.
 ///
 /// # Errors
 /// When an entity cannot be put in force, or it cannot be kept: then nothing is changed.
 pub fn reconcile(
     registry: &Registry,
     env: Env,
-    (snapshot, revision): (Snapshot, u64),
+    mut kept: Kept,
     file: &FilePolicy,
     at_ms: u64,
-) -> Result<(Snapshot, u64, Reconciled), ControlError> {
+) -> Result<(Kept, Reconciled), ControlError> {
     let actor = Actor { name: &file.name, kind: ActorKind::File, address: "" };
-    let mut draft = Draft::begin((registry, env), snapshot, &actor, "update", at_ms);
-    let done = take_over(&mut draft, registry, file)?;
-    let kept = draft.keep()?;
-    Ok((kept.snapshot, kept.revision.unwrap_or(revision), done))
+    let mut tries = 0;
+    loop {
+        let base = kept.position.revision();
+        let catalog = Arc::clone(kept.snapshot.catalog());
+        let mut draft = Draft::begin((registry, env), kept, actor, "update", at_ms);
+        let done = take_over(&mut draft, registry, file)?;
+        let Drafted { kept: mut next, write, .. } = draft.done();
+        match turn::commit(registry, base, &write) {
+            Ok(revision) => {
+                next.position.revision = revision;
+                return Ok((next, done));
+            }
+            // Another gateway starts at the same time.
+            Err(RegistryError::Moved { .. }) if tries < TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+        kept = load(registry, catalog, env).map_err(|error| ControlError::internal(error.to_string()))?;
+    }
 }
 
 impl Control {
@@ -80,13 +113,8 @@ impl Control {
     /// # Errors
     /// When an entity cannot be put in force, or it cannot be kept: then nothing is changed.
     pub fn reconcile(&self, file: &FilePolicy) -> Result<Reconciled, ControlError> {
-        let mut turn = self.0.turn.lock();
-        self.catch_up(&mut turn)?;
         let actor = Actor { name: &file.name, kind: ActorKind::File, address: "" };
-        let mut draft = self.draft(&actor, "update");
-        let done = take_over(&mut draft, &self.0.parts.registry, file)?;
-        self.finish(draft, &mut turn)?;
-        Ok(done)
+        self.alone(&actor, "update", |draft| take_over(draft, &self.0.parts.registry, file))
     }
 
     /// Where what is kept is not what a file declares.
@@ -110,6 +138,7 @@ fn drift_of(row: &Row) -> Option<DriftKind> {
         (_, true, true) => Some(DriftKind::DeletedByApi),
         (Origin::Api, false, true) => Some(DriftKind::EditedByApi),
         (Origin::Api, false, false) => Some(DriftKind::OnlyInStore),
+        (Origin::File, false, false) => Some(DriftKind::StillNamed),
         _ => None,
     }
 }
@@ -122,31 +151,59 @@ fn take_over(draft: &mut Draft<'_>, registry: &Registry, file: &FilePolicy) -> R
     registry.load(&mut |row| {
         if wanted.contains_key(&(&*row.kind, &*row.id)) {
             rows.insert((row.kind.clone(), row.id.clone()), row);
-        } else if !row.is_deleted && (row.file_mac.is_some() || file.is_only_source) {
+        } else if !row.is_deleted && (is_of_file(&row) || file.is_only_source) {
             gone.push(row);
         }
     })?;
-    // Keys first: another one may have the token of one that is gone.
-    let (keys, others): (Vec<_>, Vec<_>) = gone.into_iter().partition(|row| row.kind == Kind::VirtualKey.as_str());
-    let mut late = Vec::new();
-    for row in keys {
-        match draft.remove(&row) {
-            Err(ControlError::Contradiction(_)) => late.push(row),
-            done => done?,
-        }
-    }
+    let mut done = Reconciled::default();
+    let late = revoke_keys(draft, gone, &mut done)?;
     for entity in &file.entities {
         let row = rows.get(&(entity.kind.as_str().to_owned(), entity.id.to_string()));
         let mac = registry.file_mac(entity.kind.as_str(), &entity.id, entity.resolved.reveal().as_bytes());
         if row.is_none_or(|row| row.file_mac != Some(mac)) {
             put(draft, file, entity, row, mac)?;
+            done.put += 1;
         }
     }
-    late.extend(others);
+    late.iter().try_for_each(|row| remove(draft, row, &mut done))?;
+    Ok(done)
+}
+
+/// Whether the file declares it, or did when it was last in it.
+fn is_of_file(row: &Row) -> bool {
+    row.file_mac.is_some() || row.origin == Origin::File
+}
+
+/// Removes the keys among what is gone, and gives the rest in the order in which it can be removed. Keys come first: another one may
+/// have the token of one that is gone. One that something names, which perhaps goes too, opens nothing from here on.
+fn revoke_keys(draft: &mut Draft<'_>, gone: Vec<Row>, done: &mut Reconciled) -> Result<Vec<Row>, ControlError> {
+    let (keys, mut late): (Vec<_>, Vec<_>) = gone.into_iter().partition(|row| row.kind == Kind::VirtualKey.as_str());
+    for row in keys {
+        match draft.remove(&row) {
+            Ok(()) => done.removed += 1,
+            Err(ControlError::Contradiction(_)) => {
+                draft.revoke(&row)?;
+                late.push(row);
+            }
+            Err(error) => return Err(error),
+        }
+    }
     late.sort_by_key(|row| std::cmp::Reverse(row.kind.parse::<Kind>().ok()));
-    late.iter().try_for_each(|row| draft.remove(row))?;
-    let (put, removed) = draft.counts();
-    Ok(Reconciled { put, removed })
+    Ok(late)
+}
+
+/// Removes what is gone from the file. What something names that a call made stays, as nobody's; a key of that kind opens nothing.
+fn remove(draft: &mut Draft<'_>, row: &Row, done: &mut Reconciled) -> Result<(), ControlError> {
+    match draft.remove(row) {
+        Ok(()) => done.removed += 1,
+        Err(ControlError::Contradiction(why)) => {
+            draft.disown(row)?;
+            let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
+            done.still_named.push(StillNamed { kind, id: row.id.clone(), why: why.to_string() });
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 fn put(
@@ -158,20 +215,22 @@ fn put(
 ) -> Result<(), ControlError> {
     let source = Source { origin: Origin::File, file_mac: Some(mac), order: Some(entity.order) };
     let before = row.filter(|row| !row.is_deleted);
-    let document = with_token(entity, file);
+    let document = with_token(entity, file, before);
     let written = Written { kind: entity.kind, id: entity.id.clone(), document, at: String::new() };
     draft.put(&written, before, source).map(drop)
 }
 
-/// A virtual key to which the file gives no token has the one that was made for it.
-fn with_token(entity: &Entity, file: &FilePolicy) -> String {
-    let token = file.tokens.get(&*entity.id).filter(|_| entity.kind == Kind::VirtualKey);
-    let Some(token) = token else { return entity.document.clone() };
-    match serde_json::from_str(&entity.document) {
-        Ok(Value::Object(mut fields)) if fields.get("value").is_none_or(Value::is_null) => {
-            fields.insert("value".to_owned(), Value::String(token.reveal().to_owned()));
-            Value::Object(fields).to_string()
-        }
-        _ => entity.document.clone(),
+/// A virtual key to which the file gives no token has those that a call gave it, or the one that was made for it.
+fn with_token(entity: &Entity, file: &FilePolicy, before: Option<&Row>) -> String {
+    let read = serde_json::from_str(&entity.document);
+    let (Ok(Value::Object(mut fields)), Kind::VirtualKey) = (read, entity.kind) else { return entity.document.clone() };
+    if fields.get("value").is_some_and(|value| !value.is_null()) {
+        return entity.document.clone();
     }
+    if let Some(tokens) = before.and_then(secrets::tokens_of_calls) {
+        fields.extend(tokens);
+    } else if let Some(token) = file.tokens.get(&*entity.id) {
+        fields.insert("value".to_owned(), Value::String(token.reveal().to_owned()));
+    }
+    Value::Object(fields).to_string()
 }

@@ -5,12 +5,16 @@ use policy::declare::entity::Kind;
 use policy::key::TokenHash;
 use policy::provider::Secret;
 use serde_json::{Map, Value, json};
-use store::registry::Row;
+use store::registry::{Origin, Row};
 use store::seal::{Context, Seal, SealError};
 
 use super::change::problem;
 use super::{Env, REDACTED};
 
+/// The field with the hashes of earlier tokens. Every rotation leaves it.
+const EARLIER: &str = "value_hashes";
+/// The fields of a virtual key that say what opens it.
+const TOKENS: [&str; 3] = ["value", "value_hash", EARLIER];
 /// What a sealed value begins with.
 pub(super) const SEALED: &str = "sealed:v1:";
 /// What a reference to the environment begins with: it is no secret.
@@ -137,6 +141,31 @@ pub(super) fn rotated(document: &str, new: &Secret, ends_at_ms: u64, env: Env) -
         before.map(|hash| json!({ "value_hash": hash, "expires_at_ms": ends_at_ms })).into_iter().collect();
     fields.insert("value".to_owned(), Value::String(new.reveal().to_owned()));
     fields.insert("value_hashes".to_owned(), Value::Array(hashes));
+    value.to_string()
+}
+
+/// The tokens of a virtual key as they are kept, if a call gave them to it: by making it, or by a rotation. Taken over, they are told
+/// as such again.
+pub(super) fn tokens_of_calls(row: &Row) -> Option<Vec<(String, Value)>> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(&row.document) else { return None };
+    let is_made_by_call = row.file_mac.is_none() && row.origin == Origin::Api;
+    if !is_made_by_call && !fields.contains_key(EARLIER) {
+        return None;
+    }
+    let mut tokens: Vec<_> = fields.into_iter().filter(|(name, _)| TOKENS.contains(&&**name)).collect();
+    if tokens.iter().all(|(name, _)| name != EARLIER) {
+        tokens.push((EARLIER.to_owned(), json!([])));
+    }
+    Some(tokens)
+}
+
+/// A virtual key that opens nothing: it is not active, and its token is one that nobody has.
+pub(super) fn revoked(document: &str, unknown: &Secret) -> String {
+    let mut value: Value = serde_json::from_str(document).unwrap_or_default();
+    let Some(fields) = value.as_object_mut() else { return document.to_owned() };
+    TOKENS.iter().for_each(|name| drop(fields.remove(*name)));
+    fields.insert("value".to_owned(), Value::String(unknown.reveal().to_owned()));
+    fields.insert("is_active".to_owned(), Value::Bool(false));
     value.to_string()
 }
 

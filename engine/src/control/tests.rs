@@ -7,10 +7,17 @@ use policy::admit::{Presented, enter};
 use policy::catalog::Catalog;
 use policy::declare::entity::split;
 use policy::limit::Accounts;
+use policy::provider::Secret;
 use policy::request::Operation;
 use store::registry::AuditFilter;
 
+use store::{AttemptId, Began, StoreError, Voided};
+
 use super::*;
+
+mod files;
+mod others;
+mod together;
 
 const KEY: &str = r#"{"name": "app", "provider_configs": [{"provider": "openai"}], "budgets": [{"max_limit": 5, "reset_duration": "1d"}]}"#;
 const ADMIN: Actor<'static> = Actor { name: "root", kind: ActorKind::User, address: "127.0.0.1" };
@@ -20,9 +27,12 @@ const FILE: &str = r#"{
         "virtual_keys": [{"id": "vk1", "name": "first", "value": "sk-bf-first", "team_id": "t1",
             "provider_configs": [{"provider": "openai"}]}]}}"#;
 
-/// Remembers what it is told of beginnings.
-#[derive(Debug, Default)]
-struct Notes(Mutex<Vec<Began>>, Mutex<Vec<(String, u64)>>);
+/// The token that was made for a key without one.
+const MADE: &str = "sk-bf-made";
+
+/// Remembers what it is told of beginnings, and of budgets that are reset: how often the audit log told of it by then.
+#[derive(Debug)]
+struct Notes(Mutex<Vec<Began>>, Mutex<Vec<(String, u64)>>, Registry);
 
 impl Bookkeeping for Notes {
     fn adopt(&self, budgets: &[Began]) -> Result<(), StoreError> {
@@ -32,7 +42,9 @@ impl Bookkeeping for Notes {
 
     fn forgive(&self, budget: &str, _start_ms: u64, nano: u64) -> Result<(), StoreError> {
         self.1.lock().push((budget.to_owned(), nano));
-        if nano == 13 { Err(StoreError::Closed) } else { Ok(()) }
+        let filter = AuditFilter { action: Some("reset".into()), limit: 10, ..AuditFilter::default() };
+        assert!(!self.2.audit_page(&filter).unwrap().is_empty(), "what nobody reads of is not done");
+        if budget == "stubborn" { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     fn void(&self, _attempt: AttemptId, _at_ms: u64) -> Result<Option<Voided>, StoreError> {
@@ -52,7 +64,8 @@ fn environment(name: &str) -> Option<String> {
 
 fn file(text: &str) -> FilePolicy {
     let (entities, _) = split(text, environment, &vocabulary()).unwrap();
-    FilePolicy { name: "config.json".into(), entities, tokens: HashMap::new(), is_only_source: false }
+    let tokens = HashMap::from([("vk1".to_owned(), Secret::new(MADE))]);
+    FilePolicy { name: "config.json".into(), entities, tokens, is_only_source: false }
 }
 
 /// Begins as the gateway does, with a file.
@@ -60,18 +73,18 @@ fn begin(folder: tempfile::TempDir, text: &str) -> Scene {
     let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
     let loaded = load(&registry, Arc::new(Catalog::default()), environment).unwrap();
     let clock = Clock::start();
-    let (snapshot, revision, _) = reconcile(&registry, environment, loaded, &file(text), clock.now().wall_ms).unwrap();
-    let notes = Arc::new(Notes::default());
+    let (kept, _) = reconcile(&registry, environment, loaded, &file(text), clock.now().wall_ms).unwrap();
+    let notes = Arc::new(Notes(Mutex::default(), Mutex::default(), registry.clone()));
     let parts = Parts {
         registry,
-        live: Arc::new(Live::new(snapshot)),
+        live: Arc::new(Live::new(kept.snapshot)),
         ledger: Arc::new(Ledger::new(None, 0)),
         health: Arc::new(RouteHealth::default()),
         books: Arc::clone(&notes) as _,
         clock,
         env: environment,
     };
-    Scene { control: Control::new(parts, revision), notes, folder }
+    Scene { control: Control::new(parts, kept.position), notes, folder }
 }
 
 impl Scene {
@@ -182,52 +195,6 @@ fn after_a_rotation_both_tokens_open_it_until_the_old_one_ends() {
 }
 
 #[test]
-fn an_edit_stands_while_the_file_is_the_same_and_the_file_wins_where_it_differs() {
-    let scene = Scene::new();
-    scene.control.update(Kind::Team, "t1", r#"{"name": "renamed"}"#, &ADMIN).unwrap();
-    assert_eq!(scene.control.drift().unwrap()[0].what, DriftKind::EditedByApi);
-    let scene = scene.again(FILE);
-    assert_eq!(scene.document(Kind::Team, "t1")["name"], "renamed");
-    let changed = FILE.replace("\"one\"", "\"two\"");
-    assert_eq!(scene.control.reconcile(&file(&changed)).unwrap(), Reconciled { put: 1, removed: 0 });
-    assert_eq!(scene.document(Kind::Team, "t1")["name"], "two");
-    assert_eq!(scene.control.drift().unwrap(), []);
-}
-
-#[test]
-fn what_a_call_deleted_stays_so_until_its_entry_changes_and_what_left_the_file_is_revoked() {
-    let scene = Scene::new();
-    scene.control.remove(Kind::VirtualKey, "vk1", &ADMIN).unwrap();
-    let scene = scene.again(FILE);
-    assert_eq!(scene.caller("sk-bf-first"), None);
-    assert_eq!(scene.control.drift().unwrap()[0].what, DriftKind::DeletedByApi);
-    let changed = FILE.replace("\"first\"", "\"first again\"");
-    let scene = scene.again(&changed);
-    assert_eq!(scene.caller("sk-bf-first").as_deref(), Some("vk1"));
-    let gone = r#"{"providers": {"openai": {"keys": [{"name": "main", "value": "sk-secret-1"}]}}}"#;
-    let made = scene.control.create(Kind::VirtualKey, KEY, &ADMIN).unwrap();
-    scene.control.reconcile(&file(gone)).unwrap();
-    assert_eq!(scene.caller("sk-bf-first"), None);
-    assert!(scene.control.snapshot().key(&made.entry.id).is_some(), "a call made it: the file does not own it");
-    let only = FilePolicy { is_only_source: true, ..file(gone) };
-    scene.control.reconcile(&only).unwrap();
-    assert_eq!(scene.control.snapshot().key_count(), 0);
-}
-
-#[test]
-fn a_file_that_contradicts_itself_is_kept_out_as_a_whole() {
-    let scene = Scene::new();
-    let before = scene.stored();
-    let mut broken = file(&FILE.replace("\"one\"", "\"other\""));
-    let key = broken.entities.iter_mut().find(|entity| entity.kind == Kind::VirtualKey).unwrap();
-    key.document = key.document.replace("\"t1\"", "\"t9\"");
-    key.resolved = Secret::new("changed");
-    assert!(matches!(scene.control.reconcile(&broken), Err(ControlError::Invalid(_))));
-    assert_eq!(scene.stored(), before);
-    assert_eq!(scene.document(Kind::Team, "t1")["name"], "one");
-}
-
-#[test]
 fn a_secret_is_never_shown_and_written_back_as_shown_it_stays() {
     let scene = Scene::new();
     let shown = scene.document(Kind::Provider, "openai");
@@ -257,18 +224,6 @@ fn the_audit_log_tells_of_each_change_and_of_each_look_at_a_token() {
     let expected = ["update team t1", "reveal virtual_key vk1", "rotate virtual_key vk1", "delete virtual_key vk1"];
     assert_eq!(told, expected.map(|line| format!("root {line}")));
     assert_eq!(scene.control.registry().verify().unwrap().rows, scene.told().len() as u64);
-}
-
-#[test]
-fn another_processes_change_is_followed() {
-    let scene = Scene::new();
-    let other = Registry::open(scene.folder.path(), &Secret::new("an encryption key")).unwrap();
-    let loaded = load(&other, Arc::new(Catalog::default()), environment).unwrap();
-    let changed = FILE.replace("sk-bf-first", "env.TOKEN");
-    reconcile(&other, environment, loaded, &file(&changed), scene.control.now().wall_ms).unwrap();
-    assert!(scene.control.follow().unwrap());
-    assert_eq!(scene.caller("sk-bf-from-environment").as_deref(), Some("vk1"));
-    assert!(!scene.control.follow().unwrap());
 }
 
 #[test]
@@ -334,4 +289,18 @@ fn a_budget_that_a_call_met_before_it_began_is_remembered_as_of_that_call() {
     let first = scene.notes.0.lock()[0].clone();
     let later = Now { wall_ms: first.began_ms + 5_000, ..scene.control.now() };
     assert_eq!(scene.control.ledger().begin(budget, later), Some(first));
+}
+
+#[test]
+fn what_is_taken_back_is_told_before_it_is_done_and_that_it_came_to_nothing_after() {
+    let scene = Scene::new();
+    let attempt = AttemptId { run: 1, number: 2 };
+    assert!(scene.control.void(attempt, &ADMIN).unwrap().is_none());
+    let budget = r#"{"id": "stubborn", "max_limit": 5, "reset_duration": "1d"}"#;
+    scene.control.create(Kind::Budget, budget, &ADMIN).unwrap();
+    assert!(matches!(scene.control.reset_budget("stubborn", &ADMIN), Err(ControlError::Unavailable(_))));
+    let told = scene.told();
+    let expected = ["void abandoned_charge 1/2", "void_failed abandoned_charge 1/2", "create budget stubborn"];
+    let expected = expected.into_iter().chain(["reset budget stubborn", "reset_failed budget stubborn"]);
+    assert_eq!(told[told.len() - 5..], expected.map(|line| format!("root {line}")).collect::<Vec<_>>());
 }

@@ -59,3 +59,14 @@ fn warnings_do_not_keep_a_configuration_from_being_served() {
     assert_eq!(loaded.warnings.len(), 1);
     assert_eq!(loaded.file.governance.virtual_keys.len(), 1);
 }
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_another_one_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, "{}").unwrap();
+    let loaded = load(&path).unwrap();
+    assert_eq!(loaded.stamp, Stamp::of(&path));
+    std::fs::write(&path, r#"{"client": {}}"#).unwrap();
+    assert!(loaded.stamp.is_some() && loaded.stamp != Stamp::of(&path));
+}

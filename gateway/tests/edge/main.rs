@@ -16,6 +16,7 @@ mod balancing;
 mod bodies;
 mod broken_streams;
 mod budgets;
+mod churn;
 mod clamping;
 mod commands;
 mod concurrency;

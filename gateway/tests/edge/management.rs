@@ -190,3 +190,49 @@ async fn the_socket_is_for_this_user_alone_and_one_that_was_left_is_replaced() {
     let again = Gateway::start_in(home, &[]).await;
     assert_eq!(reply(client().get(again.url("/api/version"))).await.status, 200);
 }
+
+/// The key `vk-everything` leaves the file while a rule that a call made names it.
+#[tokio::test]
+async fn a_key_that_leaves_the_file_opens_nothing_though_a_rule_of_a_call_names_it_and_the_gateway_starts() {
+    let fake = fake();
+    let mut config = config(&fake.url());
+    let gateway = Gateway::start(&config).await;
+    let rule = json!({"name": "pinned", "scope": "virtual_key", "scope_id": "vk-everything", "cel_expression": "true",
+        "targets": [{"provider": "openai", "weight": 1}]});
+    let made = post(&gateway, "/api/governance/routing-rules", rule).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(reply(chat(&gateway, KEY)).await.status, 200);
+    config["governance"]["virtual_keys"] = json!([]);
+    let home = gateway.kill();
+    home.write(&config.to_string());
+    let gateway = Gateway::start_in(home, &[]).await;
+    let told = |line: &Value| {
+        let message = line["fields"]["message"].as_str().unwrap_or_default();
+        message.contains("virtual key `vk-everything` is gone from the file") && message.contains("routing rule `")
+    };
+    gateway.events.wait_for("a warning that names both", told).await;
+    assert_eq!(reply(chat(&gateway, KEY)).await.status, 401);
+    let drift = reply(client().get(gateway.url("/api/config/drift"))).await.json();
+    let of_key = drift["drift"].as_array().unwrap().iter().find(|line| line["id"] == "vk-everything");
+    assert_eq!(of_key.unwrap()["drift"], "still_named", "{drift}");
+}
+
+#[tokio::test]
+async fn a_file_that_contradicts_what_calls_have_made_is_told_at_start_and_the_policy_stays() {
+    let fake = fake();
+    let mut config = config(&fake.url());
+    config["governance"]["teams"] = json!([{"id": "t1", "name": "one"}]);
+    let gateway = Gateway::start(&config).await;
+    let removed = reply(client().delete(gateway.url("/api/governance/teams/t1"))).await;
+    assert_eq!(removed.status, 200, "{}", removed.text());
+    config["governance"]["virtual_keys"][0]["team_id"] = json!("t1");
+    let home = gateway.kill();
+    home.write(&config.to_string());
+    let gateway = Gateway::start_in(home, &[]).await;
+    let told = |line: &Value| {
+        let message = line["fields"]["message"].as_str().unwrap_or_default();
+        message.contains("cannot be taken over") && message.contains("team_id")
+    };
+    gateway.events.wait_for("what is wrong", told).await;
+    assert_eq!(reply(chat(&gateway, KEY)).await.status, 200);
+}

@@ -185,3 +185,74 @@ async fn a_row_of_the_audit_log_that_was_changed_is_named() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("tampered with: row 2 was changed"), "{told}");
 }
+
+const KEYS: &str = "/api/governance/virtual-keys";
+
+async fn put(gateway: &Gateway, path: &str, body: Value) -> Reply {
+    reply(client().put(gateway.url(path)).json(&body)).await
+}
+
+#[tokio::test]
+async fn a_key_that_one_gateway_revokes_opens_nothing_on_the_other() {
+    let (fake, database) = (fake(), Database::new());
+    let config = shared(&fake, &database);
+    let (first, second) = (Gateway::start(&config).await, Gateway::start(&config).await);
+    assert_eq!((ask(&first, KEY).await.status, ask(&second, KEY).await.status), (200, 200));
+    let path = format!("{KEYS}/vk-everything");
+    for (is_active, status) in [(false, 403), (true, 200)] {
+        let changed = put(&first, &path, json!({"is_active": is_active})).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        assert_eq!(ask(&first, KEY).await.status, status);
+        until("it is so on the other", async || ask(&second, KEY).await, |reply| reply.status == status).await;
+    }
+    assert_eq!(reply(client().delete(second.url(&path))).await.status, 200);
+    assert_eq!(ask(&second, KEY).await.status, 401);
+    until("it is gone on the other", async || ask(&first, KEY).await, |reply| reply.status == 401).await;
+}
+
+#[tokio::test]
+async fn a_change_is_refused_while_the_store_is_away_and_changes_nothing() {
+    let (fake, database) = (fake(), Database::new());
+    let wire = database.wire();
+    let mut config = shared(&fake, &database);
+    config["config_store"]["config"]["host"] = json!("127.0.0.1");
+    config["config_store"]["config"]["port"] = json!(wire.port());
+    let gateway = Gateway::start(&config).await;
+    let path = format!("{KEYS}/vk-everything");
+    wire.cut();
+    for _ in 0..2 {
+        let refused = put(&gateway, &path, json!({"is_active": false})).await;
+        let kind = refused.json()["error"]["type"].clone();
+        assert_eq!((refused.status, kind), (503, json!("unavailable")), "{}", refused.text());
+        assert_eq!(ask(&gateway, KEY).await.status, 200, "calls go on");
+    }
+    until("it is told", async || readyz(&gateway).await, |(_, text)| text.starts_with("degraded")).await;
+    wire.mend();
+    until("it is well", async || readyz(&gateway).await, |found| *found == (200, "ok\n".to_owned())).await;
+    assert_eq!(put(&gateway, &path, json!({"is_active": false})).await.status, 200);
+    assert_eq!(ask(&gateway, KEY).await.status, 403);
+}
+
+/// The lease of the hard budgets lasts for some seconds, and this waits for them.
+#[tokio::test]
+async fn hard_budgets_are_refused_before_another_gateway_can_take_them_and_taken_again_if_none_did() {
+    let (fake, database) = (fake(), Database::new());
+    let wire = database.wire();
+    let mut config = shared(&fake, &database);
+    config["config_store"]["config"]["host"] = json!("127.0.0.1");
+    config["config_store"]["config"]["port"] = json!(wire.port());
+    // It is asked for again and again.
+    config["governance"]["budgets"][0]["max_limit"] = json!(1_000_000);
+    let gateway = Gateway::start(&config).await;
+    assert_eq!(ask(&gateway, HARD).await.status, 200);
+    wire.cut();
+    until("it has lapsed", async || ask(&gateway, HARD).await, |reply| reply.status == 503).await;
+    let refused = ask(&gateway, HARD).await;
+    assert_eq!(reason(&refused.json()), Some("ledger_unavailable"), "{}", refused.text());
+    assert!(refused.text().contains("cannot be reached"), "{}", refused.text());
+    assert_eq!((ask(&gateway, SOFT).await.status, ask(&gateway, KEY).await.status), (200, 200));
+    let told = |(_, text): &(u16, String)| text.contains("calls under hard budgets are refused");
+    until("it is told", async || readyz(&gateway).await, told).await;
+    wire.mend();
+    until("it is held again", async || ask(&gateway, HARD).await, |reply| reply.status == 200).await;
+}

@@ -179,9 +179,8 @@ impl FileJournal {
 }
 
 impl Journal for FileJournal {
-    fn is_only_spender(&self) -> bool {
-        // One that lapsed goes on: nobody else has it until a gateway starts that reaches the database.
-        self.lease.get().is_none_or(|lease| lease.get() != Lease::Elsewhere)
+    fn lease(&self) -> Lease {
+        self.lease.get().map_or(Lease::Held, LeaseNow::get)
     }
 
     fn open(&self, opened: &Opened<'_>) -> Result<(), JournalError> {

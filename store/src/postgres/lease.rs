@@ -13,8 +13,10 @@ use super::failure::Failure;
 use crate::lease::{Lease, LeaseNow};
 use crate::number::column;
 
-/// For so long it is held without being renewed; `TAKE` and `RENEW` say the same.
+/// For so long nobody else can take it without its being renewed; `TAKE` and `RENEW` say the same.
 const LENGTH: Duration = Duration::from_secs(15);
+/// For so long it is held here: what was admitted last is on its way before another gateway begins, though clocks run unlike.
+const HELD: Duration = LENGTH.saturating_sub(Duration::from_secs(1));
 const EVERY: Duration = Duration::from_secs(4);
 
 const TAKE: &str = "UPDATE lease SET node = $1, run = $2, until = now() + interval '15 seconds'
@@ -36,22 +38,21 @@ pub(super) async fn give_back(transaction: &Transaction<'_>, node: &str, run: u6
 
 /// Renews the lease of a process that was taken at `taken`, for as long as it is this process's.
 pub(super) async fn renew(pool: Pool, node: String, run: u64, lease: LeaseNow, taken: Instant) {
-    let mut ends = taken + LENGTH;
+    let mut ends = ends_of(taken);
     let mut next = taken + EVERY;
     loop {
         sleep_until(next).await;
         let asked = Instant::now();
-        let is_held = asked < ends;
-        if !is_held {
-            lease.set(Lease::Lapsed);
-        }
         // Its end is waited for and no longer: then it has lapsed, whatever comes of the question.
-        let until = if is_held { ends } else { asked + LENGTH };
+        let until = if asked < ends { ends } else { asked + LENGTH };
         let renewed = renew_once(&pool, &node, run, until).await;
         let now = Instant::now();
         let found;
         (found, ends) = judge(renewed.ok(), asked, now, ends);
-        lease.set(found);
+        match found {
+            Lease::Held => lease.hold_until(ends),
+            found => lease.set(found),
+        }
         if found == Lease::Elsewhere {
             return;
         }
@@ -62,10 +63,15 @@ pub(super) async fn renew(pool: Pool, node: String, run: u64, lease: LeaseNow, t
     }
 }
 
+/// When a lease lapses that was taken or renewed by a question of `asked`.
+pub(super) fn ends_of(asked: Instant) -> Instant {
+    asked + HELD
+}
+
 /// What the answer to a question of `asked` says of the lease, and when that ends; `None`: there was no answer.
 fn judge(is_renewed: Option<bool>, asked: Instant, now: Instant, ends: Instant) -> (Lease, Instant) {
     match is_renewed {
-        Some(true) => (Lease::Held, asked + LENGTH),
+        Some(true) => (Lease::Held, ends_of(asked)),
         Some(false) => (Lease::Elsewhere, ends),
         None if now < ends => (Lease::Held, ends),
         None => (Lease::Lapsed, ends),
@@ -94,7 +100,8 @@ mod tests {
     fn a_lease_ends_by_the_time_of_the_question_and_not_of_the_answer() {
         let asked = Instant::now();
         let (ends, now) = (asked + LENGTH / 2, asked + LENGTH / 3);
-        assert_eq!(judge(Some(true), asked, now, ends), (Lease::Held, asked + LENGTH));
+        assert_eq!(judge(Some(true), asked, now, ends), (Lease::Held, asked + HELD));
+        assert!(HELD < LENGTH, "it is over here before another can take it");
     }
 
     #[test]

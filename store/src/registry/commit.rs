@@ -1,12 +1,14 @@
 //! What may be changed, and how: the same for every database.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 
 use serde::de::IgnoredAny;
 
 use super::audit::{AuditEntry, Chain, Defect, Tampered};
 use super::database::Change;
-use super::{Entity, Expected, Put, RegistryError, Removal, Row, Unfit, Write};
+use super::keys::Keys;
+use super::{Committed, Entity, Expected, Put, RegistryError, Removal, Row, Unfit, Write};
 use crate::balance::MOST;
 use crate::seal::Seal;
 use crate::seal::text::{PREFIX, replace_all};
@@ -74,18 +76,35 @@ pub(super) fn check_texts<'a>(kind: &str, id: &str, texts: impl IntoIterator<Ite
     Ok(())
 }
 
-/// Makes the changes in an open transaction, and gives the revision after them.
-pub(super) fn apply(change: &dyn Change, chain: &Chain, write: &Write) -> Done<u64> {
-    let revision = if write.puts.is_empty() && write.removals.is_empty() {
-        change.revision()?
-    } else {
-        let revision = next_revision(change)?;
+/// Makes changes in an open transaction, one after the other, and gives the revision after each. `at` tells which one is being made.
+pub(super) fn apply_all(
+    change: &dyn Change,
+    keys: &Keys,
+    base: Option<u64>,
+    writes: &[&Write],
+    at: &Cell<Option<usize>>,
+) -> Done<Vec<Committed>> {
+    at.set(None);
+    let before = change.revision()?;
+    if base.is_some_and(|base| base != before) {
+        return Err(RegistryError::Moved { found: before });
+    }
+    let (mut revision, mut done) = (before, Vec::with_capacity(writes.len()));
+    for (index, write) in writes.iter().enumerate() {
+        at.set(Some(index));
+        write.secrets.iter().try_for_each(|(name, secret)| keys.renew(change, name, secret))?;
+        if !write.puts.is_empty() || !write.removals.is_empty() {
+            revision = revision.saturating_add(1);
+            rows(change, write, revision)?;
+        }
+        done.push(Committed { revision });
+    }
+    at.set(None);
+    if revision != before {
         change.set_revision(revision)?;
-        rows(change, write, revision)?;
-        revision
-    };
-    append(change, chain, &write.audit)?;
-    Ok(revision)
+    }
+    append(change, &keys.chain, writes.iter().flat_map(|write| &write.audit))?;
+    Ok(done)
 }
 
 pub(super) fn next_revision(change: &dyn Change) -> Done<u64> {
@@ -193,8 +212,13 @@ fn put(change: &dyn Change, row: &Row) -> Done {
 }
 
 /// Adds to the audit log.
-pub(super) fn append(change: &dyn Change, chain: &Chain, entries: &[AuditEntry]) -> Done {
-    if entries.is_empty() {
+pub(super) fn append<'a>(
+    change: &dyn Change,
+    chain: &Chain,
+    entries: impl IntoIterator<Item = &'a AuditEntry>,
+) -> Done {
+    let mut entries = entries.into_iter().peekable();
+    if entries.peek().is_none() {
         return Ok(());
     }
     let mut head = change.audit_head()?.ok_or(Tampered { seq: 0, what: Defect::End })?;

@@ -51,6 +51,12 @@ pub enum RegistryError {
         /// Its revision now; `None`: it is gone.
         found: Option<u64>,
     },
+    /// Somebody else changed something meanwhile, where nobody was expected to.
+    #[error("something was changed meanwhile: revision {found} is the last")]
+    Moved {
+        /// The revision of the last change.
+        found: u64,
+    },
     /// There is none.
     #[error("there is no {kind} {id:?}")]
     Unknown {

@@ -117,6 +117,15 @@ impl Keys {
         }
     }
 
+    /// Keeps another secret in the place of one that is kept by name; nothing if none is.
+    pub(super) fn renew(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
+        let name = format!("{SECRET}{name}");
+        match change.note(&name)? {
+            Some(_) => change.set_note(&name, &self.seal.seal(place(&name), secret)?),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps one by name, whether there is one or not.
     pub(super) fn replace(&self, change: &dyn Change, name: &str, secret: &Secret) -> Result<(), RegistryError> {
         let name = format!("{SECRET}{name}");

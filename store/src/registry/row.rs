@@ -1,5 +1,8 @@
 //! What is configured, a row for each entity, and how rows are changed.
 
+use policy::provider::Secret;
+
+use super::RegistryError;
 use super::audit::AuditEntry;
 
 /// Who declared an entity.
@@ -121,6 +124,8 @@ pub struct Write {
     pub removals: Vec<Removal>,
     /// What is to be read of it in the audit log, in this order.
     pub audit: Vec<AuditEntry>,
+    /// Secrets in the place of those that are [kept](super::Registry::keep) by name. Where none is kept, none is from now on.
+    pub secrets: Vec<(String, Secret)>,
 }
 
 /// That it was done.
@@ -128,6 +133,15 @@ pub struct Write {
 pub struct Committed {
     /// The revision that the changed rows have now; the present one if no row was changed.
     pub revision: u64,
+}
+
+/// Why changes that were to be made together were not.
+#[derive(Debug)]
+pub struct Refused {
+    /// Which one is at fault; `None`: none, but the database.
+    pub at: Option<usize>,
+    /// What is wrong.
+    pub error: RegistryError,
 }
 
 /// Rows that were changed after some revision.

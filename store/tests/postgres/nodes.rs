@@ -54,7 +54,7 @@ fn only_the_first_of_two_nodes_may_go_by_its_own_memory() {
     assert_eq!((state.lease, first.lease(), first.is_only_node()), (Lease::Held, Lease::Held, true));
     let (second, state) = Store::open(config(two.path(), server(&database)), NOW).unwrap();
     assert_eq!((state.lease, second.lease(), second.is_only_node()), (Lease::Elsewhere, Lease::Elsewhere, false));
-    assert_eq!((first.journal().is_only_spender(), second.journal().is_only_spender()), (true, false));
+    assert_eq!((first.journal().lease(), second.journal().lease()), (Lease::Held, Lease::Elsewhere));
     first.close().unwrap();
     assert_eq!(second.lease(), Lease::Elsewhere, "what the first one spent is not in its memory");
     second.close().unwrap();

@@ -12,7 +12,7 @@ use super::*;
 #[derive(Default)]
 struct Store {
     rows: HashMap<(Kind, String), String>,
-    shapes: HashMap<(Kind, String), Shape>,
+    models: HashMap<(Kind, String), Model>,
     snapshot: Snapshot,
 }
 
@@ -21,9 +21,11 @@ impl Store {
         let at = (kind, id.to_owned());
         let row = |kind: Kind, id: &str| self.rows.get(&(kind, id.to_owned())).cloned();
         let body = merge(kind, id, self.rows.get(&at).map(String::as_str), body, &row).unwrap();
-        let edited = edit(&self.snapshot, body, 0, self.shapes.get(&at), &env, &VOCABULARY)?;
+        let edited = edit(&self.snapshot, body, 0, self.models.get(&at), &env, &VOCABULARY)?;
         self.snapshot = edited.snapshot.clone();
-        self.shapes.insert(at, edited.shape.clone());
+        if let Shape::ModelConfig(config) = &edited.shape {
+            self.models.insert(at, (config.provider.clone(), config.model.clone()));
+        }
         for one in &edited.written {
             self.rows.insert((one.kind, one.id.to_string()), one.document.clone());
         }

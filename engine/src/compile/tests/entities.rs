@@ -135,10 +135,19 @@ fn entities_removed_from_last_to_first_leave_nothing() {
         let full = in_turn(&entities, Snapshot::default());
         let gone = entities.iter().rev().fold(full.clone(), |snapshot, entity| {
             let name = entity.kind;
-            remove(&snapshot, &placed(entity, &full).shape).unwrap_or_else(|error| panic!("{name}: {error}"))
+            remove(&snapshot, name, &entity.id, model_of(&placed(entity, &full).shape))
+                .unwrap_or_else(|error| panic!("{name}: {error}"))
         });
         let sections = entities.iter().filter(|entity| entity.kind.is_single());
         assert_eq!(dump(&gone), dump(&in_turn(sections, Snapshot::default())));
+    }
+}
+
+/// The model that it limits, if it does.
+fn model_of(shape: &Shape) -> Option<Model> {
+    match shape {
+        Shape::ModelConfig(config) => Some((config.provider.clone(), config.model.clone())),
+        _ => None,
     }
 }
 
@@ -151,7 +160,7 @@ fn one(kind: Kind, id: &str, document: &str, snapshot: &Snapshot) -> Placed {
 fn what_is_still_referred_to_cannot_be_removed() {
     let start = in_turn(&entities(&page(&HELM).to_string()), Snapshot::default());
     let team = placed_of(&page(&HELM).to_string(), Kind::Team, "team-ml", &start);
-    let error = remove(&start, &team.shape).unwrap_err();
+    let error = remove(&start, Kind::Team, team.shape.id(), None).unwrap_err();
     assert!(error.to_string().starts_with("team `team-ml`: "), "{error}");
 }
 
@@ -169,8 +178,8 @@ fn a_provider_without_keys_can_be_called_with_the_callers_while_that_is_allowed(
     };
     let count = |snapshot: &Snapshot| snapshot.provider("openai").unwrap().credentials.len();
     let shut = put(&Snapshot::default(), &bare, None).unwrap();
-    let open = put(&shut, &client(true), Some(&client(false).shape)).unwrap();
-    let shut_again = put(&open, &client(false), Some(&client(true).shape)).unwrap();
+    let open = put(&shut, &client(true), None).unwrap();
+    let shut_again = put(&open, &client(false), None).unwrap();
     assert_eq!((count(&shut), count(&open), count(&shut_again)), (0, 1, 0));
     let late = put(&put(&Snapshot::default(), &client(true), None).unwrap(), &bare, None).unwrap();
     assert_eq!(dump(&late), dump(&open));
@@ -182,7 +191,7 @@ fn limits_of_a_model_move_with_their_config() {
     let limit = one(Kind::RateLimit, "r", r#"{"id": "r", "max_concurrent_requests": 1}"#, &Snapshot::default());
     let start = put(&Snapshot::default(), &limit, None).unwrap();
     let [old, new] = ["old", "new"].map(|model| one(Kind::ModelConfig, "m", &config(model), &start));
-    let moved = put(&put(&start, &old, None).unwrap(), &new, Some(&old.shape)).unwrap();
+    let moved = put(&put(&start, &old, None).unwrap(), &new, model_of(&old.shape).as_ref()).unwrap();
     let has = |model: &str| moved.limits_of_model(None, model).is_some();
     assert!(has("new") && !has("old"));
 }
@@ -194,7 +203,7 @@ fn a_rule_that_is_switched_off_is_out_of_force() {
         one(Kind::RoutingRule, "r", &document, &Snapshot::default())
     };
     let on = put(&Snapshot::default(), &rule(true), None).unwrap();
-    let off = put(&on, &rule(false), Some(&rule(true).shape)).unwrap();
+    let off = put(&on, &rule(false), None).unwrap();
     assert!(on.rules().get("r").is_some() && off.rules().is_empty());
 }
 
