@@ -31,6 +31,8 @@ limited! {
         calendar_aligned: bool,
         /// How its calls are spread: `weighted` or `adaptive`.
         load_balancing: String,
+        /// Whether what is said in its calls is kept out of the request log; absent: as the `client` section says.
+        disable_content_logging: bool,
     }
     body {
         /// What it may use of each provider: all that there are from now on.
