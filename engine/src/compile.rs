@@ -107,8 +107,8 @@ pub fn entity(entity: &Placed, before: Option<&Model>, snapshot: &Snapshot) -> R
         Shape::VirtualKey(key) => virtual_key(key),
         Shape::RoutingRule(rule) => Ok(vec![of_rule(rule, entity.order)]),
         Shape::PricingOverride(one) => {
-            let compiled = one.to_policy(entity.order);
-            Ok(compiled.map(|one| Change::PutPriceOverride(Arc::new(one))).into_iter().collect())
+            let put = one.to_policy(entity.order).map(|one| Change::PutPriceOverride(Arc::new(one)));
+            Ok(vec![put.unwrap_or_else(|| Change::RemovePriceOverride((*one.id).into()))])
         }
     }
 }

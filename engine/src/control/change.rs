@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use policy::declare::Problem;
-use policy::declare::entity::{Kind, Normalised, Placed, Shape, Written, read_entity};
+use policy::declare::entity::{Kind, Normalised, Placed, Shape, Written, read_entity, read_kept};
 use policy::id::BudgetId;
 use policy::provider::Secret;
 use policy::snapshot::Snapshot;
@@ -141,12 +141,12 @@ impl<'a> Draft<'a> {
     /// Puts one entity. `before` is its row, if there is one that is not deleted.
     pub(super) fn put(&mut self, new: &Written, before: Option<&Row>, source: Source) -> Result<(), ControlError> {
         let order = self.order(new.kind, before, source.order)?;
-        let shape = self.try_on(new, order, source.origin)?;
+        let shape = self.try_on(new, order, source.origin, false)?;
         self.keep(new, before, source, order, tokens_of(&shape))
     }
 
-    /// Puts one entity in force. What is kept of it is not changed.
-    fn try_on(&mut self, new: &Written, order: i64, origin: Origin) -> Result<Shape, ControlError> {
+    /// Puts one entity in force, perhaps as one that is kept already. What is kept of it is not changed.
+    fn try_on(&mut self, new: &Written, order: i64, origin: Origin, is_kept: bool) -> Result<Shape, ControlError> {
         let sealed;
         let readable = match new.kind {
             // It is told by its hash, which is in what is kept alone.
@@ -156,7 +156,7 @@ impl<'a> Draft<'a> {
             }
             _ => &new.document,
         };
-        let placed = Placed { shape: self.read(new.kind, &new.id, readable)?, order: place(order) };
+        let placed = Placed { shape: self.read(new.kind, &new.id, readable, is_kept)?, order: place(order) };
         let model = self.kept.claims().model_of(new.kind, &new.id);
         self.claim(&placed.shape, origin)?;
         self.kept.snapshot = compile::put(self.snapshot(), &placed, model.as_ref())?;
@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
     /// A virtual key opens nothing from here on. What is kept of it is not changed yet.
     pub(super) fn revoke(&mut self, row: &Row) -> Result<(), ControlError> {
         let revoked = self.ownerless(row)?;
-        self.try_on(&revoked, row.order, Origin::File).map(drop)
+        self.try_on(&revoked, row.order, Origin::File, true).map(drop)
     }
 
     /// Keeps an entity that is gone from the file as nobody's; a virtual key so that it opens nothing.
@@ -215,7 +215,9 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let written = self.ownerless(row)?;
-        self.put(&written, Some(row), Source { origin: Origin::File, file_mac: None, order: None })
+        let shape = self.try_on(&written, row.order, Origin::File, true)?;
+        let source = Source { origin: Origin::File, file_mac: None, order: None };
+        self.keep(&written, Some(row), source, row.order, tokens_of(&shape))
     }
 
     fn ownerless(&self, row: &Row) -> Result<Written, ControlError> {
@@ -278,7 +280,12 @@ impl<'a> Draft<'a> {
         Ok(order)
     }
 
-    fn read(&self, kind: Kind, id: &str, document: &str) -> Result<Shape, Vec<Problem>> {
-        Ok(read_entity(kind, id, document, self.env, self.snapshot(), &vocabulary())?.0)
+    fn read(&self, kind: Kind, id: &str, document: &str, is_kept: bool) -> Result<Shape, Vec<Problem>> {
+        let (world, vocabulary) = (self.snapshot(), vocabulary());
+        let read = match is_kept {
+            true => read_kept(kind, id, document, self.env, world, &vocabulary),
+            false => read_entity(kind, id, document, self.env, world, &vocabulary),
+        };
+        Ok(read?.0)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::catalog::Catalog;
-use policy::declare::entity::{Kind, Placed, read_entity};
+use policy::declare::entity::{Kind, Placed, read_kept};
 use policy::snapshot::{Change, Snapshot};
 use store::registry::{Registry, RegistryError, Row};
 use store::seal::Seal;
@@ -175,7 +175,7 @@ impl Read {
         let read = || -> Result<Self, ControlError> {
             let kind = row.kind.parse().map_err(|()| ControlError::internal("no such kind"))?;
             let document = secrets::opened(seal, row)?;
-            let (shape, _) = read_entity(kind, &row.id, &document, env, snapshot, &vocabulary())?;
+            let (shape, _) = read_kept(kind, &row.id, &document, env, snapshot, &vocabulary())?;
             let claimed = Claimed::of(&shape);
             let placed = Placed { shape, order: u32::try_from(row.order).unwrap_or(u32::MAX) };
             Ok(Self { kind, changes: compile::entity(&placed, None, snapshot)?, claimed })

@@ -141,7 +141,7 @@ impl<'a> Known<'a> {
             return log.warning(path, "its provider is not configured, so this key is not there yet");
         };
         if !names.contains(&credential) {
-            log.error(path, format!("provider `{provider}` has no key of this name{}", hint(credential, names)));
+            log.misfit(path, format!("provider `{provider}` has no key of this name{}", hint(credential, names)));
         }
     }
 

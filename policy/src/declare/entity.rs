@@ -16,7 +16,7 @@ use crate::provider::Secret;
 
 pub use kind::{AT_START, Kind};
 pub use merge::{Normalised, Written, made_for, merge};
-pub use read::read_entity;
+pub use read::{read_entity, read_kept};
 pub use shape::{Placed, Shape};
 pub use split::split;
 

@@ -247,15 +247,17 @@ impl File {
 }
 
 impl PriceOverrideShape {
-    /// The override with the provider of the key that it names.
+    /// The override with the provider of the key that it names, where only one has such a key.
     pub(super) fn with_provider(mut self, world: &dyn World) -> Self {
         if let (None, Some(credential)) = (&self.provider, &self.credential) {
-            self.provider = providers_with_key(world, credential.as_str()).first().map(|name| (*name).into());
+            let found = providers_with_key(world, credential.as_str());
+            self.provider = if let [name] = found[..] { Some(name.into()) } else { None };
         }
         self
     }
 
-    /// The override as decisions see it, if it says its provider. `None` where what it is about is not there, which is an error.
+    /// The override as decisions see it, if it says its provider. `None` where what it is about is not there: it prices
+    /// nothing.
     #[must_use]
     pub fn to_policy(&self, order: u32) -> Option<PriceOverride> {
         let pattern = match self.pattern.strip_suffix('*').filter(|_| self.is_wildcard == Some(true)) {

@@ -60,6 +60,8 @@ pub(super) struct Log<'a> {
     document: &'a Json,
     /// What the document is; `None`: a whole file.
     kind: Option<Kind>,
+    /// Whether it was taken already, and what it refers to may have changed since.
+    is_kept: bool,
     found: RefCell<Vec<(Vec<usize>, Problem)>>,
     /// The names of all fields that were looked for, so that a test can compare them with the documentation.
     #[cfg(test)]
@@ -72,6 +74,7 @@ impl<'a> Log<'a> {
         Self {
             document,
             kind: None,
+            is_kept: false,
             found: RefCell::default(),
             #[cfg(test)]
             looked_for: RefCell::default(),
@@ -81,6 +84,11 @@ impl<'a> Log<'a> {
     /// An empty log for the document of one entity.
     pub(super) fn of_entity(document: &'a Json, kind: Kind) -> Self {
         Self { kind: Some(kind), ..Self::new(document) }
+    }
+
+    /// An empty log for the document of one entity that was taken already.
+    pub(super) fn of_kept(document: &'a Json, kind: Kind) -> Self {
+        Self { is_kept: true, ..Self::of_entity(document, kind) }
     }
 
     /// What the document is; `None`: a whole file.
@@ -114,6 +122,13 @@ impl<'a> Log<'a> {
     /// Notes an error about the value at `path`, and shows the value.
     pub(super) fn error(&self, path: Path<'_>, message: impl Into<String>) {
         self.note(path, Severity::Error, message.into(), true);
+    }
+
+    /// Notes that the value at `path` does not fit what it refers to: an error for who writes it, and a warning where it is kept already,
+    /// as what it refers to may be changed without it.
+    pub(super) fn misfit(&self, path: Path<'_>, message: impl Into<String>) {
+        let severity = if self.is_kept { Severity::Warning } else { Severity::Error };
+        self.note(path, severity, message.into(), true);
     }
 
     /// Notes an error about the value at `path`, which may be a secret.

@@ -43,7 +43,7 @@ fn check_durations(owner: &Entity<'_>, world: &dyn World, log: &Log<'_>) {
     let mut taken = Durations::default();
     owner.each_named_budget(|id, path| {
         if let Some(message) = world.reset_of(id).and_then(|reset| taken.take(owner.owner, reset, Some(id))) {
-            log.error(path, message);
+            log.misfit(path, message);
         }
     });
 }

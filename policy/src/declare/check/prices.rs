@@ -66,9 +66,9 @@ fn check_references(one: &PriceOverrideShape, known: &Known<'_>, path: Path<'_>,
         }
         (None, Some(credential)) if !credential.as_str().is_empty() => {
             match providers_with_key(known.world, credential.as_str()).len() {
-                0 => log.error(at, "no provider has a key of this name"),
+                0 => log.misfit(at, "no provider has a key of this name"),
                 1 => {}
-                _ => log.error(at, "several providers have a key of this name: set `provider_id` too"),
+                _ => log.misfit(at, "several providers have a key of this name: set `provider_id` too"),
             }
         }
         (None, _) => {}

@@ -23,9 +23,36 @@ pub fn read_entity(
     vocabulary: &Vocabulary<'_>,
 ) -> Result<(Shape, Vec<Problem>), Vec<Problem>> {
     let written = json::parse(document)?;
-    let log = Log::of_entity(&written, kind);
-    let resolved = if env::has_reference(&written) { Some(env::resolve(&written, &env, &log)) } else { None };
-    let document = resolved.as_ref().unwrap_or(&written);
+    read(&written, Log::of_entity(&written, kind), (kind, id), env, world, vocabulary)
+}
+
+/// Reads an entity that is kept, as [`read_entity`] does. A provider's key that is gone and budgets whose durations have become the same
+/// are warnings: what is named may be changed without who names it, and what is kept must be read all the same.
+///
+/// # Errors
+/// All problems, warnings among them, in the order of the document, when one of them keeps the entity from being used.
+pub fn read_kept(
+    kind: Kind,
+    id: &str,
+    document: &str,
+    env: impl Fn(&str) -> Option<String>,
+    world: &dyn World,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<(Shape, Vec<Problem>), Vec<Problem>> {
+    let written = json::parse(document)?;
+    read(&written, Log::of_kept(&written, kind), (kind, id), env, world, vocabulary)
+}
+
+fn read<'a>(
+    written: &'a Json,
+    log: Log<'a>,
+    (kind, id): (Kind, &str),
+    env: impl Fn(&str) -> Option<String>,
+    world: &dyn World,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<(Shape, Vec<Problem>), Vec<Problem>> {
+    let resolved = if env::has_reference(written) { Some(env::resolve(written, &env, &log)) } else { None };
+    let document = resolved.as_ref().unwrap_or(written);
     let log = log.onto(document);
     let shape = Shape::read(kind, id, Node::document(document, &log)).completed(world);
     check_id(kind, id, document, &log);

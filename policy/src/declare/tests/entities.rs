@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::entity::{Entity, Kind, Placed, read_entity, split};
+use super::super::entity::{Entity, Kind, Placed, read_entity, read_kept, split};
 use super::super::world::FileWorld;
 use super::*;
 use crate::key::TokenHash;
@@ -295,6 +295,44 @@ const MISTAKES: &[(Kind, &str, &str, &str)] = &[
         "pricing.pricing_url: must be a `file:///absolute/path`, or an http or https URL",
     ),
 ];
+
+#[test]
+fn what_an_entity_names_may_have_changed_since_it_was_kept_and_may_not_where_it_is_written() {
+    let file = r#"{"providers": {"openai": {"keys": [{"name": "main", "value": "sk"}, {"name": "twin", "value": "sk"}]},
+            "anthropic": {"keys": [{"name": "twin", "value": "sk"}]}},
+        "governance": {"budgets": [{"id": "b1", "max_limit": 1, "reset_duration": "1d"},
+            {"id": "b2", "max_limit": 2, "reset_duration": "1d"}]}}"#;
+    let (file, _) = read(file, env, &VOCABULARY).unwrap();
+    let world = FileWorld::of(&file);
+    let price = |key: &str| {
+        json!({"id": "e", "name": "e", "scope_kind": "provider_key", "provider_key_id": key, "pattern": "m",
+            "pricing_patch": {"input_cost_per_token": 0.000_001}})
+    };
+    let key = |fields: Value| {
+        let mut key = json!({"id": "e", "name": "e", "value_hash": TokenHash::of("t").to_hex()});
+        key.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        key
+    };
+    let named_key = key(json!({"provider_configs": [{"provider": "openai", "key_ids": ["gone"]}]}));
+    let target = json!([{"provider": "openai", "key_id": "gone", "weight": 1}]);
+    for (kind, document, expected) in [
+        (Kind::VirtualKey, named_key, "provider `openai` has no key of this name"),
+        (Kind::VirtualKey, key(json!({"provider_configs": [], "budget_ids": ["b1", "b2"]})), "the same duration"),
+        (Kind::RoutingRule, json!({"id": "e", "name": "e", "targets": target}), "has no key of this name"),
+        (Kind::PricingOverride, price("gone"), "no provider has a key of this name"),
+        (Kind::PricingOverride, price("twin"), "several providers have a key of this name"),
+    ] {
+        let document = document.to_string();
+        let told = |problems: &[Problem]| problems.iter().any(|one| one.message.contains(expected));
+        let refused = read_entity(kind, "e", &document, env, &world, &VOCABULARY).unwrap_err();
+        assert!(told(&refused), "{refused:#?}");
+        let (shape, warnings) = read_kept(kind, "e", &document, env, &world, &VOCABULARY).unwrap();
+        assert!(told(&warnings), "{warnings:#?}");
+        if let Shape::PricingOverride(one) = shape {
+            assert!(one.to_policy(0).is_none(), "nobody knows whose key it is for");
+        }
+    }
+}
 
 #[test]
 fn each_kind_is_checked_as_in_a_file() {
