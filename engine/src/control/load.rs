@@ -39,8 +39,8 @@ pub enum LoadError {
 pub fn load(registry: &Registry, catalog: Arc<Catalog>, env: Env) -> Result<Kept, LoadError> {
     let empty = Snapshot::default();
     let snapshot = empty.apply(Change::Catalog(catalog)).unwrap_or(empty);
-    let (waiting, many, claims) = (Vec::new(), Vec::new(), Claims::default());
-    let mut loading = Loading { snapshot, claims, seal: registry.seal(), env, waiting, many, failed: None };
+    let claims = Claims::default();
+    let mut loading = Loading::of((snapshot, claims), registry.seal(), env);
     let revision = registry.load(&mut |row| loading.take(row))?;
     loading.put_many();
     loading.put_waiting(None);
@@ -63,10 +63,29 @@ struct Loading {
     waiting: Vec<(Kind, Row)>,
     /// Rows of one kind of which there may be a million.
     many: Vec<Row>,
+    has_met_keys: bool,
     failed: Option<LoadError>,
+    /// How often what waits was gone through.
+    #[cfg(test)]
+    rounds: usize,
 }
 
 impl Loading {
+    fn of((snapshot, claims): (Snapshot, Claims), seal: Seal, env: Env) -> Self {
+        Self {
+            snapshot,
+            claims,
+            seal,
+            env,
+            waiting: Vec::new(),
+            many: Vec::new(),
+            has_met_keys: false,
+            failed: None,
+            #[cfg(test)]
+            rounds: 0,
+        }
+    }
+
     fn take(&mut self, row: Row) {
         if row.is_deleted || self.failed.is_some() {
             return;
@@ -77,7 +96,8 @@ impl Loading {
                 if self.many.len() >= AT_A_TIME || self.many.first().is_some_and(|first| first.kind != row.kind) {
                     self.put_many();
                 }
-                if kind == Kind::VirtualKey {
+                // What keys refer to comes before the first of them; what waits after that refers to keys.
+                if kind == Kind::VirtualKey && !std::mem::replace(&mut self.has_met_keys, true) {
                     self.put_waiting(Some(kind));
                 }
                 self.many.push(row);
@@ -91,6 +111,10 @@ impl Loading {
     fn put_waiting(&mut self, below: Option<Kind>) {
         if self.waiting.is_empty() {
             return;
+        }
+        #[cfg(test)]
+        {
+            self.rounds += 1;
         }
         self.waiting.sort_by_key(|(kind, row)| (*kind, row.order));
         let waiting = std::mem::take(&mut self.waiting).into_iter();
@@ -183,3 +207,6 @@ impl Read {
         read().map_err(|error| failed(row, &error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests;
