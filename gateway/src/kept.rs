@@ -118,11 +118,13 @@ impl Follower {
         Self { control, changes, life, told: None, path: path.to_owned(), seen: loaded.stamp, at_start }
     }
 
-    /// Takes over what others have changed; `false`: the store cannot be reached.
+    /// Takes over what others have changed; `false`: the store cannot be reached, or not be followed.
     fn follow(&mut self) -> bool {
         let trouble = self.control.follow().err();
         let is_cut_off = matches!(trouble, Some(ControlError::Unavailable(_)));
         self.life.set_cut_off(is_cut_off);
+        self.life.set_stuck(trouble.is_some() && !is_cut_off);
+        let is_followed = trouble.is_none();
         let text = trouble.map(|error| error.to_string());
         if text != self.told {
             match &text {
@@ -131,21 +133,21 @@ impl Follower {
                 }
                 Some(text) => {
                     tracing::error!(
-                        "what others have changed cannot be put in force; the policy stays as it is: {text}"
+                        "what others have changed cannot be put in force; only what closes keys is, else the policy stays as it is: {text}"
                     );
                 }
                 None => tracing::info!("the store is followed again"),
             }
         }
         self.told = text;
-        !is_cut_off
+        is_followed
     }
 
     /// Waits for a while, or until others change something, and takes over what was changed since. What is wrong is kept out and
     /// told, once.
     fn look(&mut self, last: &mut Option<Stamp>) {
         self.changes.wait(LOOK);
-        // An edit of the file is taken over once the store is back.
+        // An edit of the file is taken over once the store is followed again.
         if !self.follow() {
             return;
         }
@@ -218,3 +220,6 @@ impl BackgroundService for Following {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use crate::telemetry::Telemetry;
 pub(crate) struct Life {
     ready: AtomicBool,
     is_cut_off: AtomicBool,
+    is_stuck: AtomicBool,
     is_second: AtomicBool,
     has_lapsed: AtomicBool,
     in_flight: AtomicU64,
@@ -46,6 +47,11 @@ impl Life {
         self.is_cut_off.store(is_cut_off, Ordering::Release);
     }
 
+    /// What others have changed in the store cannot be put in force, or it can again.
+    pub(crate) fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Release);
+    }
+
     /// Whether this gateway may take calls under hard budgets.
     fn set_lease(&self, lease: Lease) {
         self.is_second.store(lease == Lease::Elsewhere, Ordering::Release);
@@ -60,6 +66,11 @@ impl Life {
             )
         } else if self.is_cut_off.load(Ordering::Acquire) {
             Some("the store cannot be reached; calls go on with the policy as it is")
+        } else if self.is_stuck.load(Ordering::Acquire) {
+            Some(
+                "what was changed in the store cannot be put in force (the log says why); keys that were deleted or revoked open nothing, \
+                 nor do those that cannot be read, and other calls go on with the policy as it was",
+            )
         } else if self.is_second.load(Ordering::Acquire) {
             Some("another gateway on the same database takes the calls under hard budgets; this one refuses them")
         } else {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use policy::declare::entity::Kind;
 use policy::id::BudgetId;
+use policy::key::{KeyTokens, VirtualKey};
 use policy::snapshot::Change;
 use store::registry::Row;
 use store::seal::Seal;
 
-use super::kept::{Kept, Position};
-use super::load::{Read, load};
+use super::kept::{Kept, Position, Stuck};
+use super::load::{LoadError, Read, load};
 use super::{Control, ControlError, Env};
 use crate::compile::removal;
 
@@ -21,7 +22,8 @@ impl Control {
     /// Puts in force what other processes have changed in the store since. Gives whether anything was.
     ///
     /// # Errors
-    /// When it cannot be read, or an entity cannot be put in force: then none of it is, and what was in force stays.
+    /// When it cannot be read, or an entity cannot be put in force: then what was in force stays, but for virtual keys. Those that were
+    /// deleted or revoked open nothing any more, nor do those that have changed and cannot be put in force.
     pub fn follow(&self) -> Result<bool, ControlError> {
         let mut turn = self.0.turn.lock();
         let before = turn.revision;
@@ -31,30 +33,80 @@ impl Control {
 
     pub(super) fn catch_up(&self, turn: &mut Position) -> Result<(), ControlError> {
         let parts = &self.0.parts;
-        if parts.registry.revision()? == turn.revision {
-            return Ok(());
+        let revision = parts.registry.revision()?;
+        match &turn.stuck {
+            None if revision == turn.revision => return Ok(()),
+            Some(stuck) if revision == stuck.revision => return Err(ControlError::internal(&*stuck.why)),
+            _ => {}
         }
         let feed = parts.registry.since(turn.revision)?;
         // A database that was put back to an older copy of itself has forgotten rows, and does not tell of them.
-        let is_ahead = feed.revision > turn.revision && feed.rows.len() <= MOST;
+        // Keys that were closed meanwhile come back with the whole.
+        let is_ahead = turn.stuck.is_none() && feed.revision > turn.revision && feed.rows.len() <= MOST;
         let mut position = turn.clone();
         position.last_orders.clear();
         let kept = Kept { snapshot: (*self.snapshot()).clone(), position };
-        let budgets = feed.rows.iter().filter(|row| row.kind == Kind::Budget.as_str());
-        let budgets: Vec<BudgetId> = budgets.map(|row| BudgetId::from(row.id.as_str())).collect();
+        let budgets = budgets_of(&feed.rows);
         let followed = if is_ahead { follow(kept, feed.rows, &parts.registry.seal(), parts.env) } else { None };
         if let Some(kept) = followed {
             self.put_in_force(kept, feed.revision, budgets, turn);
             return Ok(());
         }
         let catalog = Arc::clone(self.snapshot().catalog());
-        let loaded = load(&parts.registry, catalog, parts.env);
-        let kept = loaded.map_err(|error| ControlError::internal(error.to_string()))?;
+        let kept = match load(&parts.registry, catalog, parts.env) {
+            Ok(kept) => kept,
+            Err(LoadError::Registry(error)) => return Err(error.into()),
+            Err(error) => return Err(self.close_keys(turn, error.to_string())?),
+        };
         let budgets = kept.snapshot.budgets().map(|budget| budget.id.clone()).collect();
         let revision = kept.position.revision;
         self.put_in_force(kept, revision, budgets, turn);
         Ok(())
     }
+
+    /// What others have changed cannot be put in force, so it is not taken over, but for what closes keys. Gives what is to be told.
+    fn close_keys(&self, turn: &mut Position, why: String) -> Result<ControlError, ControlError> {
+        let parts = &self.0.parts;
+        let feed = parts.registry.since(turn.revision)?;
+        let kept = Kept { snapshot: (*self.snapshot()).clone(), position: turn.clone() };
+        let budgets = budgets_of(&feed.rows);
+        let kept = close(kept, feed.rows, &parts.registry.seal(), parts.env);
+        self.put_in_force(kept, turn.revision, budgets, turn);
+        let told = ControlError::internal(&*why);
+        turn.stuck = Some(Stuck { revision: feed.revision, why });
+        Ok(told)
+    }
+}
+
+fn budgets_of(rows: &[Row]) -> Vec<BudgetId> {
+    rows.iter().filter(|row| row.kind == Kind::Budget.as_str()).map(|row| row.id.as_str().into()).collect()
+}
+
+/// What is in force when the whole cannot be: virtual keys that have changed are as they are now, with what they lean on, and open nothing
+/// where they are gone or that cannot be. All else is as before.
+fn close(mut kept: Kept, rows: Vec<Row>, seal: &Seal, env: Env) -> Kept {
+    let mut living = Vec::new();
+    for row in rows {
+        let Ok(kind) = row.kind.parse::<Kind>() else { continue };
+        if kind == Kind::VirtualKey {
+            shut(&mut kept, &row.id);
+        }
+        let is_leant_on = matches!(kind, Kind::Budget | Kind::RateLimit | Kind::Customer | Kind::Team);
+        if !row.is_deleted && (kind == Kind::VirtualKey || is_leant_on) {
+            living.push((kind, row));
+        }
+    }
+    living.sort_by_key(|(kind, row)| (*kind, row.order));
+    put_all(&mut kept, living.into(), seal, env);
+    kept
+}
+
+/// A virtual key opens nothing. Rules may still name it, and another one may have its token.
+fn shut(kept: &mut Kept, id: &str) {
+    let Some(key) = kept.snapshot.key(id) else { return };
+    let shut = VirtualKey { is_active: false, tokens: KeyTokens::new(), ..(**key).clone() };
+    let done = apply(kept, [Change::PutVirtualKey(Arc::new(shut))]);
+    debug_assert!(done.is_some(), "it names what it named before");
 }
 
 /// What is in force after rows have changed. `None`: they cannot be put in force one by one, so the whole must tell.

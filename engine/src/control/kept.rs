@@ -25,6 +25,15 @@ pub struct Position {
     pub(super) claims: Claims,
     /// The greatest order of a kind, where it was asked for.
     pub(super) last_orders: BTreeMap<Kind, i64>,
+    /// A later revision that cannot be put in force.
+    pub(super) stuck: Option<Stuck>,
+}
+
+/// A revision of the registry that cannot be put in force. Nothing but another one mends that.
+#[derive(Clone, Debug)]
+pub(super) struct Stuck {
+    pub(super) revision: u64,
+    pub(super) why: String,
 }
 
 impl Position {
@@ -44,7 +53,7 @@ impl Kept {
     }
 
     pub(super) fn new(snapshot: Snapshot, revision: u64, claims: Claims) -> Self {
-        Self { snapshot, position: Position { revision, claims, last_orders: BTreeMap::new() } }
+        Self { snapshot, position: Position { revision, claims, last_orders: BTreeMap::new(), stuck: None } }
     }
 
     pub(super) fn claims(&self) -> &Claims {
