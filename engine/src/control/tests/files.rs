@@ -198,6 +198,20 @@ fn a_model_config_of_the_file_that_a_call_moved_to_a_model_of_the_file_is_put_ba
 }
 
 #[test]
+fn a_budget_that_the_file_took_over_with_a_model_stays() {
+    let scene = begin(tempfile::tempdir().unwrap(), &with_models(""));
+    let limits = r#""model_name": "gpt-4o", "budgets": [{"max_limit": 7, "reset_duration": "1w"}]}"#;
+    scene.control.create(Kind::ModelConfig, &format!(r#"{{"id": "m-api", {limits}"#), &ADMIN).unwrap();
+    let of_file = format!(r#", {{"id": "m-file", {limits}"#);
+    let done = scene.control.reconcile(&file(&with_models(&of_file))).unwrap();
+    assert_eq!((done.put, done.removed), (2, 1), "the budget has the id that it had: {done:?}");
+    let scene = scene.again(&with_models(&of_file));
+    let snapshot = scene.control.snapshot();
+    let limits = &snapshot.limits_of_model(None, "gpt-4o").unwrap().limits;
+    assert!(limits.budgets.len() == 1 && snapshot.budget(&limits.budgets[0]).is_some(), "{limits:?}");
+}
+
+#[test]
 fn model_configs_of_the_file_may_swap_their_models() {
     let scene = begin(tempfile::tempdir().unwrap(), &with_models(OF_FILE));
     let swapped = with_models(OF_FILE).replace("gpt-4o-mini", "x").replace("gpt-4o", "gpt-4o-mini");
