@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use engine::control::{self, Control, ControlError, FilePolicy, Kept, Reconciled, StillNamed};
+use engine::control::{self, Control, ControlError, Displaced, FilePolicy, Kept, Reconciled, StillNamed};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use policy::declare::Problem;
@@ -74,6 +74,10 @@ fn warn_of_named(loaded: &Loaded, done: &Reconciled) {
         let what = kind.label();
         let effect = if *kind == Kind::VirtualKey { "it is kept and opens nothing" } else { "it is kept as it was" };
         tracing::warn!(config = %loaded.name, "{what} `{id}` is gone from the file and cannot be removed, so {effect}: {why}");
+    }
+    for Displaced { id, by, is_removed } in &done.displaced {
+        let effect = if *is_removed { "was removed" } else { "is what the file says of it again" };
+        tracing::warn!(config = %loaded.name, "the model config `{id}` was for the model that `{by}` of the file is for, so it {effect}");
     }
 }
 
