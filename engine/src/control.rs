@@ -46,7 +46,7 @@ pub use kept::{Kept, Position};
 pub use keys::{MadeToken, made_token, token_name};
 pub use load::{LoadError, load};
 use owned::Owned;
-pub use reconcile::{Drift, DriftKind, FilePolicy, Reconciled, StillNamed, reconcile};
+pub use reconcile::{Displaced, Drift, DriftKind, FilePolicy, Reconciled, StillNamed, reconcile};
 pub use restart::{CLIENT_AT_START, client_at_start, section};
 use turn::Queue;
 

@@ -16,7 +16,7 @@ use policy::usage::{Metered, UsageSource};
 use smallvec::SmallVec;
 use store::{AttemptId, Outcome};
 
-use crate::ledger::{Left, Lines, Terms};
+use crate::ledger::{Left, Lines, Terms, not_alone};
 use reserved::{Counted, Reserved, leave};
 
 /// An attempt's worst case, reserved on all its accounts. Dropping it releases it: nothing was sent.
@@ -130,8 +130,14 @@ impl Hold {
     /// Says that the request is being sent now, and has it written down first.
     ///
     /// # Errors
-    /// When it cannot be written down, and a budget applies that cannot be overspent; then it is released.
+    /// When it cannot be written down, or another gateway may keep the budget by now, and a budget applies that cannot be overspent;
+    /// then it is released.
     pub fn dispatch(mut self, sending: &Sending<'_>) -> Result<Sent, Refusal> {
+        // It may have taken long to connect.
+        let hard = self.reserved.as_ref().filter(|reserved| reserved.is_hard);
+        if let Some(lease) = hard.and_then(|reserved| reserved.lines.shared.not_alone()) {
+            return Err(not_alone(lease));
+        }
         let untold = sending.admission.filter(|admission| !admission.is_written.load(Ordering::Relaxed));
         let is_written = match self.reserved.as_ref().map(|reserved| reserved.write(sending, untold)) {
             None | Some(Ok(false)) => false,

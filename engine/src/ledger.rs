@@ -125,9 +125,8 @@ impl Ledger {
         terms: &Terms,
     ) -> Option<Wrong<'l>> {
         // What another gateway spends of a hard budget is not known here.
-        let lease = |journal: &Arc<dyn Journal>| Some(journal.lease()).filter(|lease| *lease != Lease::Held);
         if terms.is_hard
-            && let Some(lease) = self.shared.journal.as_ref().and_then(lease)
+            && let Some(lease) = self.shared.not_alone()
         {
             return hard_line(lines).map(|(line, _)| Wrong::NotAlone(line, lease));
         }
@@ -249,7 +248,8 @@ fn hard_line(lines: &Lines) -> Option<(&Line, &Budget)> {
     })
 }
 
-fn not_alone(lease: Lease) -> Refusal {
+/// Another gateway may spend of the same hard budgets.
+pub(crate) fn not_alone(lease: Lease) -> Refusal {
     if lease != Lease::Elsewhere {
         let message = "a hard budget applies to this call, and the database cannot be reached that says which gateway keeps hard \
                        budgets: another one may by now. Calls are taken again as soon as it can be reached, if none does";

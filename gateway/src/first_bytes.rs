@@ -83,9 +83,9 @@ fn no_request(first: [u8; 4]) -> Option<&'static str> {
             "this address speaks HTTP without TLS: call it by http://, or give the gateway `tls.cert` and `tls.key`",
         );
     }
-    // RFC 9112, sections 2.2 and 3.1: a method's name, which may follow an empty line.
-    let is_method = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~ \r\n".contains(byte);
-    (!first.iter().all(is_method)).then_some("this is no HTTP request")
+    // RFC 9112, sections 2.2 and 3: a method's name, which may follow an empty line; after a short one, where it is asked of.
+    let may_be = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~ /\r\n".contains(byte);
+    (!first.iter().all(may_be)).then_some("this is no HTTP request")
 }
 
 /// Tells whoever sends no HTTP so, as far as it listens. There is no path, so there is no dialect: all clients read this one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
-use engine::control::{self, Control, ControlError, FilePolicy, Kept, Reconciled, StillNamed};
+use engine::control::{self, Control, ControlError, Displaced, FilePolicy, Kept, Reconciled, StillNamed};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use policy::declare::Problem;
@@ -75,6 +75,10 @@ fn warn_of_named(loaded: &Loaded, done: &Reconciled) {
         let effect = if *kind == Kind::VirtualKey { "it is kept and opens nothing" } else { "it is kept as it was" };
         tracing::warn!(config = %loaded.name, "{what} `{id}` is gone from the file and cannot be removed, so {effect}: {why}");
     }
+    for Displaced { id, by, is_removed } in &done.displaced {
+        let effect = if *is_removed { "was removed" } else { "is what the file says of it again" };
+        tracing::warn!(config = %loaded.name, "the model config `{id}` was for the model that `{by}` of the file is for, so it {effect}");
+    }
 }
 
 /// The value of an environment variable.
@@ -97,6 +101,21 @@ fn in_file(loaded: &Loaded, error: ControlError) -> anyhow::Error {
     }
 }
 
+/// Why an edit of the file is not in force.
+enum NotTaken {
+    /// It is wrong, and stays so until it is edited again.
+    Wrong(anyhow::Error),
+    /// The store could not take it just now.
+    Later(anyhow::Error),
+}
+
+impl NotTaken {
+    /// What is said of the file is wrong with it; what else fails may succeed later.
+    fn of(error: anyhow::Error) -> Self {
+        if error.is::<ConfigError>() { Self::Wrong(error) } else { Self::Later(error) }
+    }
+}
+
 /// Follows the configuration file and the store.
 pub(crate) struct Follower {
     control: Control,
@@ -107,6 +126,8 @@ pub(crate) struct Follower {
     path: PathBuf,
     /// The file as it was last taken over or found wrong.
     seen: Option<Stamp>,
+    /// The file as it was when it was last put off; `None`: it was not.
+    put_off: Option<Stamp>,
     /// What it said at start of what is read then alone.
     at_start: serde_json::Value,
 }
@@ -115,7 +136,7 @@ impl Follower {
     pub(crate) fn new(control: Control, path: &Path, loaded: &Loaded, life: Arc<Life>) -> Self {
         let at_start = serde_json::from_str(loaded.text.reveal()).unwrap_or_default();
         let changes = control.registry().changes();
-        Self { control, changes, life, told: None, path: path.to_owned(), seen: loaded.stamp, at_start }
+        Self { control, changes, life, told: None, path: path.to_owned(), seen: loaded.stamp, put_off: None, at_start }
     }
 
     /// Takes over what others have changed; `false`: the store cannot be reached, or not be followed.
@@ -157,22 +178,42 @@ impl Follower {
         if now.is_none() || !rests || now == self.seen {
             return;
         }
-        self.seen = now;
         match self.take_over() {
-            Ok(done) => tracing::info!(
-                put = done.put,
-                removed = done.removed,
-                "the configuration file has changed and is in force"
-            ),
-            Err(error) => {
+            Ok(done) => {
+                tracing::info!(
+                    put = done.put,
+                    removed = done.removed,
+                    "the configuration file has changed and is in force"
+                );
+            }
+            Err(NotTaken::Wrong(error)) => {
                 tracing::error!(
                     "the configuration file has changed and cannot be used; the policy stays as it is: {error:#}"
                 );
             }
+            Err(NotTaken::Later(error)) => {
+                // The edit may revoke a key: it is tried until it succeeds.
+                if std::mem::replace(&mut self.put_off, now) != now {
+                    tracing::error!("the configuration file has changed and could not be taken over yet: {error:#}");
+                }
+                return;
+            }
         }
+        self.seen = now;
     }
 
-    fn take_over(&self) -> Result<Reconciled> {
+    fn take_over(&self) -> Result<Reconciled, NotTaken> {
+        let (loaded, file) = self.read().map_err(NotTaken::of)?;
+        let done = self.control.reconcile(&file).map_err(|error| {
+            let is_wrong = is_contradiction(&error);
+            let error = in_file(&loaded, error);
+            if is_wrong { NotTaken::Wrong(error) } else { NotTaken::Later(error) }
+        })?;
+        warn_of_named(&loaded, &done);
+        Ok(done)
+    }
+
+    fn read(&self) -> Result<(Loaded, FilePolicy)> {
         let loaded = config::load(&self.path)?;
         let warn = |warning: &Problem| tracing::warn!(config = %loaded.name, "{warning}");
         loaded.warnings.iter().for_each(warn);
@@ -187,9 +228,7 @@ impl Follower {
             tracing::warn!("`client.{field}` has changed: that is read when the gateway starts");
         }
         let file = file_policy(&loaded, self.control.registry())?;
-        let done = self.control.reconcile(&file).map_err(|error| in_file(&loaded, error))?;
-        warn_of_named(&loaded, &done);
-        Ok(done)
+        Ok((loaded, file))
     }
 }
 

@@ -73,8 +73,15 @@ impl Authority {
     fn read(&self, revision: u64, before: Option<&Known>) -> Result<Known, ApiError> {
         let kind = Kind::AuthConfig.as_str();
         let row = self.registry.get(kind, kind)?;
-        let document: Value = row.and_then(|row| serde_json::from_str(&row.document).ok()).unwrap_or_default();
-        let is_enabled = document.get("is_enabled").and_then(Value::as_bool).unwrap_or_default();
+        let document: Value = match row {
+            Some(row) => serde_json::from_str(&row.document).map_err(|_| unreadable())?,
+            None => Value::Null,
+        };
+        let is_enabled = match document.get("is_enabled") {
+            Some(Value::Bool(is_enabled)) => *is_enabled,
+            None | Some(Value::Null) => false,
+            Some(_) => return Err(unreadable()),
+        };
         let username = self.text(&document, "admin_username")?;
         let password = self.text(&document, FIELD)?;
         let mark = self.registry.file_mac("tollgate.session", &username, password.as_bytes());
@@ -109,4 +116,9 @@ impl Authority {
         let hash = store::password::hash(&Secret::new(password)).map_err(|error| ApiError::internal(&error))?;
         Ok((hash, Some(digest)))
     }
+}
+
+/// What is kept of who may log in means nothing: nobody is let in by guesses.
+fn unreadable() -> ApiError {
+    ApiError::internal(&"what is kept of the administrator (`auth_config`) cannot be read")
 }

@@ -1,8 +1,9 @@
 //! What calls change of entities.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use policy::declare::entity::{Kind, Written, made_for, merge};
+use policy::declare::entity::{Kind, Normalised, Written, made_for, merge};
 use policy::provider::Secret;
 
 use super::change::{Draft, Source, new_token};
@@ -19,7 +20,7 @@ impl Draft<'_> {
             return Err(ControlError::Exists { kind, id: id.to_owned() });
         }
         let body = secrets::restored(kind, body, "{}")?;
-        let normalised = merge(kind, id, None, &body, &|kind, id| self.document(kind, id))?;
+        let normalised = self.merged(kind, id, None, &body)?;
         self.put_all(normalised, None)
     }
 
@@ -31,7 +32,7 @@ impl Draft<'_> {
             Some(owned) => self.without_owner(id, owned)?,
             None => secrets::restored(kind, body, &stored)?,
         };
-        let normalised = merge(kind, id, Some(&stored), &body, &|kind, id| self.document(kind, id))?;
+        let normalised = self.merged(kind, id, Some(&stored), &body)?;
         self.put_all(normalised, Some(&before))
     }
 
@@ -63,8 +64,50 @@ impl Draft<'_> {
         Ok(Some(token))
     }
 
-    /// The document of a limit, which holds no secrets.
-    pub(super) fn document(&self, kind: Kind, id: &str) -> Option<String> {
-        self.row(kind, id).ok().flatten().map(|row| row.document)
+    /// What a body makes of an entity, and of its limits as they are kept.
+    pub(super) fn merged(
+        &self,
+        kind: Kind,
+        id: &str,
+        stored: Option<&str>,
+        body: &str,
+    ) -> Result<Normalised, ControlError> {
+        // The document of a limit holds no secrets.
+        let document = |kind, id: &str| Ok(self.row(kind, id)?.map(|row| row.document));
+        merge_with(kind, id, stored, body, document)
+    }
+}
+
+/// Merges a body into what is stored. A limit that cannot be read is not one that is not there.
+fn merge_with(
+    kind: Kind,
+    id: &str,
+    stored: Option<&str>,
+    body: &str,
+    document: impl Fn(Kind, &str) -> Result<Option<String>, ControlError>,
+) -> Result<Normalised, ControlError> {
+    let failed = RefCell::new(None);
+    let merged = merge(kind, id, stored, body, &|kind, id| {
+        document(kind, id).unwrap_or_else(|error| {
+            failed.borrow_mut().get_or_insert(error);
+            None
+        })
+    });
+    failed.into_inner().map_or_else(|| Ok(merged?), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_cannot_be_read_is_not_made_anew() {
+        let body = r#"{"name": "app", "budgets": [{"max_limit": 5, "reset_duration": "1d"}]}"#;
+        let merged = |found: Result<Option<String>, ControlError>| {
+            merge_with(Kind::Team, "t1", None, body, move |_, _| found.clone()).map(|merged| merged.budgets.len())
+        };
+        assert_eq!(merged(Ok(None)).unwrap(), 1);
+        let away = merged(Err(ControlError::Unavailable("it is away".into())));
+        assert!(matches!(away, Err(ControlError::Unavailable(_))), "{away:?}");
     }
 }

@@ -5,6 +5,7 @@ mod row;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use policy::declare::Problem;
 use policy::declare::entity::{Kind, Normalised, Placed, Shape, Written, read_entity, read_kept};
@@ -40,6 +41,15 @@ pub(super) struct Draft<'a> {
     budgets: Vec<BudgetId>,
     write: Write,
     entries: Vec<Entry>,
+    lost: Vec<Lost>,
+}
+
+/// A model config whose model the file gave to another one.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) id: Arc<str>,
+    /// The other one.
+    pub(super) by: Arc<str>,
 }
 
 /// A change that was drafted, to be kept.
@@ -65,8 +75,8 @@ impl<'a> Draft<'a> {
         at_ms: u64,
     ) -> Self {
         let write = Write { at_ms, ..Write::default() };
-        let (reads, budgets, entries) = (RefCell::default(), Vec::new(), Vec::new());
-        Self { registry, env, seal: registry.seal(), actor, action, kept, reads, budgets, write, entries }
+        let (reads, budgets, entries, lost) = (RefCell::default(), Vec::new(), Vec::new(), Vec::new());
+        Self { registry, env, seal: registry.seal(), actor, action, kept, reads, budgets, write, entries, lost }
     }
 
     /// A row that is not deleted, as it was before this change.
@@ -169,8 +179,20 @@ impl<'a> Draft<'a> {
         if let Some(taken) = self.kept.claims().taken(&claimed).filter(|_| origin == Origin::Api) {
             return Err(ControlError::Invalid(vec![problem(&taken.field, &taken.message)]));
         }
+        let loser = self.kept.claims().loser(&claimed);
+        self.lost.extend(loser.map(|id| Lost { id, by: Arc::clone(claimed.id()) }));
         self.kept.claims_mut().put(claimed);
         Ok(())
+    }
+
+    /// One of those that lost their models, and have none now.
+    pub(super) fn next_lost(&mut self) -> Option<Lost> {
+        loop {
+            let lost = self.lost.pop()?;
+            if self.kept.claims().model_of(Kind::ModelConfig, &lost.id).is_none() {
+                return Some(lost);
+            }
+        }
     }
 
     /// Keeps what an entity is to be, and tells the audit log of it.

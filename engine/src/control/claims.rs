@@ -50,6 +50,12 @@ impl Claims {
         })
     }
 
+    /// Who limits the model that another entity claims.
+    pub(super) fn loser(&self, claimed: &Claimed) -> Option<Arc<str>> {
+        let models = claimed.claims.iter().filter(|claim| matches!(claim, Claim::Model(_)));
+        models.filter_map(|claim| self.owners.get(claim)).find(|owner| **owner != claimed.id).map(Arc::clone)
+    }
+
     /// An entity has what it claims, and nothing else any more. What another one had is its own from here on.
     pub(super) fn put(&mut self, Claimed { kind, id, claims, .. }: Claimed) {
         self.remove(kind, &id);
@@ -97,6 +103,11 @@ pub(super) struct Claimed {
 }
 
 impl Claimed {
+    /// Who claims it.
+    pub(super) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
     /// Whether it claims this model.
     pub(super) fn is_for(&self, model: &Model) -> bool {
         self.claims.iter().any(|claim| matches!(claim, Claim::Model(own) if own == model))

@@ -1,7 +1,7 @@
 //! Budgets that say whose they are, as those of a file may: kept on their owners, which name them.
 
 use policy::declare::Problem;
-use policy::declare::entity::{Kind, merge};
+use policy::declare::entity::Kind;
 use serde_json::{Map, Value, json};
 
 use super::ControlError;
@@ -67,9 +67,8 @@ impl Draft<'_> {
         let owner = owner.ok_or_else(|| wrong(owned.field, &format!("no {} has this id", owned.kind.label())))?;
         let stored = self.opened(&owner)?;
         let body = owned.body(id, &named_by(&stored));
-        let put = merge(owned.kind, &owned.id, Some(&stored), &body, &|kind, id| self.document(kind, id))
-            .map_err(ControlError::Invalid)
-            .and_then(|normalised| self.put_all(normalised, Some(&owner)));
+        let merged = self.merged(owned.kind, &owned.id, Some(&stored), &body);
+        let put = merged.and_then(|normalised| self.put_all(normalised, Some(&owner)));
         put.map_err(|error| match error {
             ControlError::Invalid(problems) => ControlError::Invalid(problems.into_iter().map(Owned::place).collect()),
             other => other,

@@ -1,6 +1,8 @@
 //! The configuration file and what is kept. Each entity knows its owner, and what its entry in the file resolved to when it was taken
 //! from there: as long as that is the same, what is kept stands, edits by calls among it; when it differs, the file wins.
 
+mod displaced;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use store::registry::{Origin, Registry, RegistryError, Row};
 
 use super::change::{Draft, Drafted, Source};
 use super::{Actor, ActorKind, Control, ControlError, Env, Kept, load, secrets, turn};
+
+pub use displaced::Displaced;
 
 /// So often it is taken over anew because another process was quicker.
 const TRIES: u32 = 10;
@@ -37,6 +41,8 @@ pub struct Reconciled {
     pub removed: usize,
     /// Entities that are gone from it and cannot be removed.
     pub still_named: Vec<StillNamed>,
+    /// Limits of models that calls made, where the file limits the same model now.
+    pub displaced: Vec<Displaced>,
 }
 
 /// An entity that is gone from the file, and that something names that a call made. It stays until nothing does: a virtual key
@@ -143,14 +149,33 @@ fn drift_of(row: &Row) -> Option<DriftKind> {
     }
 }
 
+/// What the file declares, and what is kept of it.
+struct Entries<'a> {
+    registry: &'a Registry,
+    file: &'a FilePolicy,
+    wanted: HashMap<(&'a str, &'a str), &'a Entity>,
+    rows: HashMap<(String, String), Row>,
+}
+
+impl Entries<'_> {
+    fn row(&self, entity: &Entity) -> Option<&Row> {
+        self.rows.get(&(entity.kind.as_str().to_owned(), entity.id.to_string()))
+    }
+
+    /// What its entry in the file resolved to.
+    fn mac(&self, entity: &Entity) -> [u8; 32] {
+        self.registry.file_mac(entity.kind.as_str(), &entity.id, entity.resolved.reveal().as_bytes())
+    }
+}
+
 fn take_over(draft: &mut Draft<'_>, registry: &Registry, file: &FilePolicy) -> Result<Reconciled, ControlError> {
     let wanted: HashMap<(&str, &str), &Entity> =
         file.entities.iter().map(|one| ((one.kind.as_str(), &*one.id), one)).collect();
-    let mut rows: HashMap<(String, String), Row> = HashMap::new();
+    let mut entries = Entries { registry, file, wanted, rows: HashMap::new() };
     let mut gone = Vec::new();
     registry.load(&mut |row| {
-        if wanted.contains_key(&(&*row.kind, &*row.id)) {
-            rows.insert((row.kind.clone(), row.id.clone()), row);
+        if entries.wanted.contains_key(&(&*row.kind, &*row.id)) {
+            entries.rows.insert((row.kind.clone(), row.id.clone()), row);
         } else if !row.is_deleted && (is_of_file(&row) || file.is_only_source) {
             gone.push(row);
         }
@@ -158,13 +183,12 @@ fn take_over(draft: &mut Draft<'_>, registry: &Registry, file: &FilePolicy) -> R
     let mut done = Reconciled::default();
     let late = revoke_keys(draft, gone, &mut done)?;
     for entity in &file.entities {
-        let row = rows.get(&(entity.kind.as_str().to_owned(), entity.id.to_string()));
-        let mac = registry.file_mac(entity.kind.as_str(), &entity.id, entity.resolved.reveal().as_bytes());
-        if row.is_none_or(|row| row.file_mac != Some(mac)) {
-            put(draft, file, entity, row, mac)?;
-            done.put += 1;
+        let mac = entries.mac(entity);
+        if entries.row(entity).is_none_or(|row| row.file_mac != Some(mac)) {
+            put(draft, &entries, entity, &mut done)?;
         }
     }
+    displaced::settle(draft, &entries, &late, &mut done)?;
     late.iter().try_for_each(|row| remove(draft, row, &mut done))?;
     Ok(done)
 }
@@ -208,16 +232,17 @@ fn remove(draft: &mut Draft<'_>, row: &Row, done: &mut Reconciled) -> Result<(),
 
 fn put(
     draft: &mut Draft<'_>,
-    file: &FilePolicy,
+    entries: &Entries<'_>,
     entity: &Entity,
-    row: Option<&Row>,
-    mac: [u8; 32],
+    done: &mut Reconciled,
 ) -> Result<(), ControlError> {
-    let source = Source { origin: Origin::File, file_mac: Some(mac), order: Some(entity.order) };
-    let before = row.filter(|row| !row.is_deleted);
-    let document = with_token(entity, file, before);
+    let source = Source { origin: Origin::File, file_mac: Some(entries.mac(entity)), order: Some(entity.order) };
+    let before = entries.row(entity).filter(|row| !row.is_deleted);
+    let document = with_token(entity, entries.file, before);
     let written = Written { kind: entity.kind, id: entity.id.clone(), document, at: String::new() };
-    draft.put(&written, before, source).map(drop)
+    draft.put(&written, before, source)?;
+    done.put += 1;
+    Ok(())
 }
 
 /// A virtual key to which the file gives no token has those that a call gave it, or the one that was made for it.

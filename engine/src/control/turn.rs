@@ -154,8 +154,8 @@ impl Control {
         }
     }
 
-    /// Drafts changes on top of each other, from the front, up to one that depends on what those before it change. Those that are
-    /// wrong are answered.
+    /// Drafts changes on top of each other, from the front, up to one that depends on what those before it change or that is wrong
+    /// after them. One that is wrong by itself is answered; so are all, if the database cannot be used.
     fn gather(&self, turn: &Position, jobs: &mut VecDeque<Job>) -> Batch {
         let kept = Kept { snapshot: (*self.snapshot()).clone(), position: turn.clone() };
         let mut batch = Batch { changes: Vec::new(), kept, rows: HashSet::new(), names: HashSet::new() };
@@ -170,6 +170,15 @@ impl Control {
             }
             match drafted {
                 Ok((drafted, token)) => batch.add(job, drafted, token),
+                // What made it wrong is not kept yet, and perhaps never will be.
+                Err(_) if !batch.changes.is_empty() => {
+                    jobs.push_front(job);
+                    break;
+                }
+                // Each of those that wait would wait as long for the same answer.
+                Err(error @ ControlError::Unavailable(_)) => {
+                    jobs.drain(..).chain([job]).for_each(|job| job.answer(Err(error.clone())));
+                }
                 Err(error) => job.answer(Err(error)),
             }
         }

@@ -311,3 +311,20 @@ fn the_journal_knows_of_a_call_by_the_first_attempt_that_is_sent() {
     assert_eq!(requests_told(&journal), 1, "what was told was taken back");
     fourth.settle_free(0);
 }
+
+#[test]
+fn what_was_held_before_the_lease_lapsed_is_not_sent_under_a_hard_budget_and_is_under_a_soft_one() {
+    for (mode, is_sent) in [(Mode::Hard, false), (Mode::Soft, true)] {
+        let journal = Arc::new(Notebook::default());
+        let scene = Scene::new([mode; 2], Some(Arc::clone(&journal)));
+        let (hold, _admission) = scene.hold();
+        journal.lapse();
+        let dispatched = hold.dispatch(&scene.sending());
+        assert_eq!(dispatched.is_ok(), is_sent);
+        assert_eq!(journal.take().is_empty(), !is_sent);
+        if let Err(refusal) = dispatched {
+            assert_eq!(refusal.reason, Reason::LedgerUnavailable);
+            assert_eq!(scene.amounts(), (0, 0));
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 use policy::usage::UsageSource;
-use store::{AttemptId, Journal};
+use store::{AttemptId, Journal, Lease};
 
 use super::next;
 
@@ -77,6 +77,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn new(journal: Option<Arc<dyn Journal>>, run: u64) -> Self {
         Self { journal, counts: Counts::default(), run, attempts: CachePadded::new(AtomicU64::new(1)) }
+    }
+
+    /// Why hard budgets cannot be kept from memory alone; `None`: they can.
+    pub(crate) fn not_alone(&self) -> Option<Lease> {
+        self.journal.as_ref().map(|journal| journal.lease()).filter(|lease| *lease != Lease::Held)
     }
 
     pub(crate) fn next_attempt(&self) -> AttemptId {

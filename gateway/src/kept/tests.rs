@@ -48,6 +48,7 @@ fn follower(folder: &Path, life: &Arc<Life>) -> Follower {
         told: None,
         path: folder.join("config.json"),
         seen: None,
+        put_off: None,
         at_start: serde_json::Value::Null,
     }
 }

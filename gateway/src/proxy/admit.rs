@@ -6,7 +6,6 @@ use engine::dice::ThreadDice;
 use pingora::proxy::Session;
 use policy::admit::{admit, enter};
 use policy::decision::{Decision, Reason, Refusal};
-use policy::request::Fields;
 use policy::route::{Caller, Circumstances, DropReason, Walk};
 use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
@@ -101,9 +100,11 @@ impl Edge {
 
     /// Whether what is said in a call is to be kept in the request log.
     fn keeps_content(&self, snapshot: &Snapshot, session: &Session, caller: &Caller) -> bool {
-        let asked = HeaderFields(&session.req_header().headers).field("x-bf-disable-content-logging").and_then(is_true);
+        // One line that does not plainly allow it forbids it, whatever others say.
+        let lines = session.req_header().headers.get_all("x-bf-disable-content-logging");
+        let asked = lines.iter().map(|line| allows_content(line.as_bytes())).reduce(|one, other| one && other);
         let key = caller.key.as_ref().and_then(|key| key.keeps_content);
-        self.has_request_log && snapshot.settings().logging.keeps_content_of(key, asked.map(|is_off| !is_off))
+        self.has_request_log && snapshot.settings().logging.keeps_content_of(key, asked)
     }
 
     fn drain(&self, stream: bool) -> Drain {
@@ -115,13 +116,10 @@ impl Edge {
     }
 }
 
-/// What the value of a header that is `true` or `false` says; `None`: nothing.
-fn is_true(value: &str) -> Option<bool> {
-    match value.trim() {
-        value if value == "1" || value.eq_ignore_ascii_case("true") => Some(true),
-        value if value == "0" || value.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
+/// Whether a `disable` header's value says that it is not to be disabled.
+fn allows_content(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    value == b"0" || value.eq_ignore_ascii_case(b"false")
 }
 
 /// A call of which nothing was tried yet.
@@ -160,5 +158,20 @@ fn max_waiting(recovery: StreamRecovery) -> usize {
     match recovery {
         StreamRecovery::Error | StreamRecovery::Resume => 64 * 1024,
         StreamRecovery::Buffer => 32 * 1024 * 1024,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_plainly_disables_nothing_allows_content_to_be_kept() {
+        for (value, allows) in
+            [("false", true), (" FALSE ", true), ("0", true), ("true", false), ("yes", false), ("", false)]
+        {
+            assert_eq!(allows_content(value.as_bytes()), allows, "{value:?}");
+        }
+        assert!(!allows_content(b"fals\xe9"));
     }
 }

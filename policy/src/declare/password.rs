@@ -21,7 +21,9 @@ pub(super) fn is_usable(hash: &str) -> bool {
     let costs: Vec<_> = cost.split(',').filter_map(|part| part.split_once('=')).collect();
     let [("m", memory), ("t", passes), ("p", lanes)] = costs[..] else { return false };
     let within = |text: &str, least: u32, most: u32| text.parse().is_ok_and(|number| (least..=most).contains(&number));
-    within(memory, 8, MOST_MEMORY_KIB)
+    // RFC 9106, section 3.1: 8 KiB at least for each lane.
+    let least_memory = lanes.parse::<u32>().unwrap_or_default().saturating_mul(8).max(8);
+    within(memory, least_memory, MOST_MEMORY_KIB)
         && within(passes, 1, MOST_PASSES)
         && within(lanes, 1, MOST_LANES)
         && is_base64(salt, 11, 64)
@@ -57,6 +59,7 @@ mod tests {
             format!("$argon2id$v=19$m=4194304,t=2,p=1${SALT}${HASH}"),
             format!("$argon2id$v=19$m=65536,t=4000000,p=1${SALT}${HASH}"),
             format!("$argon2id$v=19$m=65536,t=2,p=0${SALT}${HASH}"),
+            format!("$argon2id$v=19$m=127,t=2,p=16${SALT}${HASH}"),
             format!("$argon2id$v=19$m=65536,t=2${SALT}${HASH}"),
             format!("$argon2id$v=19$m=65536,t=2,p=1${SALT}"),
             format!("$argon2id$v=19$m=65536,t=2,p=1${SALT}${HASH}$"),

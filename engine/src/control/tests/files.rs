@@ -135,3 +135,90 @@ fn a_key_whose_token_another_one_takes_in_the_same_edit_is_revoked_though_it_is_
     let scene = scene.again(FILE);
     assert_eq!(scene.caller("sk-bf-first").as_deref(), Some("vk1"), "it is in the file again, and the other is not");
 }
+
+/// A file with a model config for gpt-4o-mini, and others.
+pub(super) fn with_models(more: &str) -> String {
+    let models = format!(r#"{{"id": "other", "model_name": "gpt-4o-mini", "rate_limit_id": "r1"}}{more}"#);
+    let limits = r#"[{"id": "r1", "max_concurrent_requests": 1}]"#;
+    FILE.replace(
+        r#""governance": {"#,
+        &format!(r#""governance": {{"rate_limits": {limits}, "model_configs": [{models}], "#),
+    )
+}
+
+const OF_FILE: &str = r#", {"id": "m-file", "model_name": "gpt-4o", "rate_limit_id": "r1"}"#;
+const OF_CALL: &str = r#"{"id": "m-api", "model_name": "gpt-4o", "budget_ids": ["b"],
+    "budgets": [{"max_limit": 7, "reset_duration": "1w"}]}"#;
+
+/// A call gives a model a budget, and then the file limits the same model.
+pub(super) fn displace(control: &Control) -> Reconciled {
+    control.create(Kind::Budget, r#"{"id": "b", "max_limit": 5, "reset_duration": "1d"}"#, &ADMIN).unwrap();
+    control.create(Kind::ModelConfig, OF_CALL, &ADMIN).unwrap();
+    control.reconcile(&file(&with_models(OF_FILE))).unwrap()
+}
+
+#[test]
+fn limits_of_a_call_go_when_the_file_limits_the_same_model() {
+    let scene = begin(tempfile::tempdir().unwrap(), &with_models(""));
+    let done = displace(&scene.control);
+    let gone = Displaced { id: "m-api".into(), by: "m-file".into(), is_removed: true };
+    assert_eq!(done, Reconciled { put: 1, removed: 1, displaced: vec![gone], ..Reconciled::default() });
+    assert!(scene.control.get(Kind::ModelConfig, "m-api").unwrap().is_none(), "it would be in force nowhere");
+    assert!(scene.told().contains(&"config.json delete model_config m-api".to_owned()), "{:?}", scene.told());
+    let snapshot = scene.control.snapshot();
+    let of_model = snapshot.limits_of_model(None, "gpt-4o").unwrap();
+    assert!(
+        of_model.limits.rate_limit.is_some() && of_model.limits.budgets.is_empty(),
+        "the file's are in force: {of_model:?}"
+    );
+    let budgets: Vec<_> = snapshot.budgets().map(|budget| budget.id.to_string()).collect();
+    assert_eq!(budgets, ["b"], "one that was made for it alone goes with it");
+
+    scene.control.remove(Kind::Budget, "b", &ADMIN).unwrap();
+    let scene = scene.again(&with_models(OF_FILE));
+    assert!(scene.control.snapshot().limits_of_model(None, "gpt-4o").is_some(), "what is kept can be put in force");
+    scene.control.reconcile(&file(&with_models(""))).unwrap();
+    assert!(scene.control.snapshot().limits_of_model(None, "gpt-4o").is_none());
+    let scene = scene.again(&with_models(""));
+    assert!(scene.control.snapshot().limits_of_model(None, "gpt-4o").is_none(), "nothing comes back with a restart");
+    scene.control.registry().verify().unwrap();
+}
+
+#[test]
+fn a_model_config_of_the_file_that_a_call_moved_to_a_model_of_the_file_is_put_back() {
+    let scene = begin(tempfile::tempdir().unwrap(), &with_models(""));
+    scene.control.update(Kind::ModelConfig, "other", r#"{"model_name": "gpt-4o"}"#, &ADMIN).unwrap();
+    let on_its_place = r#"{"id": "m-api", "model_name": "gpt-4o-mini", "rate_limit_id": "r1"}"#;
+    scene.control.create(Kind::ModelConfig, on_its_place, &ADMIN).unwrap();
+    let done = scene.control.reconcile(&file(&with_models(OF_FILE))).unwrap();
+    let told: Vec<_> = done.displaced.iter().map(|one| (&*one.id, &*one.by, one.is_removed)).collect();
+    assert_eq!(told, [("other", "m-file", false), ("m-api", "other", true)]);
+    assert_eq!(scene.document(Kind::ModelConfig, "other")["model_name"], "gpt-4o-mini");
+    assert_eq!(scene.control.drift().unwrap(), []);
+}
+
+#[test]
+fn a_budget_that_the_file_took_over_with_a_model_stays() {
+    let scene = begin(tempfile::tempdir().unwrap(), &with_models(""));
+    let limits = r#""model_name": "gpt-4o", "budgets": [{"max_limit": 7, "reset_duration": "1w"}]}"#;
+    scene.control.create(Kind::ModelConfig, &format!(r#"{{"id": "m-api", {limits}"#), &ADMIN).unwrap();
+    let of_file = format!(r#", {{"id": "m-file", {limits}"#);
+    let done = scene.control.reconcile(&file(&with_models(&of_file))).unwrap();
+    assert_eq!((done.put, done.removed), (2, 1), "the budget has the id that it had: {done:?}");
+    let scene = scene.again(&with_models(&of_file));
+    let snapshot = scene.control.snapshot();
+    let limits = &snapshot.limits_of_model(None, "gpt-4o").unwrap().limits;
+    assert!(limits.budgets.len() == 1 && snapshot.budget(&limits.budgets[0]).is_some(), "{limits:?}");
+}
+
+#[test]
+fn model_configs_of_the_file_may_swap_their_models() {
+    let scene = begin(tempfile::tempdir().unwrap(), &with_models(OF_FILE));
+    let swapped = with_models(OF_FILE).replace("gpt-4o-mini", "x").replace("gpt-4o", "gpt-4o-mini");
+    let done = scene.control.reconcile(&file(&swapped.replace("\"x\"", "\"gpt-4o\""))).unwrap();
+    assert_eq!(done, Reconciled { put: 2, ..Reconciled::default() });
+    let renamed = with_models(OF_FILE).replace("m-file", "m-new");
+    let done = scene.control.reconcile(&file(&renamed)).unwrap();
+    assert_eq!(done, Reconciled { put: 2, removed: 1, ..Reconciled::default() });
+    assert!(scene.control.snapshot().limits_of_model(None, "gpt-4o").is_some());
+}

@@ -90,6 +90,19 @@ fn what_others_change_is_put_in_force_row_by_row_and_comes_to_what_loading_it_al
 }
 
 #[test]
+fn limits_of_a_model_are_the_files_where_a_call_gave_it_some_too() {
+    let scene = begin(tempfile::tempdir().unwrap(), &files::with_models(""));
+    let other = beside(&scene);
+    files::displace(&scene.control);
+    assert!(other.follow().unwrap());
+    for control in [&scene.control, &other, &beside(&scene)] {
+        let snapshot = control.snapshot();
+        let limits = &snapshot.limits_of_model(None, "gpt-4o").unwrap().limits;
+        assert!(limits.rate_limit.is_some() && limits.budgets.is_empty(), "{limits:?}");
+    }
+}
+
+#[test]
 fn tokens_that_keys_swap_elsewhere_are_swapped_here_too() {
     let two = FILE.replace(
         r#""virtual_keys": ["#,

@@ -1,5 +1,7 @@
 //! Changes that are made together: in one transaction, each for itself or all as one.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 fn key_named(name: &str) -> String {
@@ -39,6 +41,64 @@ fn changes_that_wait_for_each_other_are_kept_together_and_a_wrong_one_fails_alon
     control.registry().verify().unwrap();
     let scene = scene.again(FILE);
     assert_eq!(scene.control.snapshot().key_count(), 11);
+}
+
+/// Has two callers make their changes together, the first one's before the other's.
+fn in_order<T: Send>(control: &Control, first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T + Send) -> (T, T) {
+    let turn = control.0.turn.lock();
+    let wait_for = |count: usize| {
+        while control.0.queue.len() < count {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        wait_for(1);
+        let second = scope.spawn(second);
+        wait_for(2);
+        drop(turn);
+        (first.join().unwrap(), second.join().unwrap())
+    })
+}
+
+#[test]
+fn a_change_is_not_refused_for_one_that_is_not_kept_in_the_end() {
+    let scene = Scene::new();
+    let control = &scene.control;
+    control.create(Kind::Team, r#"{"id": "t2", "name": "two"}"#, &ADMIN).unwrap();
+    control.create(Kind::VirtualKey, &key_named("k1"), &ADMIN).unwrap();
+    let removes_the_team = || {
+        control.change(&ADMIN, "update", |draft| {
+            draft.remove_with_limits(Kind::Team, "t2")?;
+            draft.create(Kind::VirtualKey, "another", &key_named("k1").replace("id-k1", "another"))
+        })
+    };
+    let joins_the_team = || {
+        let key = r#"{"id": "k2", "name": "k2", "team_id": "t2"}"#;
+        control.change(&ADMIN, "create", |draft| draft.create(Kind::VirtualKey, "k2", key))
+    };
+    let (removed, joined) = in_order(control, removes_the_team, joins_the_team);
+    assert!(matches!(removed, Err(ControlError::Taken(_))), "two keys cannot have one name: {removed:?}");
+    assert!(joined.is_ok(), "its team is there: {joined:?}");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_asked_once_for_all_who_wait() {
+    let scene = Scene::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let ask = || {
+        let asked = Arc::clone(&asked);
+        let work = move |_: &mut Draft<'_>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Err(ControlError::Unavailable("it is away".into()))
+        };
+        scene.control.change(&ADMIN, "update", work)
+    };
+    let (first, second) = in_order(&scene.control, ask, ask);
+    for result in [first, second] {
+        assert!(matches!(result, Err(ControlError::Unavailable(_))), "{result:?}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! A journal that keeps what it is told, and one whose disk is full when the test says so.
+//! A journal that keeps what it is told; its disk is full, and its lease over, when the test says so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use store::{AttemptId, Called, Closed, Journal, JournalError, Kind, Opened, Outcome};
+use store::{AttemptId, Called, Closed, Journal, JournalError, Kind, Lease, Opened, Outcome};
 
 /// What was written, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Notebook {
     is_full: AtomicBool,
+    has_lapsed: AtomicBool,
     notes: Mutex<Vec<Note>>,
 }
 
@@ -25,6 +26,11 @@ impl Notebook {
         self.is_full.store(is_full, Ordering::Relaxed);
     }
 
+    /// From now on another gateway may keep hard budgets.
+    pub(crate) fn lapse(&self) {
+        self.has_lapsed.store(true, Ordering::Relaxed);
+    }
+
     /// What was written since it was last asked.
     pub(crate) fn take(&self) -> Vec<Note> {
         std::mem::take(&mut self.notes.lock())
@@ -32,6 +38,10 @@ impl Notebook {
 }
 
 impl Journal for Notebook {
+    fn lease(&self) -> Lease {
+        if self.has_lapsed.load(Ordering::Relaxed) { Lease::Lapsed } else { Lease::Held }
+    }
+
     fn open(&self, opened: &Opened<'_>) -> Result<(), JournalError> {
         if self.is_full.load(Ordering::Relaxed) {
             return Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
