@@ -122,3 +122,45 @@ impl Authority {
 fn unreadable() -> ApiError {
     ApiError::internal(&"what is kept of the administrator (`auth_config`) cannot be read")
 }
+
+#[cfg(test)]
+mod tests {
+    use store::registry::{Entity, Expected, Origin, Put, Write};
+
+    use super::*;
+
+    fn keep(registry: &Registry, document: &str) {
+        let kind = Kind::AuthConfig.as_str().to_owned();
+        let entity = Entity {
+            id: kind.clone(),
+            kind,
+            name: None,
+            is_name_unique: false,
+            document: document.to_owned(),
+            token_hashes: Vec::new(),
+            origin: Origin::Api,
+            file_mac: None,
+            order: None,
+            team_id: None,
+            customer_id: None,
+        };
+        let puts = vec![Put { entity, expected: Expected::Anything }];
+        registry.commit(&Write { at_ms: 1, puts, ..Write::default() }).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path(), &Secret::new("an encryption key")).unwrap();
+        let fresh = || Authority::new(registry.clone(), |_| None, [0; 32]);
+        assert!(!fresh().config().unwrap().is_enabled, "nobody was named");
+        for unreadable in [r#"{"is_enabled": "yes"}"#, r#"{"is_enabled": 1}"#, r#"{"is_enabled": {}}"#] {
+            keep(&registry, r#"{"is_enabled": true, "admin_username": "root"}"#);
+            let before = fresh();
+            assert!(before.config().unwrap().is_enabled);
+            keep(&registry, unreadable);
+            assert!(fresh().config().is_err(), "{unreadable}");
+            assert!(before.config().unwrap().is_enabled, "what was known last counts");
+        }
+    }
+}
