@@ -32,8 +32,22 @@ pub struct Vendor {
     pub operations: OperationSet,
     /// Headers (lower-case name, value) that it wants in every request; sent where the client sent none of that name.
     pub required_headers: &'static [(&'static str, &'static str)],
+    /// How it differs from others of its dialect.
+    pub quirks: Quirks,
+}
+
+/// How a vendor differs from others of its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Its chat completions' name for the output limit: `max_completion_tokens`, or the older `max_tokens`.
+    pub limit_field: &'static str,
     /// Whether its streams report usage only when asked with `stream_options.include_usage`.
     pub usage_on_request: bool,
+}
+
+impl Quirks {
+    /// None.
+    pub const NONE: Self = Self { limit_field: "max_completion_tokens", usage_on_request: true };
 }
 
 impl Vendor {
@@ -57,7 +71,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
             credential: CredentialStyle::Bearer,
             operations: Operation::ALL.iter().copied().collect(),
             required_headers: &[],
-            usage_on_request: true,
+            quirks: Quirks::NONE,
         },
         // https://platform.claude.com/docs/en/api/overview (2026-11): `x-api-key` and a bearer token are both taken;
         // the older version is the one that every model understands.
@@ -68,7 +82,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
             credential: CredentialStyle::Header("x-api-key"),
             operations: of(&[Operation::ChatCompletion, Operation::CountTokens, Operation::ListModels]),
             required_headers: &[("anthropic-version", "2023-06-01")],
-            usage_on_request: false,
+            quirks: Quirks::NONE,
         },
         // https://ai.google.dev/api (2026-11)
         Vendor {
@@ -83,7 +97,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
                 Operation::ListModels,
             ]),
             required_headers: &[],
-            usage_on_request: false,
+            quirks: Quirks::NONE,
         },
     ]
 });
