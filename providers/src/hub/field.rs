@@ -109,6 +109,7 @@ const HINTS: &[&str] = &[
     "betas",
     "cache_control",
     "diagnostics",
+    "include",
     "labels",
     "metadata",
     "prompt_cache_key",
@@ -120,5 +121,7 @@ const HINTS: &[&str] = &[
     "serviceTier",
     "store",
     "stream_options.include_obfuscation",
+    "tools[].output_schema",
+    "tools[].search_context_size",
     "truncation",
 ];

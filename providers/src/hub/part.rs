@@ -109,6 +109,16 @@ pub(crate) enum MediaSource<'a> {
     Id(Str<'a>),
 }
 
+impl<'a> MediaSource<'a> {
+    /// Where a URL leads: a `data:` URL in base64 is the medium itself.
+    pub(crate) fn at(url: Str<'a>) -> Self {
+        match url.data_url() {
+            Some((mime, base64)) => Self::Inline { mime, base64 },
+            None => Self::Url { url, mime: None },
+        }
+    }
+}
+
 /// A call of a tool by the model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ToolCall<'a> {

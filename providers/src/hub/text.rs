@@ -63,6 +63,22 @@ impl<'a> Str<'a> {
         Str(Cow::Borrowed(&self.0))
     }
 
+    /// The MIME type and the base64 of a `data:` URL. `None`: it is none, or not in base64.
+    pub(crate) fn data_url(&self) -> Option<(Str<'a>, Str<'a>)> {
+        // Some write a slash as `\/`.
+        let url = if self.0.contains('\\') { Cow::Owned(self.plain().into_owned()) } else { self.0.clone() };
+        let (head, base64) = url.split_once(',')?;
+        let (scheme, kind) = head.split_at_checked("data:".len())?;
+        let kind = kind.strip_suffix(";base64").filter(|_| scheme.eq_ignore_ascii_case("data:"))?;
+        let mime = kind.split(';').next().unwrap_or_default();
+        let (from, to) = (scheme.len(), scheme.len() + mime.len());
+        let data = url.len() - base64.len();
+        Some(match &url {
+            Cow::Borrowed(url) => (Str::raw_of(url.get(from..to)?), Str::raw_of(url.get(data..)?)),
+            Cow::Owned(_) => (Str::of(mime).into_owned(), Str::of(base64).into_owned()),
+        })
+    }
+
     /// The JSON value whose text this string is. `None`: it is the text of none.
     pub(crate) fn as_json(&self) -> Option<Json<'static>> {
         Json::checked(self.plain().into_owned())
@@ -196,6 +212,24 @@ mod tests {
             (r"\ud83d\n", "\u{FFFD}\n"),
         ] {
             assert_eq!(Str::raw_of(raw).plain(), plain, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_data_url_is_cut_into_type_and_base64() {
+        for (raw, parts) in [
+            ("data:image/png;base64,iVBO/w0=", Some(("image/png", "iVBO/w0="))),
+            (r"data:image\/png;base64,iVBO\/w0=", Some(("image/png", "iVBO/w0="))),
+            ("DATA:text/plain;charset=utf-8;base64,YQ==", Some(("text/plain", "YQ=="))),
+            ("data:;base64,", Some(("", ""))),
+            ("data:text/plain,a%20b", None),
+            ("https://example.com/a;base64,b", None),
+            ("data", None),
+            ("", None),
+        ] {
+            let found = Str::raw_of(raw).data_url();
+            let found = found.as_ref().map(|(mime, base64)| (mime.raw(), base64.raw()));
+            assert_eq!(found, parts, "{raw}");
         }
     }
 
