@@ -8,6 +8,7 @@ use policy::request::{Dialect, Operation};
 pub(crate) mod answer;
 pub(crate) mod delta;
 pub(crate) mod field;
+pub(crate) mod members;
 pub(crate) mod part;
 pub(crate) mod request;
 pub(crate) mod sink;
