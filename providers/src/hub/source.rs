@@ -79,7 +79,7 @@ impl ReadError {
 }
 
 /// A document that is read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source<'a> {
     text: &'a str,
     reader: Reader<'a>,
@@ -156,6 +156,23 @@ impl<'a> Source<'a> {
             each(self).map_err(|error| error.at(walk.count.saturating_sub(1)))?;
         }
         Ok(())
+    }
+
+    /// The string that a member of the object that is next has, without reading on: by it is known how the others are to be
+    /// read. `None`: what is next is no object, or has no such string.
+    pub(crate) fn ahead(&mut self, member: &str) -> Result<Option<Str<'a>>> {
+        if self.kind()? != Kind::Object {
+            return Ok(None);
+        }
+        let mut ahead = self.clone();
+        let mut walk = ahead.reader.object()?;
+        while let Some(key) = ahead.reader.next_key(&mut walk)? {
+            if *key.name() == *member && ahead.reader.kind()? == Kind::String {
+                return ahead.text().map(Some);
+            }
+            ahead.reader.skip()?;
+        }
+        Ok(None)
     }
 
     /// The elements of the array that is next, or none where it is null.
@@ -283,6 +300,20 @@ mod tests {
             (r#"{} x"#, "not valid JSON: there is more after the end of the value at byte 3"),
         ] {
             assert_eq!(fault(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_ahead_of_the_others() {
+        for (text, found) in [
+            (r#"{"text":"x","type":"a"}"#, Some("a")),
+            (r#"{"type":7,"in":{"type":"b"},"type":"c"}"#, Some("c")),
+            (r#"{"in":{"type":"b"}}"#, None),
+            (r#"["type"]"#, None),
+        ] {
+            let mut source = Source::of(text);
+            assert_eq!(source.ahead("type").unwrap().map(|kind| kind.raw().to_owned()).as_deref(), found, "{text}");
+            assert_eq!(source.json().unwrap().raw(), text);
         }
     }
 
