@@ -62,3 +62,6 @@ pub(crate) const fn name(field: Field) -> &'static str {
         Field::Part => "input[].type",
     }
 }
+
+#[cfg(test)]
+mod tests;

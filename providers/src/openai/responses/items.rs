@@ -260,7 +260,8 @@ fn write_token(logprob: &Logprob<'_>, sink: &mut Sink) {
     }
 }
 
-/// The output of an answer: texts and refusals that follow each other are one message. Parts that have no form here are left out.
+/// The output of an answer: texts and refusals that follow each other are one message, and behind a call comes its signature. Parts
+/// that have no form here are left out.
 pub(super) fn of_parts<'a>(parts: &'a [Part<'_>], logprobs: &'a [Logprob<'_>], request_id: &str) -> Vec<Item<'a>> {
     let mut items: Vec<Item<'a>> = Vec::new();
     let mut logprobs = logprobs;
@@ -271,11 +272,14 @@ pub(super) fn of_parts<'a>(parts: &'a [Part<'_>], logprobs: &'a [Logprob<'_>], r
                 _ => items.push(Item::new(Kind::Message(vec![content]), request_id, items.len())),
             }
         }
-        for kind in kinds_of(part) {
-            items.push(Item::new(kind, request_id, items.len()));
+        if let Some(kind) = kind_of(part) {
+            let item = Item::new(kind, request_id, items.len());
+            let proof = proof_of(&item.kind);
+            items.push(item);
+            items.extend(proof.map(|proof| Item::new(proof, request_id, items.len())));
         }
     }
-    sign(items, request_id)
+    items
 }
 
 /// All log-probabilities are the first text's: whole answers do not say which are whose.
@@ -291,7 +295,7 @@ fn content_of<'a>(part: &'a Part<'_>, logprobs: &mut &'a [Logprob<'_>]) -> Optio
     }
 }
 
-fn kinds_of<'a>(part: &'a Part<'_>) -> Option<Kind<'a>> {
+fn kind_of<'a>(part: &'a Part<'_>) -> Option<Kind<'a>> {
     match part {
         Part::ToolCall(call) => Some(Kind::Call(call.clone())),
         Part::Reasoning(reasoning) => Some(Kind::Reasoning(reasoning.clone())),
@@ -301,23 +305,6 @@ fn kinds_of<'a>(part: &'a Part<'_>) -> Option<Kind<'a>> {
         }
         _ => None,
     }
-}
-
-/// Puts the signatures of calls behind them.
-fn sign<'a>(items: Vec<Item<'a>>, request_id: &str) -> Vec<Item<'a>> {
-    let is_signed = |item: &Item<'_>| matches!(&item.kind, Kind::Call(ToolCall { signature: Some(_), .. }));
-    if !items.iter().any(is_signed) {
-        return items;
-    }
-    let mut signed: Vec<Item<'a>> = Vec::with_capacity(items.len() * 2);
-    for item in items {
-        let proof = proof_of(&item.kind);
-        signed.push(item);
-        if let Some(proof) = proof {
-            signed.push(Item::new(proof, request_id, signed.len()));
-        }
-    }
-    signed
 }
 
 /// The item that carries a call's signature. `None`: it has none.

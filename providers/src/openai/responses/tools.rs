@@ -1,7 +1,5 @@
 //! The tools of a request of the Responses API, read (`tool_param.py`, `tool_choice_*_param.py`).
 
-use std::borrow::Cow;
-
 use super::read_request::add;
 use crate::hub::members::Members;
 use crate::hub::request::{Function, Other, Request, Tool, ToolChoice, WebSearch};

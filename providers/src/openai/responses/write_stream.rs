@@ -1,11 +1,12 @@
 //! A streamed answer of the Responses API, written (`response_stream_event.py`, in the order that
 //! `openai/lib/streaming/responses` accepts). The last event repeats the whole answer, so that what was said is kept until then.
 
+use policy::request::{Dialect, Operation};
 use policy::usage::Usage;
 
 use super::items::{self, Content, Item, Kind, Stage};
 use super::response::{Frame, State};
-use crate::error::VendorError;
+use crate::error::{VendorError, vendor_event};
 use crate::hub::answer::{Head, Logprob};
 use crate::hub::delta::{Delta, Opened};
 use crate::hub::part::{Arguments, Citation, Part, Reasoning, Text, ToolCall};
@@ -395,25 +396,9 @@ impl StreamWriter {
         });
     }
 
-    /// The same event as the gateway's own errors (`openai::error::event`).
-    fn fail(&mut self, error: &VendorError, sink: &mut Sink) {
-        let kind = error.kind.as_deref().filter(|kind| *kind != "error");
-        let code = error.code.as_deref().or(kind).unwrap_or("server_error");
-        let describe = |sink: &mut Sink| {
-            sink.plain_member("code", code);
-            sink.plain_member("message", &error.message);
-            match &error.param {
-                Some(param) => sink.plain_member("param", param),
-                None => sink.key("param").null(),
-            }
-        };
-        self.events.write("error", sink, |sink| {
-            describe(sink);
-            sink.key("error").object(|sink| {
-                sink.plain_member("type", kind.unwrap_or(code));
-                describe(sink);
-            });
-        });
+    fn fail(&self, error: &VendorError, sink: &mut Sink) {
+        let event = vendor_event(Dialect::OpenAi, Operation::Responses, error, &self.context.request_id);
+        sink.frame(&String::from_utf8_lossy(&event));
     }
 
     fn last_content(&mut self) -> Option<&mut Content<'static>> {
