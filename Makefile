@@ -12,7 +12,7 @@ LOCKED := --locked
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: system ## Start the gateway on 127.0.0.1:8080, with a fake provider for every vendor without a key
@@ -87,6 +87,11 @@ load: ## Measure the gateway beside a bare pass-through (about five minutes; wan
 	@scripts/load.sh
 load-quick: ## The same in under a minute
 	@scripts/load.sh --quick
+
+.PHONY: request-schemas
+request-schemas: system-python ## Make the schemas that the fake provider checks requests by from the newest SDKs' types
+	@scripts/python-env.sh sdk-newest
+	.venv/sdk-newest/bin/python scripts/request-schemas.py loadtest/schemas
 
 .PHONY: lock-python
 lock-python: system-python ## Resolve the Python lock files anew

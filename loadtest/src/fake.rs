@@ -27,6 +27,7 @@ mod route;
 mod script;
 mod serve;
 mod silent;
+mod strict;
 mod wire;
 
 use std::net::{SocketAddr, TcpListener};

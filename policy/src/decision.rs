@@ -1,5 +1,6 @@
 //! The outcome of the gate: a plan, or a refusal that says what, why, and when to come back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,7 +112,7 @@ pub struct Refusal {
     /// What is refused, why, and what to do. Holds no secret and nothing of another tenant.
     pub message: String,
     /// The field of the request that it is about, if it is about one.
-    pub param: Option<&'static str>,
+    pub param: Option<Cow<'static, str>>,
     /// When to come back, if that is known.
     pub retry_after: Option<Duration>,
     /// The limits that it is about.
@@ -151,8 +152,8 @@ impl Refusal {
 
     /// Names the field of the request that it is about.
     #[must_use]
-    pub fn about(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+    pub fn about(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
         self
     }
 

@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::verdict::duration;
 use crate::{anthropic, gemini, openai};
 
+mod foreign;
+
+pub use foreign::{vendor_body, vendor_event};
+
 /// The body of an error answer, in the client's dialect, so that its SDK raises its own typed exception.
 #[must_use]
 pub fn body(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Vec<u8> {

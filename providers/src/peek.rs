@@ -73,7 +73,7 @@ impl PeekError {
         match self {
             Self::NotJson { .. } | Self::NotAnObject => refusal,
             Self::DuplicateField(field) | Self::AlmostField(field) | Self::WrongType { field, .. } => {
-                refusal.about(field)
+                refusal.about(*field)
             }
             Self::NoModel => refusal.about("model"),
         }

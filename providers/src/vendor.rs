@@ -32,8 +32,22 @@ pub struct Vendor {
     pub operations: OperationSet,
     /// Headers (lower-case name, value) that it wants in every request; sent where the client sent none of that name.
     pub required_headers: &'static [(&'static str, &'static str)],
+    /// How it differs from others of its dialect.
+    pub quirks: Quirks,
+}
+
+/// How a vendor differs from others of its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Its chat completions' name for the output limit: `max_completion_tokens`, or the older `max_tokens`.
+    pub limit_field: &'static str,
     /// Whether its streams report usage only when asked with `stream_options.include_usage`.
     pub usage_on_request: bool,
+}
+
+impl Quirks {
+    /// None.
+    pub const NONE: Self = Self { limit_field: "max_completion_tokens", usage_on_request: true };
 }
 
 impl Vendor {
@@ -57,7 +71,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
             credential: CredentialStyle::Bearer,
             operations: Operation::ALL.iter().copied().collect(),
             required_headers: &[],
-            usage_on_request: true,
+            quirks: Quirks::NONE,
         },
         // https://platform.claude.com/docs/en/api/overview (2026-11): `x-api-key` and a bearer token are both taken;
         // the older version is the one that every model understands.
@@ -68,7 +82,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
             credential: CredentialStyle::Header("x-api-key"),
             operations: of(&[Operation::ChatCompletion, Operation::CountTokens, Operation::ListModels]),
             required_headers: &[("anthropic-version", "2023-06-01")],
-            usage_on_request: false,
+            quirks: Quirks::NONE,
         },
         // https://ai.google.dev/api (2026-11)
         Vendor {
@@ -83,7 +97,7 @@ pub static VENDORS: LazyLock<[Vendor; 3]> = LazyLock::new(|| {
                 Operation::ListModels,
             ]),
             required_headers: &[],
-            usage_on_request: false,
+            quirks: Quirks::NONE,
         },
     ]
 });
@@ -221,8 +235,9 @@ fn prefix(vendor: &Vendor, path: &str) -> Result<Box<str>, EndpointError> {
 /// The path of an operation, to follow the endpoint's prefix. No query: `alt=sse` and the like are the client's.
 ///
 /// `model` and `stream` matter to Gemini alone, which has them in the path; `client_version` is the version in the client's path
-/// (`v1`, `v1beta`; `None`: `v1beta`), and `action` the client's own word behind the colon, which tells `batchEmbedContents`
-/// from `embedContent`; one that does not belong to the operation is not used.
+/// (`v1`, `v1beta`; `None`: `v1beta`), and `action` the client's own word behind the colon, which tells `embedContent`
+/// from `batchEmbedContents`, what requests translated into Gemini's dialect are for; one that does not belong to the operation is
+/// not used.
 #[must_use]
 pub fn path(
     dialect: Dialect,
@@ -270,7 +285,7 @@ fn gemini_path(
     let actions: &[&'static str] = match operation {
         Operation::ListModels => return format!("/{version}/models"),
         Operation::CountTokens => &["countTokens"],
-        Operation::Embedding => &["embedContent", "batchEmbedContents"],
+        Operation::Embedding => &["batchEmbedContents", "embedContent"],
         _ if stream => &["streamGenerateContent"],
         _ => &["generateContent"],
     };
@@ -382,9 +397,9 @@ mod tests {
         assert_eq!(gemini(chat, "../x?y", false, None, None), "/v1beta/models/..%2Fx%3Fy:generateContent");
         assert_eq!(gemini(chat, "tunedModels/a b", false, None, None), "/v1beta/tunedModels/a%20b:generateContent");
         let embed = Operation::Embedding;
-        assert_eq!(gemini(embed, "m", false, None, None), "/v1beta/models/m:embedContent");
-        let batch = gemini(embed, "m", false, None, Some("batchEmbedContents"));
-        assert_eq!(batch, "/v1beta/models/m:batchEmbedContents");
+        assert_eq!(gemini(embed, "m", false, None, None), "/v1beta/models/m:batchEmbedContents");
+        let single = gemini(embed, "m", false, None, Some("embedContent"));
+        assert_eq!(single, "/v1beta/models/m:embedContent");
         assert_eq!(gemini(Operation::ListModels, "", false, Some("v1"), None), "/v1/models");
     }
 }

@@ -98,6 +98,11 @@ pub const fn is_safe_to_show(failure: Failure, status: u16) -> bool {
     }
 }
 
+/// Whether an error is about this, in whoever's words.
+pub(crate) fn speaks_of(class: Class, error: &VendorError) -> bool {
+    words_of(Dialect::OpenAi).iter().any(|words| words.tell(class, error))
+}
+
 /// Whose words are to be understood. Many servers speak OpenAI's dialect, and some pass on what other vendors say.
 const fn words_of(dialect: Dialect) -> &'static [Words] {
     const OPENAI: &[Words] = &[openai::error::WORDS, anthropic::error::WORDS, gemini::error::WORDS];

@@ -9,7 +9,7 @@ use super::entry::Credential;
 use super::route::{Dialect, Operation, Route};
 use super::script::{Ask, text_tokens};
 use super::wire::{Answer, Event};
-use super::{anthropic, catalog, embed, gemini, openai, prefill, responses};
+use super::{anthropic, catalog, embed, gemini, openai, prefill, responses, strict};
 
 /// A request as understood.
 #[derive(Debug)]
@@ -84,6 +84,12 @@ impl Asked {
         let is_ragged = self.prefill.as_ref().is_some_and(|text| text.ends_with(char::is_whitespace));
         (is_ragged && self.dialect() == Dialect::Anthropic)
             .then(|| (400, "messages: final assistant content cannot end with trailing whitespace".to_owned()))
+            .or_else(|| self.problem_by_schema(operation))
+    }
+
+    fn problem_by_schema(&self, operation: Operation) -> Option<(u16, String)> {
+        let body = self.body.as_ref().filter(|_| self.controls.strict)?;
+        strict::problem(self.dialect(), operation, body).map(|problem| (400, problem))
     }
 
     /// Settles whether this request gets the faults of its controls, if only some requests do. To be called once.
@@ -152,6 +158,7 @@ impl Asked {
             (Dialect::Anthropic, Some(_)) => anthropic::message(&ask),
             (Dialect::OpenAi, Some(Operation::Completion)) => openai::completion(&ask),
             (Dialect::OpenAi, Some(Operation::Responses)) => responses::answer(&ask),
+            (Dialect::OpenAi, Some(Operation::CountTokens)) => responses::count_tokens(&ask),
             (Dialect::OpenAi, Some(Operation::Embeddings)) => embed::openai(&ask),
             (Dialect::OpenAi, Some(_)) => openai::chat(&ask),
         }

@@ -60,6 +60,8 @@ pub struct Controls {
     pub whom: Whom,
     /// What else goes wrong.
     pub faults: Faults,
+    /// `strict`: what is not exactly what the API takes, by the official SDK's own types, is refused with 400.
+    pub strict: bool,
     /// `noprefill`: a conversation whose last message is the assistant's is refused with 400. Otherwise the answer goes on from
     /// that message if it is the beginning of this answer's text, and starts anew if it is not.
     pub no_prefill: bool,
@@ -139,6 +141,7 @@ impl Default for Controls {
             bad_key: None,
             whom: Whom::default(),
             faults: Faults::default(),
+            strict: false,
             no_prefill: false,
             by_tokens: false,
             headroom: None,

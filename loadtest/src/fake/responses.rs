@@ -23,6 +23,11 @@ pub(super) fn answer(ask: &Ask<'_>) -> Answer {
     Answer::whole(response, script.spoken_tokens(), usage)
 }
 
+/// Answers `/responses/input_tokens`.
+pub(super) fn count_tokens(ask: &Ask<'_>) -> Answer {
+    Answer::whole(json!({"object": "response.input_tokens", "input_tokens": ask.text_tokens}), 0, None)
+}
+
 /// The `error` event that breaks a stream off.
 pub(super) fn error_event(code: &Value, message: &Value) -> Event {
     let data = json!({"type": "error", "code": code, "message": message, "param": null, "sequence_number": 0});

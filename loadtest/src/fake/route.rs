@@ -29,7 +29,7 @@ pub enum Operation {
     Embeddings,
     /// `:batchEmbedContents`.
     BatchEmbeddings,
-    /// `/messages/count_tokens`, `:countTokens`.
+    /// `/messages/count_tokens`, `:countTokens`, `/responses/input_tokens`.
     CountTokens,
     /// The list of models.
     Models,
@@ -62,6 +62,7 @@ impl Route {
             ("chat", "completions") => (Dialect::OpenAi, Operation::Chat),
             (_, "completions") => (Dialect::OpenAi, Operation::Completion),
             (_, "responses") => (Dialect::OpenAi, Operation::Responses),
+            ("responses", "input_tokens") => (Dialect::OpenAi, Operation::CountTokens),
             (_, "embeddings") => (Dialect::OpenAi, Operation::Embeddings),
             ("messages", "count_tokens") => (Dialect::Anthropic, Operation::CountTokens),
             (_, "messages") => (Dialect::Anthropic, Operation::Chat),

@@ -281,7 +281,7 @@ fn a_request_cannot_name_any_number_of_fallbacks() {
         Request { fallbacks: Some(&many), ..Request::new(Dialect::OpenAi, Operation::ChatCompletion, "gpt-4o") };
     let mut now = Circumstances { health: &AllWell, accounts: &(), dice: &mut First, seen: &mut () };
     let refusal = plan(&world(), Caller::default(), &request, &mut now).unwrap_err();
-    assert_eq!((refusal.reason, refusal.param), (Reason::InvalidRequest, Some("fallbacks")));
+    assert_eq!((refusal.reason, refusal.param.as_deref()), (Reason::InvalidRequest, Some("fallbacks")));
 }
 
 #[test]

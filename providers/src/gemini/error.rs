@@ -91,7 +91,7 @@ pub(crate) fn body(refusal: &Refusal, request_id: &str) -> Value {
 }
 
 /// The google.rpc code that stands for an HTTP status.
-const fn status_name(status: u16) -> &'static str {
+pub(crate) const fn status_name(status: u16) -> &'static str {
     match status {
         401 => "UNAUTHENTICATED",
         403 => "PERMISSION_DENIED",

@@ -624,7 +624,7 @@ fn what_is_no_json_object_is_refused() {
 #[test]
 fn refusals_name_the_field() {
     let refusal = chat(r#"{"model":"m","max_tokens":-1}"#).unwrap_err().refusal();
-    assert_eq!((refusal.reason, refusal.param), (Reason::InvalidRequest, Some("max_tokens")));
+    assert_eq!((refusal.reason, refusal.param.as_deref()), (Reason::InvalidRequest, Some("max_tokens")));
     assert_eq!(refusal.message, "the field `max_tokens` must be a whole number, not negative");
     let refusal = chat("{").unwrap_err().refusal();
     assert_eq!(refusal.message, "the body is not valid JSON: the text ends within an object or array at byte 1");

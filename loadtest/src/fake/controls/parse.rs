@@ -70,6 +70,7 @@ impl Controls {
             "reset_before_header" => self.reset_before_header = true,
             "html" => self.html = true,
             "close" => self.close = true,
+            "strict" => self.strict = true,
             "noprefill" => self.no_prefill = true,
             "by_tokens" => self.by_tokens = true,
             "error_200" => self.error_200 = true,
