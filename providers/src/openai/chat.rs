@@ -19,7 +19,7 @@ mod write_stream;
 pub(crate) use read_answer::read_answer;
 pub(crate) use read_request::read_request;
 pub(crate) use read_stream::StreamReader;
-pub(crate) use write_answer::{write_answer, write_usage};
+pub(crate) use write_answer::write_answer;
 pub(crate) use write_request::write_request;
 pub(crate) use write_stream::StreamWriter;
 

@@ -24,8 +24,7 @@ pub(super) fn read<'a>(source: &mut Source<'a>) -> Result<Vec<Logprob<'a>>> {
 }
 
 fn token<'a>(source: &mut Source<'a>) -> Result<Logprob<'a>> {
-    let mut token =
-        Logprob { token: Str::default(), logprob: Json::read("0"), bytes: None, top: Vec::new() };
+    let mut token = Logprob { token: Str::default(), logprob: Json::read("0"), bytes: None, top: Vec::new() };
     source.members(|source, name| {
         match name {
             "token" => token.token = source.text_or_null()?.unwrap_or_default(),

@@ -116,7 +116,8 @@ fn detail<'a>(source: &mut Source<'a>) -> Result<Detail<'a>> {
 
 /// Writes the thoughts among these parts as members of a message. Their words are there twice, as clients know one or the other.
 pub(super) fn write(parts: &[Part<'_>], sink: &mut Sink) {
-    let thoughts = || parts.iter().filter_map(|part| if let Part::Reasoning(thought) = part { Some(thought) } else { None });
+    let thoughts =
+        || parts.iter().filter_map(|part| if let Part::Reasoning(thought) = part { Some(thought) } else { None });
     if thoughts().next().is_none() {
         return;
     }

@@ -1,11 +1,11 @@
 //! Tools and which of them are to be called: read and written.
 
+use crate::hub::Wire;
 use crate::hub::field::{Field, Lost};
 use crate::hub::request::{Function, Request, Tool, ToolChoice, WebSearch};
 use crate::hub::sink::Sink;
 use crate::hub::source::{ReadError, Result, Source};
 use crate::hub::text::{Json, Str};
-use crate::hub::Wire;
 use crate::json::Kind;
 
 use super::content;

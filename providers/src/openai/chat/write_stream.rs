@@ -120,8 +120,7 @@ impl StreamWriter {
                 choice.has_refusal = true;
             }
             Opened::Reasoning { id, is_summary } => {
-                choice.open =
-                    Some(Open::Thought { id: id.clone().map(Str::into_owned), is_summary: *is_summary });
+                choice.open = Some(Open::Thought { id: id.clone().map(Str::into_owned), is_summary: *is_summary });
                 choice.thoughts += 1;
             }
             Opened::ToolCall { id, name } => {
