@@ -52,76 +52,27 @@ fn opened(part: &Opened<'_>) -> String {
     }
 }
 
-fn tells(name: &str, lines: &[&str]) {
-    assert_eq!(told(&fixture(&format!("{name}.stream.sse"))), lines, "{name}");
+/// What a fixture tells, line by line.
+fn tells(name: &str, lines: &str) {
+    assert_eq!(told(&fixture(&format!("{name}.stream.sse"))).join("|"), lines, "{name}");
 }
 
 #[test]
 fn openais_streams_are_read() {
     tells(
         "plain",
-        &[
-            "head chatcmpl-123",
-            "0.0 text",
-            "  Zwölf",
-            "   Boxkämpfer \\\"jagen\\\"\\n",
-            "  日本 😀",
-            "usage 19+10",
-            "  .",
-            "0 End",
-            "end",
-        ],
+        "head chatcmpl-123|0.0 text|  Zwölf|   Boxkämpfer \\\"jagen\\\"\\n|  日本 😀|usage 19+10|  .|0 End|end",
     );
     tells(
         "tools",
-        &[
-            "head chatcmpl-123",
-            "0.0 call call_a get_weather",
-            "  {\\\"ci",
-            "  ty\\\":\\\"Paris\\\"}",
-            "  .",
-            "0.1 call call_b now",
-            "  {}",
-            "usage 19+10",
-            "  .",
-            "0 Tools",
-            "end",
-        ],
+        "head chatcmpl-123|0.0 call call_a get_weather|  {\\\"ci|  ty\\\":\\\"Paris\\\"}|  .|0.1 call call_b now|  {}|usage 19+10|  .|0 Tools|end",
     );
-    tells(
-        "logprobs",
-        &["head chatcmpl-123", "0.0 text", "  Hi", "  Hi -0.25", "  !", "  ! -1.5", "  .", "0 Length", "end"],
-    );
-    tells(
-        "choices",
-        &[
-            "head chatcmpl-123",
-            "0.0 text",
-            "  Ja",
-            "1.0 text",
-            "  Nein",
-            "  .",
-            "  !",
-            "  .",
-            "0 End",
-            "  .",
-            "1 End",
-            "end",
-        ],
-    );
-    tells("refusal", &["head chatcmpl-123", "0.0 refusal", "  I'm sorry", "  , no.", "  .", "0 Refusal", "end"]);
+    tells("logprobs", "head chatcmpl-123|0.0 text|  Hi|  Hi -0.25|  !|  ! -1.5|  .|0 Length|end");
+    tells("choices", "head chatcmpl-123|0.0 text|  Ja|1.0 text|  Nein|  .|  !|  .|0 End|  .|1 End|end");
+    tells("refusal", "head chatcmpl-123|0.0 refusal|  I'm sorry|  , no.|  .|0 Refusal|end");
     tells(
         "search",
-        &[
-            "head chatcmpl-123",
-            "0.0 text",
-            "  Es schneit",
-            "   (orf.at).",
-            "  rests on https://orf.at/wetter Some((11, 19))",
-            "  .",
-            "0 End",
-            "end",
-        ],
+        "head chatcmpl-123|0.0 text|  Es schneit|   (orf.at).|  rests on https://orf.at/wetter Some((11, 19))|  .|0 End|end",
     );
 }
 
@@ -129,122 +80,29 @@ fn openais_streams_are_read() {
 fn the_streams_of_others_are_read() {
     tells(
         "deepseek",
-        &[
-            "head 9f3c",
-            "0.0 thought",
-            "  Compare",
-            "   both.",
-            "  .",
-            "0.1 text",
-            "  9.11",
-            "   < 9.8",
-            "usage 18+30",
-            "  .",
-            "0 End",
-            "end",
-        ],
+        "head 9f3c|0.0 thought|  Compare|   both.|  .|0.1 text|  9.11|   < 9.8|usage 18+30|  .|0 End|end",
     );
     tells(
         "openrouter",
-        &[
-            "head gen-1764600000-abc",
-            "0.0 thought",
-            "  The user",
-            "   asks.",
-            "  proof EuYBCkYICh==",
-            "  .",
-            "0.1 text",
-            "  I look.",
-            "  .",
-            "0.2 call toolu_01 now",
-            "  {}",
-            "usage 500+60",
-            "  .",
-            "0 Tools",
-            "end",
-        ],
+        "head gen-1764600000-abc|0.0 thought|  The user|   asks.|  proof EuYBCkYICh==|  .|0.1 text|  I look.|  .|0.2 call toolu_01 now|  {}|usage 500+60|  .|0 Tools|end",
     );
     tells(
         "groq",
-        &[
-            "head chatcmpl-g",
-            "0.0 thought",
-            "  Hm.",
-            "  .",
-            "0.1 call fc_1 now",
-            "  {}",
-            "  .",
-            "0.2 call fc_2 add",
-            "  {\\\"a\\\":1}",
-            "usage 50+20",
-            "  .",
-            "0 Tools",
-            "end",
-        ],
+        "head chatcmpl-g|0.0 thought|  Hm.|  .|0.1 call fc_1 now|  {}|  .|0.2 call fc_2 add|  {\\\"a\\\":1}|usage 50+20|  .|0 Tools|end",
     );
-    tells(
-        "mistral-thinking",
-        &[
-            "head cmpl-m",
-            "0.0 thought",
-            "  Two and",
-            "   two.",
-            "  .",
-            "0.1 text",
-            "  4",
-            "usage 10+15",
-            "  .",
-            "0 End",
-            "end",
-        ],
-    );
+    tells("mistral-thinking", "head cmpl-m|0.0 thought|  Two and|   two.|  .|0.1 text|  4|usage 10+15|  .|0 End|end");
     tells(
         "perplexity",
-        &[
-            "head pplx-1",
-            "0.0 text",
-            "  It",
-            "usage 26+1",
-            "   snows[1].",
-            "usage 26+3",
-            "usage 26+3",
-            "  rests on https://example.org/a None",
-            "  .",
-            "0 End",
-            "end",
-        ],
+        "head pplx-1|0.0 text|  It|usage 26+1|   snows[1].|usage 26+3|usage 26+3|  rests on https://example.org/a None|  .|0 End|end",
     );
     tells(
         "ollama-tools",
-        &[
-            "head chatcmpl-o",
-            "0.0 thought",
-            "  Hm.",
-            "  .",
-            "0.1 call call_1 now",
-            "  {}",
-            "  .",
-            "0.2 call call_2 now",
-            "  {}",
-            "  .",
-            "0 Tools",
-            "end",
-        ],
+        "head chatcmpl-o|0.0 thought|  Hm.|  .|0.1 call call_1 now|  {}|  .|0.2 call call_2 now|  {}|  .|0 Tools|end",
     );
-    tells("azure", &["head chatcmpl-az", "0.0 text", "  Hallo", "  .", "0 End", "end"]);
+    tells("azure", "head chatcmpl-az|0.0 text|  Hallo|  .|0 End|end");
     tells(
         "gemini-signed",
-        &[
-            "head gm1",
-            "0.0 call function-call-1 now",
-            "  {}",
-            "  proof CtUDAVSoXO4=",
-            "usage 10+5",
-            "usage 10+5",
-            "  .",
-            "0 Tools",
-            "end",
-        ],
+        "head gm1|0.0 call function-call-1 now|  {}|  proof CtUDAVSoXO4=|usage 10+5|usage 10+5|  .|0 Tools|end",
     );
 }
 
@@ -252,18 +110,13 @@ fn the_streams_of_others_are_read() {
 fn streams_that_fail_have_no_end() {
     tells(
         "error",
-        &[
-            "head chatcmpl-123",
-            "0.0 text",
-            "  Es",
-            "error The server had an error while processing your request. Sorry about that! Some(500)",
-        ],
+        "head chatcmpl-123|0.0 text|  Es|error The server had an error while processing your request. Sorry about that! Some(500)",
     );
     tells(
         "openrouter-error",
-        &["head gen-1764600000-abc", "0.0 text", "  He", "error Provider disconnected unexpectedly Some(500)"],
+        "head gen-1764600000-abc|0.0 text|  He|error Provider disconnected unexpectedly Some(500)",
     );
-    tells("cut", &["head chatcmpl-123", "0.0 text", "  Es"]);
+    tells("cut", "head chatcmpl-123|0.0 text|  Es");
     let vllm = "data: {\"object\":\"error\",\"message\":\"too long\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}\n\n";
     assert_eq!(told(vllm), ["error too long Some(400)"]);
 }
@@ -286,7 +139,7 @@ fn calls_are_told_apart_however_they_are_numbered() {
         (
             [
                 format!(r#"{{"index":0,"id":"a",{f}}}"#),
-                format!(r#"{{"index":0,"id":"a","function":{{"name":"f","arguments":"2"}}}}"#),
+                r#"{"index":0,"id":"a","function":{"name":"f","arguments":"2"}}"#.to_owned(),
                 format!(r#"{{"index":0,"id":"b",{g}}}"#),
             ],
             both,
