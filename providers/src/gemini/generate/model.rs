@@ -21,8 +21,10 @@ impl Family {
             return Self::Plain;
         }
         let Some(version) = name.strip_prefix("gemini-") else { return Self::Unknown };
-        let is_pro = version.contains("-pro");
+        let is_pro = version.split('-').any(|word| word == "pro");
         match version.split(['.', '-']).next().and_then(|major| major.parse::<u32>().ok()) {
+            // An alias of the newest model, as `gemini-flash-latest`.
+            None if version.ends_with("-latest") => Self::Level { is_pro },
             None => Self::Unknown,
             Some(..2) => Self::Plain,
             Some(2) if !version.starts_with("2.5") => Self::Plain,
@@ -54,7 +56,9 @@ mod tests {
             ("gemini-2.0-flash", Family::Plain),
             ("gemini-1.5-pro", Family::Plain),
             ("gemma-3-27b-it", Family::Plain),
-            ("gemini-flash-latest", Family::Unknown),
+            ("gemini-flash-latest", Family::Level { is_pro: false }),
+            ("gemini-pro-latest", Family::Level { is_pro: true }),
+            ("gemini-exp-1206", Family::Unknown),
             ("tuned", Family::Unknown),
         ] {
             assert_eq!(Family::of(model), family, "{model}");
