@@ -55,6 +55,7 @@ pub(super) fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]
         weight: Some(Weight::ONE),
         aliases: aliases.iter().map(|(from, to)| (ModelName::from(*from), ModelName::from(*to))).collect(),
         is_enabled: true,
+        endpoint: None,
     })
 }
 
@@ -70,6 +71,7 @@ pub(super) fn provider(name: &str, vendor: &'static str, order: u32, credentials
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials,
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: crate::provider::Retries::default(),
@@ -219,7 +221,8 @@ fn a_model_that_no_credential_of_a_named_provider_is_for_is_not_found() {
 #[test]
 fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
     let spare = Arc::new(Credential { weight: None, ..(*credential("spare", AllowList::All, &[])).clone() });
-    let off = Arc::new(Credential { is_enabled: false, ..(*credential("off", AllowList::All, &[])).clone() });
+    let off =
+        Arc::new(Credential { is_enabled: false, endpoint: None, ..(*credential("off", AllowList::All, &[])).clone() });
     let both = provider("openai", "openai", 0, vec![credential("main", AllowList::All, &[]), spare, off]);
     let world = world().apply(both).unwrap();
     let used = |credentials: AllowList| {

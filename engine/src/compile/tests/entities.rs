@@ -12,6 +12,8 @@ use super::*;
 
 pub(super) const VOCABULARY: Vocabulary<'static> = Vocabulary {
     vendors: &["openai", "anthropic", "gemini"],
+    without_address: &[],
+    self_hosted: &[],
     vendors_later: &["azure", "bedrock", "groq", "vertex"],
     check_base_url: |_, _| Ok(()),
 };
