@@ -5,6 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::members::Members;
 use super::text::{Json, Str};
 use crate::count;
 use crate::json::{JsonError, Kind, Reader};
@@ -131,6 +132,20 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// The members of the object that is next, none of them read yet.
+    pub(crate) fn unread_members(&mut self) -> Result<Members<'a>> {
+        if self.kind()? != Kind::Object {
+            return self.wrong("an object");
+        }
+        let start = self.reader.at();
+        let mut list = Vec::with_capacity(8);
+        let mut walk = self.reader.object()?;
+        while let Some(key) = self.reader.next_key(&mut walk)? {
+            list.push((key.name(), self.raw()?));
+        }
+        Ok(Members::new(self.text.get(start..self.reader.at()).unwrap_or_default(), list))
+    }
+
     /// Walks through the array that is next; `each` reads or skips an element.
     pub(crate) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         if self.kind()? != Kind::Array {
@@ -189,8 +204,13 @@ impl<'a> Source<'a> {
 
     /// The value that is next, as it stands.
     pub(crate) fn json(&mut self) -> Result<Json<'a>> {
+        self.raw().map(Json::read)
+    }
+
+    /// The text of the value that is next, to be read later.
+    pub(crate) fn raw(&mut self) -> Result<&'a str> {
         let span = self.reader.skip()?;
-        Ok(Json::read(self.text.get(span.start..span.end).unwrap_or("null")))
+        Ok(self.text.get(span.start..span.end).unwrap_or("null"))
     }
 
     /// The value that is next, as it stands; `None` where it is null.
