@@ -338,6 +338,27 @@ mod tests {
     }
 
     #[test]
+    fn the_list_calls_some_vendors_by_other_names_and_has_prices_of_sizes() {
+        let catalog = shipped();
+        for (vendor, name) in [
+            ("fireworks", "accounts/fireworks/models/gpt-oss-120b"),
+            ("together", "openai/gpt-oss-120b"),
+            ("together_ai", "openai/gpt-oss-120b"),
+            ("mistral", "mistral-large-latest"),
+            ("deepseek", "deepseek-chat"),
+            ("xai", "grok-4.20"),
+            ("cerebras", "gpt-oss-120b"),
+            ("nebius", "BAAI/bge-en-icl"),
+            ("databricks", "databricks-bge-large-en"),
+            ("perplexity", "anthropic/claude-haiku-4-5"),
+        ] {
+            let model = catalog.find(vendor, &name.into());
+            assert!(model.is_some_and(|model| model.price.is_some()), "{vendor}/{name}");
+        }
+        assert_eq!(catalog.of_vendor("together").find(|(name, _)| name.starts_with("together-ai-")), None);
+    }
+
+    #[test]
     fn of_a_name_with_and_without_its_vendor_the_dearer_one_counts() {
         let one = |name: &str, price: &str| {
             format!(r#""{name}": {{"litellm_provider":"gemini","mode":"chat","input_cost_per_token":{price}}}"#)

@@ -9,6 +9,7 @@ use super::*;
 mod edits;
 mod entities;
 mod limits;
+mod servers;
 
 /// A configuration in whose environment every variable is set.
 fn compiled(json: &str) -> Result<Snapshot, CompileError> {

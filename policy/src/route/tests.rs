@@ -303,3 +303,28 @@ fn each_attempt_carries_its_own_worst_case() {
     // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
     assert_eq!(attempts[0].worst_case.map(|worst| worst.amount()), Some(crate::money::NanoUsd(1_044_000)));
 }
+
+#[test]
+fn what_operators_run_themselves_costs_nothing_unless_it_is_priced_and_needs_no_secret() {
+    let with_bare_key = |name: &str, vendor, is_self_hosted| {
+        let bare = Credential { secret: Secret::new(""), ..(*credential("main", AllowList::All, &[])).clone() };
+        let Change::PutProvider(provider) = provider(name, vendor, 4, vec![Arc::new(bare)]) else {
+            panic!("it is one")
+        };
+        Change::PutProvider(Arc::new(Provider { is_self_hosted, ..(*provider).clone() }))
+    };
+    let changes = [("bare", "openai", false), ("vllm", "vllm", true), ("own", "groq", true)]
+        .map(|(a, b, c)| with_bare_key(a, b, c));
+    let world = changes.into_iter().fold(world(), |world, change| world.apply(change).unwrap());
+    let first = |model| {
+        let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
+        attempts(&world, Caller::default(), &request).map(|mut attempts| attempts.remove(0))
+    };
+    assert!(first("bare/x").is_err(), "a key of a vendor's that has no secret is none");
+    let usage = crate::usage::Usage { input: 10, output: 10, ..crate::usage::Usage::default() };
+    for (model, expected) in [("vllm/x", 0), ("own/llama", 2_000)] {
+        let attempt = first(model).unwrap();
+        assert_eq!(attempt.price().unwrap().cost(&usage), crate::money::NanoUsd(expected), "{model}");
+        assert!(attempt.worst_case.is_some(), "{model}");
+    }
+}

@@ -11,10 +11,10 @@ use super::limits::{HELM, PAGE, page, with_missing};
 use super::*;
 
 pub(super) const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    vendors: &["openai", "anthropic", "gemini"],
-    without_address: &[],
-    self_hosted: &[],
-    vendors_later: &["azure", "bedrock", "groq", "vertex"],
+    vendors: &["openai", "anthropic", "gemini", "ollama", "sgl", "vllm"],
+    without_address: &["ollama", "sgl", "vllm"],
+    self_hosted: &["ollama", "sgl", "vllm"],
+    vendors_later: &["azure", "bedrock", "vertex"],
     check_base_url: |_, _| Ok(()),
 };
 
