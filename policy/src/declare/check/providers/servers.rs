@@ -5,6 +5,7 @@ use super::super::super::problem::Log;
 use super::super::super::provider::OWN_SERVERS;
 use super::super::super::{CredentialShape, OwnServerShape, ProviderShape, Vocabulary};
 use super::require;
+use crate::id::ModelName;
 
 pub(super) fn check(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     let keys = path.field("keys");
@@ -43,11 +44,9 @@ fn check_server(
         log.error_about_secret(path.field("url"), message);
     }
     let Some(model) = &server.model else { return };
-    let is_other = |name: &&Box<str>| {
-        let resolved = key.aliases.iter().find(|(alias, _)| alias.as_str() == &***name).map(|(_, resolved)| resolved);
-        resolved.map_or(&***name, |resolved| resolved.as_str()) != model.as_str()
-    };
-    if let Some(other) = key.models.as_names().into_iter().flatten().find(is_other) {
+    let resolved = |name: &str| key.aliases.get(&ModelName::from(name)).map_or(name.into(), ModelName::clone);
+    let mut listed = key.models.as_names().into_iter().flatten();
+    if let Some(other) = listed.find(|name| resolved(name) != *model) {
         log.error(path.field("model_name"), format!("the server's only model, and `models` names `{other}` too"));
     }
 }
