@@ -21,7 +21,7 @@ mod supported;
 
 /// The vendors as the gateway gives them.
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    vendors: &["openai", "anthropic", "gemini", "ollama", "sgl", "vllm", "databricks"],
+    vendors: &["openai", "anthropic", "gemini", "groq", "mistral", "fireworks", "ollama", "sgl", "vllm", "databricks"],
     without_address: &["ollama", "sgl", "vllm", "databricks"],
     self_hosted: &["ollama", "sgl", "vllm"],
     vendors_later: &["azure", "bedrock", "cohere", "vertex"],

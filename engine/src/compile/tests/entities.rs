@@ -11,8 +11,8 @@ use super::limits::{HELM, PAGE, page, with_missing};
 use super::*;
 
 pub(super) const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    vendors: &["openai", "anthropic", "gemini", "ollama", "sgl", "vllm"],
-    without_address: &["ollama", "sgl", "vllm"],
+    vendors: &["openai", "anthropic", "gemini", "groq", "mistral", "fireworks", "ollama", "sgl", "vllm", "databricks"],
+    without_address: &["ollama", "sgl", "vllm", "databricks"],
     self_hosted: &["ollama", "sgl", "vllm"],
     vendors_later: &["azure", "bedrock", "vertex"],
     check_base_url: |_, _| Ok(()),
