@@ -141,30 +141,29 @@ fn passed(stream: &[u8], size: usize) -> String {
 }
 
 #[test]
-fn streams_come_back_however_they_are_cut() {
+fn streams_are_the_same_however_they_are_cut() {
     for name in ["text", "tools", "refusal", "error"] {
         let stream = fixture(&format!("{name}.stream.sse"));
         let whole = passed(&stream, stream.len());
         for size in [1, 2, 7, 64] {
             assert_eq!(passed(&stream, size), whole, "{name} {size}");
         }
-        let kept = |deltas: Vec<String>| -> Vec<String> {
-            let is_own = |delta: &String| delta.contains("server_tool_use") || delta.contains("web_search_tool_result");
-            deltas
-                .into_iter()
-                .filter(|delta| !is_own(delta))
-                .map(|delta| delta.replace("open refusal", "open text"))
-                .collect()
-        };
-        let without_places = |deltas: Vec<String>| -> Vec<String> {
-            deltas.into_iter().map(|delta| delta.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned()).collect()
-        };
-        let (first, second) = (kept(deltas(&stream)), kept(deltas(whole.as_bytes())));
-        let closes = |deltas: &[String]| deltas.iter().filter(|delta| delta.ends_with("close")).count();
-        let dropped = closes(&first) - closes(&second);
-        assert_eq!(dropped, if name == "tools" { 2 } else { 0 }, "{name}");
-        let told = |deltas| without_places(deltas).into_iter().filter(|delta| delta != " close").collect::<Vec<_>>();
-        assert_eq!(told(second), told(first), "{name}");
+    }
+}
+
+#[test]
+fn streams_come_back_as_they_were() {
+    for name in ["text", "tools", "refusal", "error"] {
+        let stream = fixture(&format!("{name}.stream.sse"));
+        let again = deltas(passed(&stream, stream.len()).as_bytes());
+        let expected = deltas(&stream).into_iter().filter_map(|delta| match name {
+            // Blocks of the vendor's own tools are for nobody else, so the one behind them is the second.
+            "tools" if delta.starts_with("1 ") || delta.starts_with("2 ") => None,
+            "tools" => Some(delta.strip_prefix('3').map_or(delta.clone(), |rest| format!("1{rest}"))),
+            // Words of refusal are a text.
+            _ => Some(delta.replace("open refusal", "open text")),
+        });
+        assert_eq!(again, expected.collect::<Vec<_>>(), "{name}");
     }
 }
 
@@ -183,6 +182,7 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         Delta::Close { at: at(0) },
         Delta::Open { at: at(1), part: call },
         Delta::Text { at: at(1), text: text("{}") },
+        Delta::Signature { at: at(1), signature: text("CiQB") },
         Delta::Text { at: At { candidate: 1, part: 0 }, text: text("other") },
         Delta::End,
     ] {
@@ -199,6 +199,10 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
         "\n\nevent: content_block_stop\n",
         r#"data: {"type":"content_block_stop","index":0}"#,
+        "\n\nevent: content_block_start\n",
+        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"call:call_req-1_0:CiQB"}}"#,
+        "\n\nevent: content_block_stop\n",
+        r#"data: {"type":"content_block_stop","index":1}"#,
         "\n\nevent: message_delta\n",
         r#"data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":0,"#,
         r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}"#,
