@@ -14,8 +14,8 @@ use crate::tier;
 mod field;
 mod media;
 
-pub(crate) use field::{FALLBACKS, Field, Governed, Input};
-use field::{camel_case, find};
+use field::find;
+pub(crate) use field::{FALLBACKS, Field, Governed, Input, camel_case};
 pub(crate) use media::Media;
 
 type Result<T> = std::result::Result<T, PeekError>;
