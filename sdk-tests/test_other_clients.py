@@ -152,6 +152,6 @@ class TestMistral:
 
     @everywhere
     def test_an_error(self, client, target):
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(Exception, match="429") as caught:
             client.chat.complete(model=model(target, "~status=429"), messages=HELLO)
         assert caught.value.status_code == 429
