@@ -60,7 +60,7 @@ class TestOpenAI:
             {"role": "user", "content": [{"type": "text", "text": "Go on."}]},
         ]
         answer = openai_client().chat.completions.create(
-            model=model(target), messages=messages, temperature=0.5, top_p=0.9, stop=["END"], max_completion_tokens=50
+            model=model(target), messages=messages, temperature=0.5, stop=["END"], max_completion_tokens=50
         )
         assert answer.object == "chat.completion"
         assert answer.choices[0].message.content == TEXT
@@ -289,8 +289,9 @@ class TestAnthropic:
                 {"role": "assistant", "content": "Hi."},
                 {"role": "user", "content": [{"type": "text", "text": "Go on."}]},
             ],
-            temperature=0.5,
             stop_sequences=["END"],
+            # The newest client has no parameter for it.
+            extra_body={"temperature": 0.5},
         )
         assert answer.type == "message"
         assert [block.text for block in answer.content] == [TEXT]
