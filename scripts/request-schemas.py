@@ -83,17 +83,6 @@ REQUESTS = {
 }
 
 
-# What the version 2023-06-01 of Anthropic's API takes, and the newest client knows no more (anthropic 1.17.0,
-# types/message_create_params.py). Requests of other APIs are translated to that version.
-EARLIER = {
-    "anthropic.chat": {
-        "temperature": {"type": "number", "minimum": 0, "maximum": 1},
-        "top_k": {"type": "integer", "minimum": 0},
-        "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-    }
-}
-
-
 def closed(node):
     """The schema without what says nothing, in which no object has members that are not named, and nothing is null."""
     if isinstance(node, list):
@@ -131,7 +120,6 @@ def schema(name, request):
                 whole["$defs"].get(kind, {"properties": {}})["properties"].pop(field, None)
     else:
         whole = TypeAdapter(request).json_schema()
-        whole["properties"].update(EARLIER.get(name, {}))
         if "stream" in whole["properties"]:
             # The types of streamed and other requests differ in this alone.
             whole["properties"]["stream"] = {"type": "boolean"}
