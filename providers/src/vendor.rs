@@ -8,6 +8,10 @@ use policy::provider::Endpoint;
 use policy::request::{Dialect, Operation, OperationSet};
 use thiserror::Error;
 
+mod chat;
+
+pub use chat::{Asked, ChatQuirks, Thoughts};
+
 /// How a vendor wants its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialStyle {
@@ -43,11 +47,14 @@ pub struct Quirks {
     pub limit_field: &'static str,
     /// Whether its streams report usage only when asked with `stream_options.include_usage`.
     pub usage_on_request: bool,
+    /// How else its chat completions differ.
+    pub chat: ChatQuirks,
 }
 
 impl Quirks {
     /// None.
-    pub const NONE: Self = Self { limit_field: "max_completion_tokens", usage_on_request: true };
+    pub const NONE: Self =
+        Self { limit_field: "max_completion_tokens", usage_on_request: true, chat: ChatQuirks::NONE };
 }
 
 impl Vendor {
