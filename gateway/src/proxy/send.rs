@@ -10,7 +10,7 @@ use policy::provider::Provider;
 use policy::request::{Dialect, Operation};
 use policy::route::Attempt;
 use providers::splice::{Edit, splice};
-use providers::vendor::{self, CredentialStyle};
+use providers::vendor::{self, CredentialStyle, Quirks};
 
 use super::ctx::{Call, RequestCtx, Stage};
 use super::resume::Unsent;
@@ -79,17 +79,20 @@ impl Edge {
 /// The client's bytes, with this attempt's splices.
 fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
     let named = call.peek.model.as_deref().is_some_and(|model| model != attempt.model.as_str());
+    let quirks = vendor::find(attempt.provider.vendor).map_or(Quirks::NONE, |vendor| vendor.quirks);
     let edit = Edit {
         // Gemini has the model in the path; where a body repeats it, it must be the same.
         model: (named || asked.gemini.is_some()).then(|| attempt.model.as_str()),
         max_output: call.clamped,
-        request_usage: hides_usage(call, asked),
+        limit_field: Some(quirks.limit_field),
+        request_usage: quirks.usage_on_request && hides_usage(call, asked),
+        drop_stream_options: !quirks.usage_on_request,
         drop_gateway_fields: true,
     };
     call.body.as_ref().map_or_else(Bytes::new, |body| splice(body.bytes(), &call.peek, &edit))
 }
 
-/// Whether usage is asked for upstream though the client did not ask: it is metered, and hidden from the client.
+/// Whether the stream has usage though the client did not ask: it is metered, and hidden from the client.
 pub(super) fn hides_usage(call: &Call, asked: &Asked) -> bool {
     let streams_usage_on_request = matches!(asked.operation, Operation::ChatCompletion | Operation::TextCompletion);
     asked.dialect == Dialect::OpenAi && streams_usage_on_request && call.stream && !call.peek.client_wants_usage
@@ -115,7 +118,7 @@ fn header_of(
         request.insert_header(name.to_string(), &**value)?;
     }
     add_credential(&mut request, call, attempt)?;
-    request.insert_header(header::HOST, provider.endpoint.authority())?;
+    request.insert_header(header::HOST, attempt.endpoint().authority())?;
     request.insert_header(header::ACCEPT_ENCODING, "identity")?;
     request.insert_header(header::CONTENT_LENGTH, body.len())?;
     request.insert_header("x-request-id", request_id)?;
@@ -125,16 +128,13 @@ fn header_of(
 }
 
 fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: bool) -> String {
-    let prefix = &attempt.provider.endpoint.prefix;
+    let prefix = &attempt.endpoint().prefix;
     let gemini = asked.gemini.as_ref();
-    let path = vendor::path(
-        asked.dialect,
-        asked.operation,
-        attempt.model.as_str(),
-        stream,
-        gemini.and_then(|gemini| gemini.version),
-        gemini.map(|gemini| gemini.action),
-    );
+    let (version, action) = (gemini.and_then(|gemini| gemini.version), gemini.map(|gemini| gemini.action));
+    let model = attempt.model.as_str();
+    let path = vendor::find(attempt.provider.vendor)
+        .map(|vendor| vendor::path(vendor, asked.operation, model, stream, version, action))
+        .unwrap_or_default();
     match client.uri.query().and_then(|query| passed_on_query(asked.dialect, query)) {
         Some(query) => format!("{prefix}{path}?{query}"),
         None => format!("{prefix}{path}"),
@@ -174,6 +174,9 @@ fn add_credential(request: &mut RequestHeader, call: &Call, attempt: &Attempt) -
     }
     let own = call.walk.plan().caller.own_credential.as_ref();
     let secret = own.unwrap_or(&attempt.credential.secret).reveal();
+    if secret.is_empty() {
+        return Ok(());
+    }
     let style = vendor::find(attempt.provider.vendor).map_or(CredentialStyle::Bearer, |vendor| vendor.credential);
     let (name, text) = match style {
         CredentialStyle::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),

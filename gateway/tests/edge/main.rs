@@ -66,3 +66,4 @@ mod stream_faults;
 mod streams;
 mod tls;
 mod upstream_tls;
+mod vendors;
