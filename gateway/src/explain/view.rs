@@ -2,11 +2,11 @@
 
 use engine::explain::{Explanation, PlannedAttempt, PlannedTarget};
 use policy::decision::Refusal;
-use policy::request::{Dialect, Request};
+use policy::request::Request;
 use policy::route::balance::{Balance, Stick};
 use policy::route::expr::Match;
 use policy::route::rule::Rule;
-use policy::route::{Caller, DropReason, Dropped, Plan, named_provider};
+use policy::route::{Caller, DropReason, Dropped, Plan, cannot_serve, named_provider};
 use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
 use serde::Serialize;
@@ -294,7 +294,7 @@ fn why(reason: DropReason, request: &Request<'_>) -> (&'static str, String) {
         DropReason::ProviderBlocked => ("provider_blocked", "not among the key's `provider_configs`"),
         DropReason::OnlyByName => ("only_by_name", "its `weight` is null in the key, so it must be asked for by name"),
         DropReason::ModelBlocked => ("model_blocked", "the key's `allowed_models` do not have the model"),
-        DropReason::CannotSpeak { dialect } => return ("cannot_speak", cannot_speak(dialect, request)),
+        DropReason::CannotSpeak { dialect } => return ("cannot_speak", cannot_serve(dialect, request)),
         DropReason::NoCredential => {
             ("no_credential", "none of its `keys` is enabled, has a value, is for the model and allowed to the key")
         }
@@ -305,12 +305,4 @@ fn why(reason: DropReason, request: &Request<'_>) -> (&'static str, String) {
         ),
     };
     (code, words.to_owned())
-}
-
-fn cannot_speak(dialect: Dialect, request: &Request<'_>) -> String {
-    if dialect == request.dialect {
-        format!("does not take {} requests", request.operation)
-    } else {
-        format!("speaks the {dialect} dialect, and the request is in the {} dialect", request.dialect)
-    }
 }
