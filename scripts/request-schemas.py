@@ -34,6 +34,9 @@ ONLY_ON_VERTEX = {
     "Tool": ["enterpriseWebSearch", "exaAiSearch", "parallelAiSearch", "retrieval"],
 }
 
+# What the API takes for models before Claude 4.7 (migration guide, 2026-11) and the types no longer name.
+OLDER_CLAUDES = {"temperature": {"type": "number"}, "top_k": {"type": "integer"}, "top_p": {"type": "number"}}
+
 
 def gemini(name, **fields):
     """A request of Gemini's, whose SDK has no type for it as it goes over the wire."""
@@ -120,6 +123,8 @@ def schema(name, request):
         if "stream" in whole["properties"]:
             # The types of streamed and other requests differ in this alone.
             whole["properties"]["stream"] = {"type": "boolean"}
+        if name == "anthropic.chat":
+            whole["properties"] |= OLDER_CLAUDES
     return closed(whole)
 
 

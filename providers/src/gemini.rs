@@ -1,5 +1,6 @@
 //! Gemini's dialect: generateContent, streamGenerateContent, embedContent, countTokens.
 
+pub(crate) mod embed;
 pub(crate) mod error;
 pub(crate) mod generate;
 pub(crate) mod request;

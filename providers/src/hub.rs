@@ -7,7 +7,9 @@ use policy::request::{Dialect, Operation};
 
 pub(crate) mod answer;
 pub(crate) mod delta;
+pub(crate) mod embedding;
 pub(crate) mod field;
+pub(crate) mod members;
 pub(crate) mod part;
 pub(crate) mod request;
 pub(crate) mod sink;

@@ -117,7 +117,7 @@ pub(crate) struct Walk {
 }
 
 /// The reader.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,

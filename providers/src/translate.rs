@@ -13,8 +13,12 @@ use crate::hub::answer::Answer;
 use crate::hub::field::Lost;
 pub use crate::hub::source::ReadError;
 use crate::vendor::Quirks;
+use count::Counting;
+use embedding::Embeddings;
 use wire::Speaks as _;
 
+mod count;
+mod embedding;
 mod stream;
 mod wire;
 
@@ -22,9 +26,14 @@ pub use stream::Stream;
 
 /// How a call in one wire format is served in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
-    client: Wire,
-    vendor: Wire,
+pub struct Translation(Ways);
+
+/// What the call is for decides about its wire formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ways {
+    Conversation { client: Wire, vendor: Wire },
+    Embeddings(Embeddings),
+    Counting(Counting),
 }
 
 /// Where a request goes.
@@ -117,14 +126,17 @@ impl Translation {
         if client == vendor {
             return None;
         }
-        let (client, vendor) = (Wire::of(client.0, client.1)?, Wire::of(vendor.0, vendor.1)?);
-        Some(Self { client, vendor })
+        Some(Self(match (client.1, vendor.1) {
+            (Operation::Embedding, Operation::Embedding) => Ways::Embeddings(Embeddings::between(client.0, vendor.0)?),
+            (Operation::CountTokens, Operation::CountTokens) => Ways::Counting(Counting::between(client.0, vendor.0)),
+            _ => Ways::Conversation { client: Wire::of(client.0, client.1)?, vendor: Wire::of(vendor.0, vendor.1)? },
+        }))
     }
 
-    /// Between these formats.
+    /// Between these formats of conversations.
     #[must_use]
     pub const fn between(client: Wire, vendor: Wire) -> Self {
-        Self { client, vendor }
+        Self(Ways::Conversation { client, vendor })
     }
 
     /// The request as it goes to the vendor.
@@ -132,14 +144,15 @@ impl Translation {
     /// # Errors
     /// When it is not what its wire format says, or asks what the target cannot be asked.
     pub fn request(self, body: &[u8], target: &Target<'_>) -> Result<Translated, Untranslatable> {
-        let request = self.client.read_request(body)?;
-        let mut lost = Lost::new(self.client.names());
-        let body = self.vendor.write_request(&request, target, &mut lost)?;
-        if !lost.demands.is_empty() && !target.drops {
-            return Err(Untranslatable::Inexpressible { fields: lost.demands });
-        }
-        let dropped = [lost.demands, lost.hints].concat();
-        Ok(Translated { body, dropped })
+        let (client, vendor) = match self.0 {
+            Ways::Conversation { client, vendor } => (client, vendor),
+            Ways::Embeddings(embeddings) => return embeddings.request(body, target),
+            Ways::Counting(counting) => return counting.request(body, target),
+        };
+        let request = client.read_request(body)?;
+        let mut lost = Lost::new(client.names());
+        let body = vendor.write_request(&request, target, &mut lost)?;
+        translated(body, lost, target)
     }
 
     /// A whole answer as it goes to the client.
@@ -147,13 +160,34 @@ impl Translation {
     /// # Errors
     /// When it is not what the vendor's wire format says.
     pub fn answer(self, body: &[u8], context: &Context) -> Result<Vec<u8>, ReadError> {
-        let answer: Answer<'_> = self.vendor.read_answer(body)?;
-        Ok(self.client.write_answer(&answer, context))
+        match self.0 {
+            Ways::Conversation { client, vendor } => {
+                let answer: Answer<'_> = vendor.read_answer(body)?;
+                Ok(client.write_answer(&answer, context))
+            }
+            Ways::Embeddings(embeddings) => embeddings.answer(body, context),
+            Ways::Counting(counting) => counting.answer(body),
+        }
     }
 
-    /// A streamed answer as it goes to the client, piece by piece.
+    /// A streamed answer as it goes to the client, piece by piece. Only conversations are streamed: of others nothing comes.
     #[must_use]
     pub fn stream(self, context: Context) -> Stream {
-        Stream::new(self, context)
+        match self.0 {
+            Ways::Conversation { client, vendor } => Stream::new(client, vendor, context),
+            Ways::Embeddings(_) | Ways::Counting(_) => Stream::empty(),
+        }
     }
 }
+
+/// What becomes of a request that was written.
+fn translated(body: Vec<u8>, lost: Lost, target: &Target<'_>) -> Result<Translated, Untranslatable> {
+    if !lost.demands.is_empty() && !target.drops {
+        return Err(Untranslatable::Inexpressible { fields: lost.demands });
+    }
+    let dropped = [lost.demands, lost.hints].concat();
+    Ok(Translated { body, dropped })
+}
+
+#[cfg(test)]
+mod tests;

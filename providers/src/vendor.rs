@@ -235,8 +235,9 @@ fn prefix(vendor: &Vendor, path: &str) -> Result<Box<str>, EndpointError> {
 /// The path of an operation, to follow the endpoint's prefix. No query: `alt=sse` and the like are the client's.
 ///
 /// `model` and `stream` matter to Gemini alone, which has them in the path; `client_version` is the version in the client's path
-/// (`v1`, `v1beta`; `None`: `v1beta`), and `action` the client's own word behind the colon, which tells `batchEmbedContents`
-/// from `embedContent`; one that does not belong to the operation is not used.
+/// (`v1`, `v1beta`; `None`: `v1beta`), and `action` the client's own word behind the colon, which tells `embedContent`
+/// from `batchEmbedContents`, what requests translated into Gemini's dialect are for; one that does not belong to the operation is
+/// not used.
 #[must_use]
 pub fn path(
     dialect: Dialect,
@@ -284,7 +285,7 @@ fn gemini_path(
     let actions: &[&'static str] = match operation {
         Operation::ListModels => return format!("/{version}/models"),
         Operation::CountTokens => &["countTokens"],
-        Operation::Embedding => &["embedContent", "batchEmbedContents"],
+        Operation::Embedding => &["batchEmbedContents", "embedContent"],
         _ if stream => &["streamGenerateContent"],
         _ => &["generateContent"],
     };
@@ -396,9 +397,9 @@ mod tests {
         assert_eq!(gemini(chat, "../x?y", false, None, None), "/v1beta/models/..%2Fx%3Fy:generateContent");
         assert_eq!(gemini(chat, "tunedModels/a b", false, None, None), "/v1beta/tunedModels/a%20b:generateContent");
         let embed = Operation::Embedding;
-        assert_eq!(gemini(embed, "m", false, None, None), "/v1beta/models/m:embedContent");
-        let batch = gemini(embed, "m", false, None, Some("batchEmbedContents"));
-        assert_eq!(batch, "/v1beta/models/m:batchEmbedContents");
+        assert_eq!(gemini(embed, "m", false, None, None), "/v1beta/models/m:batchEmbedContents");
+        let single = gemini(embed, "m", false, None, Some("embedContent"));
+        assert_eq!(single, "/v1beta/models/m:embedContent");
         assert_eq!(gemini(Operation::ListModels, "", false, Some("v1"), None), "/v1/models");
     }
 }

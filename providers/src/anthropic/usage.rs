@@ -6,6 +6,7 @@ use policy::usage::{ServiceTier, Usage};
 use serde::Deserialize;
 
 use crate::count::Count;
+use crate::hub::sink::Sink;
 use crate::meter::tally::{Reading, carve};
 use crate::tier;
 
@@ -126,5 +127,31 @@ impl Report {
         ] {
             *place = place.saturating_add(count);
         }
+    }
+}
+
+/// Writes the members of a `usage` object, from which [`Report`] reads the same totals.
+pub(crate) fn write(sink: &mut Sink, usage: &Usage) {
+    let sum = |counts: &[u64]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    sink.count_member("input_tokens", sum(&[usage.input, usage.input_audio, usage.input_image]));
+    let (short, long) = (usage.cache_write, usage.cache_write_1h);
+    sink.count_member("cache_creation_input_tokens", sum(&[short, long]));
+    sink.count_member("cache_read_input_tokens", usage.cache_read);
+    if long > 0 {
+        sink.key("cache_creation").object(|sink| {
+            sink.count_member("ephemeral_5m_input_tokens", short);
+            sink.count_member("ephemeral_1h_input_tokens", long);
+        });
+    }
+    let output = sum(&[usage.output, usage.reasoning, usage.output_audio, usage.output_image]);
+    sink.count_member("output_tokens", output);
+    if usage.reasoning > 0 {
+        sink.key("output_tokens_details").object(|sink| sink.count_member("thinking_tokens", usage.reasoning));
+    }
+    if usage.searches > 0 {
+        sink.key("server_tool_use").object(|sink| {
+            sink.count_member("web_search_requests", usage.searches);
+            sink.count_member("web_fetch_requests", 0);
+        });
     }
 }

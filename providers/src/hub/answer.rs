@@ -67,3 +67,15 @@ pub(crate) struct Logprob<'a> {
     /// Others in its place.
     pub(crate) top: Vec<Logprob<'a>>,
 }
+
+impl Logprob<'_> {
+    /// The same, owing nothing to the text that it was read from.
+    pub(crate) fn into_owned(self) -> Logprob<'static> {
+        Logprob {
+            token: self.token.into_owned(),
+            logprob: self.logprob.into_owned(),
+            bytes: self.bytes.map(Json::into_owned),
+            top: self.top.into_iter().map(Logprob::into_owned).collect(),
+        }
+    }
+}

@@ -67,6 +67,18 @@ pub(crate) struct Citation<'a> {
     pub(crate) range: Option<(u64, u64)>,
 }
 
+impl Citation<'_> {
+    /// The same, owing nothing to the text that it was read from.
+    pub(crate) fn into_owned(self) -> Citation<'static> {
+        Citation {
+            url: self.url.map(Str::into_owned),
+            title: self.title.map(Str::into_owned),
+            quote: self.quote.map(Str::into_owned),
+            range: self.range,
+        }
+    }
+}
+
 /// A mark: the conversation up to here is to be kept in the vendor's cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CacheMark<'a> {

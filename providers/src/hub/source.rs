@@ -5,6 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::members::Members;
 use super::text::{Json, Str};
 use crate::count;
 use crate::json::{JsonError, Kind, Reader};
@@ -78,7 +79,7 @@ impl ReadError {
 }
 
 /// A document that is read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source<'a> {
     text: &'a str,
     reader: Reader<'a>,
@@ -131,6 +132,20 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// The members of the object that is next, none of them read yet.
+    pub(crate) fn unread_members(&mut self) -> Result<Members<'a>> {
+        if self.kind()? != Kind::Object {
+            return self.wrong("an object");
+        }
+        let start = self.reader.at();
+        let mut list = Vec::with_capacity(8);
+        let mut walk = self.reader.object()?;
+        while let Some(key) = self.reader.next_key(&mut walk)? {
+            list.push((key.name(), self.raw()?));
+        }
+        Ok(Members::new(self.text.get(start..self.reader.at()).unwrap_or_default(), list))
+    }
+
     /// Walks through the array that is next; `each` reads or skips an element.
     pub(crate) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         if self.kind()? != Kind::Array {
@@ -141,6 +156,23 @@ impl<'a> Source<'a> {
             each(self).map_err(|error| error.at(walk.count.saturating_sub(1)))?;
         }
         Ok(())
+    }
+
+    /// The string that a member of the object that is next has, without reading on: by it is known how the others are to be
+    /// read. `None`: what is next is no object, or has no such string.
+    pub(crate) fn ahead(&mut self, member: &str) -> Result<Option<Str<'a>>> {
+        if self.kind()? != Kind::Object {
+            return Ok(None);
+        }
+        let mut ahead = self.clone();
+        let mut walk = ahead.reader.object()?;
+        while let Some(key) = ahead.reader.next_key(&mut walk)? {
+            if *key.name() == *member && ahead.reader.kind()? == Kind::String {
+                return ahead.text().map(Some);
+            }
+            ahead.reader.skip()?;
+        }
+        Ok(None)
     }
 
     /// The elements of the array that is next, or none where it is null.
@@ -172,8 +204,13 @@ impl<'a> Source<'a> {
 
     /// The value that is next, as it stands.
     pub(crate) fn json(&mut self) -> Result<Json<'a>> {
+        self.raw().map(Json::read)
+    }
+
+    /// The text of the value that is next, to be read later.
+    pub(crate) fn raw(&mut self) -> Result<&'a str> {
         let span = self.reader.skip()?;
-        Ok(Json::read(self.text.get(span.start..span.end).unwrap_or("null")))
+        Ok(self.text.get(span.start..span.end).unwrap_or("null"))
     }
 
     /// The value that is next, as it stands; `None` where it is null.
@@ -263,6 +300,20 @@ mod tests {
             (r#"{} x"#, "not valid JSON: there is more after the end of the value at byte 3"),
         ] {
             assert_eq!(fault(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_ahead_of_the_others() {
+        for (text, found) in [
+            (r#"{"text":"x","type":"a"}"#, Some("a")),
+            (r#"{"type":7,"in":{"type":"b"},"type":"c"}"#, Some("c")),
+            (r#"{"in":{"type":"b"}}"#, None),
+            (r#"["type"]"#, None),
+        ] {
+            let mut source = Source::of(text);
+            assert_eq!(source.ahead("type").unwrap().map(|kind| kind.raw().to_owned()).as_deref(), found, "{text}");
+            assert_eq!(source.json().unwrap().raw(), text);
         }
     }
 

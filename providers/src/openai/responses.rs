@@ -1,54 +1,67 @@
-//! OpenAI's Responses API, read into the neutral form and written from it.
+//! OpenAI's Responses API, read into the neutral form and written from it, after the types of its SDK
+//! (`openai/types/responses`, openai 3.52.0 for Python, 2026-11). A conversation that is kept by the vendor
+//! (`previous_response_id`, `conversation`, items by reference) cannot be asked of others.
 
-use crate::hub::answer::Answer;
-use crate::hub::delta::Delta;
-use crate::hub::field::{Field, Lost};
-use crate::hub::request::Request;
-use crate::hub::sink::Sink;
-use crate::hub::source::{ReadError, Result};
-use crate::translate::{Context, Target};
+use crate::hub::field::Field;
+
+mod echo;
+mod image;
+mod items;
+mod parts;
+mod proof;
+mod read_answer;
+mod read_request;
+mod read_stream;
+mod response;
+mod tools;
+mod usage;
+mod write_answer;
+
+mod write_request;
+mod write_stream;
+
+pub(crate) use read_answer::read_answer;
+pub(crate) use read_request::read_request;
+pub(crate) use read_stream::StreamReader;
+pub(crate) use write_answer::write_answer;
+pub(crate) use write_request::write_request;
+pub(crate) use write_stream::StreamWriter;
 
 /// How it calls what a request may ask.
-pub(crate) fn name(_field: Field) -> &'static str {
-    ""
-}
-
-pub(crate) fn read_request(_body: &[u8]) -> Result<Request<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn write_request(_request: &Request<'_>, _target: &Target<'_>, _lost: &mut Lost) -> Result<Vec<u8>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn read_answer(_body: &[u8]) -> Result<Answer<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn write_answer(_answer: &Answer<'_>, _context: &Context) -> Vec<u8> {
-    Vec::new()
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct StreamReader {}
-
-impl StreamReader {
-    pub(crate) fn event(&mut self, _data: &str, _each: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
-        Ok(())
+pub(crate) const fn name(field: Field) -> &'static str {
+    match field {
+        Field::Temperature => "temperature",
+        Field::TopP => "top_p",
+        Field::TopK => "top_k",
+        Field::FrequencyPenalty => "frequency_penalty",
+        Field::PresencePenalty => "presence_penalty",
+        Field::Seed => "seed",
+        Field::Stop => "stop",
+        Field::Choices => "n",
+        Field::Logprobs => "include",
+        Field::TopLogprobs => "top_logprobs",
+        Field::User => "user",
+        Field::Format => "text.format",
+        Field::Thinking => "reasoning",
+        Field::Verbosity => "text.verbosity",
+        Field::Modalities => "modalities",
+        Field::HostedTool => "tools",
+        Field::ToolChoice => "tool_choice",
+        Field::ParallelTools => "parallel_tool_calls",
+        Field::StrictTool => "tools[].strict",
+        Field::CacheMark => "input[].content[].prompt_cache_breakpoint",
+        Field::ParticipantName => "input[].name",
+        Field::Image => "input[].content[].image_url",
+        Field::Audio => "input[].content[].input_audio",
+        Field::Video => "input[].content[].input_video",
+        Field::File => "input[].content[].file_data",
+        Field::MediaUrl => "input[].content[].file_url",
+        Field::MediaId => "input[].content[].file_id",
+        Field::ToolMedia => "input[].output",
+        Field::Refusal => "input[].content[].refusal",
+        Field::Part => "input[].type",
     }
-
-    pub(crate) fn finish(&mut self, _each: &mut dyn FnMut(Delta<'_>)) {}
 }
 
-#[derive(Debug)]
-pub(crate) struct StreamWriter {
-    _context: Context,
-}
-
-impl StreamWriter {
-    pub(crate) const fn new(context: Context) -> Self {
-        Self { _context: context }
-    }
-
-    pub(crate) fn delta(&mut self, _delta: &Delta<'_>, _sink: &mut Sink) {}
-}
+#[cfg(test)]
+mod tests;

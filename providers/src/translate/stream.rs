@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::Context;
 use super::wire::{StreamReader, StreamWriter};
-use super::{Context, Translation};
+use crate::hub::Wire;
 use crate::hub::delta::Delta;
 use crate::hub::sink::Sink;
 use crate::hub::source::{ReadError, Result};
@@ -22,8 +23,8 @@ pub struct Stream {
 
 #[derive(Debug)]
 struct Ends {
-    reader: Option<StreamReader>,
-    writer: StreamWriter,
+    /// `None`: nothing is streamed.
+    ways: Option<(StreamReader, StreamWriter)>,
     sink: Sink,
     /// An event that comes in pieces.
     long: Vec<u8>,
@@ -32,10 +33,18 @@ struct Ends {
 }
 
 impl Stream {
-    pub(super) fn new(translation: Translation, context: Context) -> Self {
-        let reader = StreamReader::new(translation.vendor);
-        let writer = StreamWriter::new(translation.client, context);
-        let ends = Ends { reader, writer, sink: Sink::default(), long: Vec::new(), has_ended: false, fault: None };
+    pub(super) fn new(client: Wire, vendor: Wire, context: Context) -> Self {
+        let reader = StreamReader::new(vendor);
+        Self::of(reader.map(|reader| (reader, StreamWriter::new(client, context))))
+    }
+
+    /// One that gives nothing.
+    pub(super) fn empty() -> Self {
+        Self::of(None)
+    }
+
+    fn of(ways: Option<(StreamReader, StreamWriter)>) -> Self {
+        let ends = Ends { ways, sink: Sink::default(), long: Vec::new(), has_ended: false, fault: None };
         Self { decoder: Decoder::default(), ends }
     }
 
@@ -100,7 +109,7 @@ impl Ends {
         &mut self,
         read: impl FnOnce(&mut StreamReader, &mut dyn FnMut(Delta<'_>)) -> Result<()>,
     ) -> Result<()> {
-        let Self { reader: Some(reader), writer, sink, has_ended, fault, .. } = self else { return Ok(()) };
+        let Self { ways: Some((reader, writer)), sink, has_ended, fault, .. } = self else { return Ok(()) };
         if *has_ended || fault.is_some() {
             return Ok(());
         }

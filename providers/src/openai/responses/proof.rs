@@ -1,0 +1,76 @@
+//! Other vendors' proofs of reasoning in the Responses API: an item has one opaque text for them, `encrypted_content`, and clients give
+//! it back as it is. It says what it is, so that it goes back to where it came from; OpenAI's own says nothing.
+
+use crate::hub::text::Str;
+
+const SIGNATURE: &str = "signature:";
+const SEALED: &str = "sealed:";
+const CALL: &str = "call:";
+
+/// What an item's `encrypted_content` is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Proof<'a> {
+    /// A signature of the reasoning that stands in the item.
+    Signature(Str<'a>),
+    /// The reasoning itself, sealed.
+    Sealed(Str<'a>),
+    /// A signature of the call that has this id.
+    Call { id: Str<'a>, signature: Str<'a> },
+    /// OpenAI's own, of use to nobody else.
+    Own,
+}
+
+impl<'a> Proof<'a> {
+    pub(super) fn read(encrypted: &Str<'_>) -> Self {
+        let text = encrypted.plain();
+        let owned = |text: &str| Str::of(text).into_owned();
+        if let Some(signature) = text.strip_prefix(SIGNATURE) {
+            Self::Signature(owned(signature))
+        } else if let Some(sealed) = text.strip_prefix(SEALED) {
+            Self::Sealed(owned(sealed))
+        } else if let Some((id, signature)) = text.strip_prefix(CALL).and_then(|call| call.rsplit_once(':')) {
+            // Signatures are base64, but ids may have a colon.
+            Self::Call { id: owned(id), signature: owned(signature) }
+        } else {
+            Self::Own
+        }
+    }
+
+    /// What to write as `encrypted_content`. `None`: nothing.
+    pub(super) fn write(&self) -> Option<Str<'static>> {
+        let pieces: &[&Str<'_>] = match self {
+            Self::Signature(signature) => &[&Str::raw_of(SIGNATURE), signature],
+            Self::Sealed(sealed) => &[&Str::raw_of(SEALED), sealed],
+            Self::Call { id, signature } => &[&Str::raw_of(CALL), id, &Str::raw_of(":"), signature],
+            Self::Own => return None,
+        };
+        let mut encrypted = Str::default();
+        for piece in pieces {
+            encrypted.push(piece);
+        }
+        Some(encrypted.into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_comes_back_as_what_it_is() {
+        for (proof, text) in [
+            (Proof::Signature(Str::raw_of("Eq/+==")), "signature:Eq/+=="),
+            (Proof::Sealed(Str::raw_of("EmwK")), "sealed:EmwK"),
+            (
+                Proof::Call { id: Str::raw_of("functions.f:0"), signature: Str::raw_of("CiQB") },
+                "call:functions.f:0:CiQB",
+            ),
+        ] {
+            let written = proof.write().unwrap();
+            assert_eq!((written.raw(), Proof::read(&written)), (text, proof));
+        }
+        assert_eq!(Proof::read(&Str::raw_of(r"signature:a\/b")), Proof::Signature(Str::raw_of("a/b")));
+        assert_eq!(Proof::read(&Str::raw_of("gAAAAABo")), Proof::Own);
+        assert_eq!(Proof::Own.write(), None);
+    }
+}
