@@ -226,11 +226,16 @@ impl Provider {
         compat: Compat,
     ) -> Option<Operation> {
         let is_direct = self.dialect == dialect && self.operations.contains(operation);
-        if !operation.is_conversation() {
-            // Other operations have no translation yet; those of them that get one have their place here.
-            return is_direct.then_some(operation);
-        }
         let has = |operation| self.operations.contains(operation);
+        if !operation.is_conversation() {
+            // Operations that get a translation of their own have their place here.
+            let is_translated = match operation {
+                Operation::Embedding => self.dialect != Dialect::Anthropic,
+                Operation::CountTokens => true,
+                _ => false,
+            };
+            return (is_direct || (is_translated && has(operation))).then_some(operation);
+        }
         // Only OpenAI's dialect has it; a custom provider's list of operations may say more than its dialect has.
         let has_responses = self.dialect == Dialect::OpenAi && has(Operation::Responses);
         let mode = known.map(|known| &*known.mode);

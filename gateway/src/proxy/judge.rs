@@ -128,14 +128,14 @@ impl Call {
         self.script = None;
         let model = self.attempt().map(|attempt| attempt.model.to_string()).unwrap_or_default();
         let Some(foreign) = self.foreign.as_mut().filter(|_| is_success) else { return };
-        let body = self.body.as_ref().filter(|_| asked.operation == Operation::Responses);
+        let repeats_what_was_asked = matches!(asked.operation, Operation::Responses | Operation::Embedding);
+        let body = self.body.as_ref().filter(|_| repeats_what_was_asked);
         let context = Context {
             request_id: request_id.to_owned(),
             model,
             now_s: now_ms / 1_000,
             wants_usage: self.peek.client_wants_usage,
             as_array: self.wants_array,
-            // Only the Responses API repeats in its answer what was asked.
             asked: body.map(|body| body.bytes().clone()).unwrap_or_default(),
         };
         foreign.begin(context, self.is_stream, self.stream);

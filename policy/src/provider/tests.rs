@@ -59,10 +59,20 @@ fn a_provider_of_responses_alone_is_asked_for_them() {
 }
 
 #[test]
-fn what_has_no_translation_is_served_in_the_same_dialect_alone() {
-    for operation in [Embedding, CountTokens, Operation::ListModels] {
-        assert_eq!(served(&provider(Dialect::Gemini, Operation::ALL), Dialect::OpenAi, operation), None, "{operation}");
+fn what_has_a_translation_of_its_own_is_served_by_those_who_have_it() {
+    for operation in [Embedding, CountTokens] {
+        let gemini = provider(Dialect::Gemini, &[operation]);
+        assert_eq!(served(&gemini, Dialect::OpenAi, operation), Some(operation), "{operation}");
+        let without = provider(Dialect::Gemini, &[ChatCompletion]);
+        assert_eq!(served(&without, Dialect::OpenAi, operation), None, "{operation}");
     }
+    assert_eq!(served(&provider(Dialect::Anthropic, Operation::ALL), Dialect::OpenAi, Embedding), None);
+}
+
+#[test]
+fn what_has_no_translation_is_served_in_the_same_dialect_alone() {
+    let list = Operation::ListModels;
+    assert_eq!(served(&provider(Dialect::Gemini, Operation::ALL), Dialect::OpenAi, list), None);
     assert_eq!(served(&provider(Dialect::OpenAi, &[Embedding]), Dialect::Anthropic, ChatCompletion), None);
     assert_eq!(served(&provider(Dialect::OpenAi, &[ChatCompletion]), Dialect::OpenAi, Embedding), None);
 }
