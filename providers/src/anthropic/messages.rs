@@ -8,10 +8,12 @@ mod answer_blocks;
 mod blocks;
 mod media;
 mod model;
+mod proof;
 mod read_answer;
 mod read_request;
 mod read_stream;
 mod request_blocks;
+mod schema;
 mod stop;
 #[cfg(test)]
 mod tests;

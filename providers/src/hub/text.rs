@@ -53,6 +53,11 @@ impl<'a> Str<'a> {
         }
     }
 
+    /// Strings one behind the other, as JSON has them.
+    pub(crate) fn joined(raw: &[&str]) -> Str<'static> {
+        Str(Cow::Owned(raw.concat()))
+    }
+
     /// The same, owing nothing to the text that it was read from.
     pub(crate) fn into_owned(self) -> Str<'static> {
         Str(Cow::Owned(self.0.into_owned()))
@@ -114,6 +119,11 @@ impl<'a> Json<'a> {
 
     pub(crate) fn is_object(&self) -> bool {
         self.0.starts_with('{')
+    }
+
+    /// The string that this value is. `None`: it is something else.
+    pub(crate) fn string(&self) -> Option<Str<'_>> {
+        self.0.strip_prefix('"')?.strip_suffix('"').map(Str::raw_of)
     }
 
     /// The string that has this value's text as its content.

@@ -1,54 +1,64 @@
-//! OpenAI's chat completions, read into the neutral form and written from it.
+//! OpenAI's chat completions (`openai/types/chat` of its SDK 3.52.0, 2026-11), read into the neutral form and written from it, and
+//! what those who copy the API add to it or do otherwise.
 
-use crate::hub::answer::Answer;
-use crate::hub::delta::Delta;
-use crate::hub::field::{Field, Lost};
-use crate::hub::request::Request;
-use crate::hub::sink::Sink;
-use crate::hub::source::{ReadError, Result};
-use crate::translate::{Context, Target};
+mod call;
+mod content;
+mod logprobs;
+mod message;
+mod read_answer;
+mod read_chunk;
+mod read_request;
+mod read_stream;
+mod thought;
+mod tool;
+mod write_answer;
+mod write_message;
+mod write_request;
+mod write_stream;
+
+pub(crate) use read_answer::read_answer;
+pub(crate) use read_request::read_request;
+pub(crate) use read_stream::StreamReader;
+pub(crate) use write_answer::write_answer;
+pub(crate) use write_request::write_request;
+pub(crate) use write_stream::StreamWriter;
+
+use crate::hub::field::Field;
 
 /// How it calls what a request may ask.
-pub(crate) fn name(_field: Field) -> &'static str {
-    ""
-}
-
-pub(crate) fn read_request(_body: &[u8]) -> Result<Request<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn write_request(_request: &Request<'_>, _target: &Target<'_>, _lost: &mut Lost) -> Result<Vec<u8>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn read_answer(_body: &[u8]) -> Result<Answer<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn write_answer(_answer: &Answer<'_>, _context: &Context) -> Vec<u8> {
-    Vec::new()
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct StreamReader {}
-
-impl StreamReader {
-    pub(crate) fn event(&mut self, _data: &str, _each: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
-        Ok(())
+pub(crate) fn name(field: Field) -> &'static str {
+    match field {
+        Field::Temperature => "temperature",
+        Field::TopP => "top_p",
+        Field::TopK => "top_k",
+        Field::FrequencyPenalty => "frequency_penalty",
+        Field::PresencePenalty => "presence_penalty",
+        Field::Seed => "seed",
+        Field::Stop => "stop",
+        Field::Choices => "n",
+        Field::Logprobs => "logprobs",
+        Field::TopLogprobs => "top_logprobs",
+        Field::User => "user",
+        Field::Format => "response_format",
+        Field::Thinking => "reasoning_effort",
+        Field::Verbosity => "verbosity",
+        Field::Modalities => "modalities",
+        Field::HostedTool => "tools",
+        Field::ToolChoice => "tool_choice",
+        Field::ParallelTools => "parallel_tool_calls",
+        Field::StrictTool => "tools[].function.strict",
+        Field::CacheMark => "messages[].content[].cache_control",
+        Field::ParticipantName => "messages[].name",
+        Field::Image => "messages[].content[].image_url",
+        Field::Audio => "messages[].content[].input_audio",
+        Field::Video => "messages[].content[].video_url",
+        Field::File => "messages[].content[].file",
+        Field::MediaUrl => "messages[].content[].image_url.url",
+        Field::MediaId => "messages[].content[].file.file_id",
+        Field::ToolMedia | Field::Part => "messages[].content[]",
+        Field::Refusal => "messages[].refusal",
     }
-
-    pub(crate) fn finish(&mut self, _each: &mut dyn FnMut(Delta<'_>)) {}
 }
 
-#[derive(Debug)]
-pub(crate) struct StreamWriter {
-    _context: Context,
-}
-
-impl StreamWriter {
-    pub(crate) const fn new(context: Context) -> Self {
-        Self { _context: context }
-    }
-
-    pub(crate) fn delta(&mut self, _delta: &Delta<'_>, _sink: &mut Sink) {}
-}
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ impl Generation {
 
     /// Whether it can be held to a schema.
     pub(super) fn keeps_to_schemas(self) -> bool {
-        self == Self::Other || self.is_from(4, 1)
+        self == Self::Other || self.is_from(4, 5)
     }
 }
 

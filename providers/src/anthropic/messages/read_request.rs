@@ -7,7 +7,7 @@ use crate::hub::request::{Format, Other, Request};
 use crate::hub::source::{ReadError, Result, Source};
 
 use super::blocks::Blocks;
-use super::{thinking, tools};
+use super::{proof, thinking, tools};
 
 /// Reads a request.
 pub(crate) fn read_request(body: &[u8]) -> Result<Request<'_>> {
@@ -74,6 +74,7 @@ fn message<'a>(source: &mut Source<'a>, request: &mut Request<'a>) -> Result<()>
             request.others.push(other);
         }
     }
+    proof::unseal(&mut blocks.parts);
     request.turns.push(Turn { role, name: None, parts: blocks.parts });
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::hub::text::{Json, Str};
 use super::blocks::cache_mark;
 use super::model::Generation;
 use super::request_blocks::write_mark;
+use super::schema;
 
 /// Reads a tool. Those without a type of their own are the caller's; of Anthropic's, the search of the web is known elsewhere too.
 pub(super) fn read<'a>(source: &mut Source<'a>) -> Result<Tool<'a>> {
@@ -115,16 +116,17 @@ fn write_tool(sink: &mut Sink, tool: &Tool<'_>, generation: Generation, lost: &m
 
 fn write_function(sink: &mut Sink, function: &Function<'_>, generation: Generation, lost: &mut Lost) {
     let is_strict = function.strict == Some(true);
-    let keeps = generation.keeps_to_schemas();
-    lost.add_if(is_strict && !keeps, Field::StrictTool);
+    let closed = function.parameters.as_ref().filter(|_| is_strict && generation.keeps_to_schemas());
+    let closed = closed.and_then(schema::closed);
+    lost.add_if(is_strict && function.parameters.is_some() && closed.is_none(), Field::StrictTool);
     sink.object(|sink| {
         sink.text_member("name", &function.name);
         if let Some(description) = function.description.as_ref().filter(|text| !text.is_empty()) {
             sink.text_member("description", description);
         }
         sink.key("input_schema");
-        write_schema(sink, function.parameters.as_ref());
-        if is_strict && keeps {
+        write_schema(sink, closed.as_ref().or(function.parameters.as_ref()));
+        if closed.is_some() {
             sink.flag_member("strict", true);
         }
         write_mark(sink, function.cache.as_ref());

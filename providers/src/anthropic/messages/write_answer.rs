@@ -12,6 +12,7 @@ use crate::hub::text::Str;
 use crate::translate::Context;
 
 use super::answer_blocks as blocks;
+use super::proof;
 use super::stop::{self, Held};
 
 /// Writes an answer. Anthropic has one candidate: the first.
@@ -57,6 +58,9 @@ fn content(sink: &mut Sink, parts: &[Part<'_>], context: &Context) -> Held {
                 held.call = true;
                 let id = blocks::call_id(call.id.as_ref(), &context.request_id, calls);
                 blocks::tool_call(sink, call, &id);
+                if let Some(signature) = &call.signature {
+                    blocks::reasoning(sink, &proof::sealed(&id, signature));
+                }
                 calls += 1;
             }
             Part::Reasoning(reasoning) => blocks::reasoning(sink, reasoning),

@@ -11,7 +11,7 @@ use crate::translate::Target;
 use super::model::Generation;
 use super::request_blocks::BlockWriter;
 use super::thinking::Asked;
-use super::tools;
+use super::{schema, tools};
 
 /// Writes a request. What Anthropic cannot be asked is added to `lost`.
 pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost) -> Result<Vec<u8>> {
@@ -110,13 +110,10 @@ fn value_of(number: &Json<'_>) -> Option<f64> {
 
 fn output_config(sink: &mut Sink, request: &Request<'_>, asked: Asked, generation: Generation, lost: &mut Lost) {
     let schema = match &request.format {
-        Some(Format::Schema { schema, .. }) if generation.keeps_to_schemas() => Some(schema),
-        Some(_) => {
-            lost.add(Field::Format);
-            None
-        }
-        None => None,
+        Some(Format::Schema { schema, .. }) if generation.keeps_to_schemas() => schema::closed(schema),
+        _ => None,
     };
+    lost.add_if(request.format.is_some() && schema.is_none(), Field::Format);
     if schema.is_none() && asked.effort.is_none() {
         return;
     }
@@ -124,7 +121,7 @@ fn output_config(sink: &mut Sink, request: &Request<'_>, asked: Asked, generatio
         if let Some(effort) = asked.effort {
             sink.plain_member("effort", effort);
         }
-        if let Some(schema) = schema {
+        if let Some(schema) = &schema {
             sink.key("format").object(|sink| {
                 sink.plain_member("type", "json_schema");
                 sink.json_member("schema", schema);

@@ -13,7 +13,7 @@ use crate::hub::text::Str;
 use crate::translate::Context;
 
 use super::stop::{self, Held};
-use super::{answer_blocks as blocks, write_answer};
+use super::{answer_blocks as blocks, proof, write_answer};
 
 /// What was written of a stream so far.
 #[derive(Debug)]
@@ -25,6 +25,9 @@ pub(crate) struct StreamWriter {
     open: Option<Open>,
     /// Calls that have begun.
     calls: u32,
+    /// The id of the call that is open, and its proof.
+    call: String,
+    proof: Option<Str<'static>>,
     held: Held,
     stop: Option<Stop<'static>>,
     usage: Usage,
@@ -44,7 +47,18 @@ impl StreamWriter {
     pub(crate) fn new(context: Context) -> Self {
         let held = Held { call: false, refusal: false };
         let usage = Usage::default();
-        Self { context, has_head: false, blocks: 0, open: None, calls: 0, held, stop: None, usage }
+        Self {
+            context,
+            has_head: false,
+            blocks: 0,
+            open: None,
+            calls: 0,
+            call: String::new(),
+            proof: None,
+            held,
+            stop: None,
+            usage,
+        }
     }
 
     /// Writes the events that a piece is. Anthropic has one candidate: the first.
@@ -100,6 +114,7 @@ impl StreamWriter {
                 let request_id = self.context.request_id.clone();
                 let id = blocks::call_id(id.as_ref(), &request_id, self.calls);
                 self.calls += 1;
+                self.call = id.clone().into_owned();
                 self.start(sink, Open::Call, |sink| blocks::tool_call_start(sink, &id, name));
             }
             Opened::Reasoning { .. } => {
@@ -141,8 +156,12 @@ impl StreamWriter {
     }
 
     fn signature(&mut self, signature: &Str<'_>, sink: &mut Sink) {
-        if self.open == Some(Open::Reasoning) {
-            self.piece(sink, "signature_delta", |sink| sink.text_member("signature", signature));
+        match self.open {
+            Some(Open::Reasoning) => {
+                self.piece(sink, "signature_delta", |sink| sink.text_member("signature", signature));
+            }
+            Some(Open::Call) => self.proof.get_or_insert_default().push(signature),
+            Some(Open::Text | Open::Whole) | None => {}
         }
     }
 
@@ -166,6 +185,11 @@ impl StreamWriter {
         if self.open.take().is_some() {
             let index = self.blocks.saturating_sub(1);
             event(sink, "content_block_stop", |sink| sink.count_member("index", index));
+        }
+        if let Some(signature) = self.proof.take() {
+            let sealed = proof::sealed(&self.call, &signature);
+            self.start(sink, Open::Whole, |sink| blocks::reasoning(sink, &sealed));
+            self.close(sink);
         }
     }
 

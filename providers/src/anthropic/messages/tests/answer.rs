@@ -91,6 +91,17 @@ fn what_another_vendor_leaves_out_is_made_up_for() {
 }
 
 #[test]
+fn a_calls_proof_comes_back_with_the_clients_next_request() {
+    let arguments = Arguments::Value(crate::hub::text::Json::read("{}"));
+    let (id, signature) = (Some(Str::of("a:1")), Some(Str::of("CiQB/+==")));
+    let call = Part::ToolCall(ToolCall { id, name: Str::of("f"), arguments, signature, cache: None });
+    let answer = written(vec![call.clone()], None);
+    assert_eq!(answer["content"][1], json!({"type": "redacted_thinking", "data": "call:a:1:CiQB/+=="}));
+    let body = json!({"messages": [{"role": "assistant", "content": answer["content"]}]}).to_string();
+    assert_eq!(super::super::read_request(body.as_bytes()).unwrap().turns[0].parts, [call]);
+}
+
+#[test]
 fn thoughts_without_proof_and_sealed_ones_have_blocks() {
     let thought = |text, sealed: Option<&'static str>| {
         Part::Reasoning(Reasoning { text: Str::of(text), sealed: sealed.map(Str::of), ..Reasoning::default() })

@@ -183,6 +183,7 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         Delta::Close { at: at(0) },
         Delta::Open { at: at(1), part: call },
         Delta::Text { at: at(1), text: text("{}") },
+        Delta::Signature { at: at(1), signature: text("CiQB") },
         Delta::Text { at: At { candidate: 1, part: 0 }, text: text("other") },
         Delta::End,
     ] {
@@ -199,6 +200,10 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#,
         "\n\nevent: content_block_stop\n",
         r#"data: {"type":"content_block_stop","index":0}"#,
+        "\n\nevent: content_block_start\n",
+        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"call:call_req-1_0:CiQB"}}"#,
+        "\n\nevent: content_block_stop\n",
+        r#"data: {"type":"content_block_stop","index":1}"#,
         "\n\nevent: message_delta\n",
         r#"data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"input_tokens":0,"#,
         r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}"#,

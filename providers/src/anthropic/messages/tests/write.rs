@@ -304,11 +304,11 @@ fn tools_are_described_as_anthropic_wants_them() {
         request.parallel_tools = Some(false);
     };
     let (body, lost) = asking(change, NEW);
-    let tool = |name, schema| json!({"name": name, "input_schema": schema, "strict": true});
     let expected = json!([
-        tool("a", json!({"type": "object", "properties": {}})),
-        tool("b", json!({"type": "object"})),
-        tool("c", json!({"type": "object", "properties": {"x": {}}})),
+        {"name": "a", "input_schema": {"type": "object", "properties": {}}},
+        {"name": "b", "input_schema": {"type": "object"}, "strict": true},
+        {"name": "c", "input_schema":
+            {"type": "object", "properties": {"x": {}}, "additionalProperties": false}, "strict": true},
     ]);
     assert_eq!((&body["tools"], lost), (&expected, vec!["tools".to_owned()]));
     assert_eq!(body["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));

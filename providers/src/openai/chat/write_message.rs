@@ -1,0 +1,308 @@
+//! Turns as messages.
+
+use super::{call, content};
+use crate::hub::Wire;
+use crate::hub::field::{Field, Lost};
+use crate::hub::part::{Media, MediaKind, MediaSource, Part, Role, Text, ToolCall, ToolOutput, ToolResult, Turn};
+use crate::hub::request::Request;
+use crate::hub::sink::Sink;
+use crate::hub::text::Str;
+
+/// Writes a request's turns as elements of `messages`.
+pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+    let mut writer = Writer { from: request.from, ids: Ids::default(), lost };
+    for turn in &request.turns {
+        match turn.role {
+            Role::System => writer.instructions(turn, sink),
+            Role::User => writer.user(turn, sink),
+            Role::Assistant => writer.assistant(turn, sink),
+        }
+    }
+}
+
+struct Writer<'a> {
+    from: Wire,
+    ids: Ids,
+    lost: &'a mut Lost,
+}
+
+impl Writer<'_> {
+    fn instructions(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
+        if turn.parts.is_empty() {
+            return;
+        }
+        self.message("system", turn, sink, |writer, sink| writer.content(&turn.parts, sink));
+    }
+
+    /// What tools gave back goes before what the user says: it has to follow the calls.
+    fn user(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
+        let is_result = |part: &&Part<'_>| matches!(part, Part::ToolResult(_));
+        for part in &turn.parts {
+            if let Part::ToolResult(result) = part {
+                self.result(result, sink);
+            }
+        }
+        if turn.parts.iter().any(|part| !is_result(&part)) || turn.parts.is_empty() {
+            self.message("user", turn, sink, |writer, sink| writer.content(&turn.parts, sink));
+        }
+    }
+
+    fn message(&mut self, role: &str, turn: &Turn<'_>, sink: &mut Sink, members: impl FnOnce(&mut Self, &mut Sink)) {
+        sink.object(|sink| {
+            sink.plain_member("role", role);
+            if let Some(name) = &turn.name {
+                sink.text_member("name", name);
+            }
+            members(self, sink);
+        });
+    }
+
+    fn content(&mut self, parts: &[Part<'_>], sink: &mut Sink) {
+        let is_said = |part: &&Part<'_>| !matches!(part, Part::ToolResult(_) | Part::Reasoning(_));
+        let mut said = parts.iter().filter(is_said);
+        sink.key("content");
+        match (said.next(), said.next()) {
+            (None, _) => sink.plain(""),
+            (Some(Part::Text(Text { text, cache, .. })), None) => {
+                self.lost.add_if(cache.is_some(), Field::CacheMark);
+                sink.text(text);
+            }
+            _ => sink.array(|sink| parts.iter().filter(is_said).for_each(|part| self.part(part, sink))),
+        }
+    }
+
+    fn part(&mut self, part: &Part<'_>, sink: &mut Sink) {
+        match part {
+            Part::Text(text) => {
+                self.lost.add_if(text.cache.is_some(), Field::CacheMark);
+                write_text(&text.text, sink);
+            }
+            Part::Media(media) => self.media(media, sink),
+            Part::Refusal(refusal) => write_text(refusal, sink),
+            Part::Other { value, .. } if self.from == Wire::Chat => sink.json(value),
+            Part::Other { .. } | Part::ToolCall(_) => self.lost.add(Field::Part),
+            Part::ToolResult(_) | Part::Reasoning(_) => {}
+        }
+    }
+
+    fn media(&mut self, media: &Media<'_>, sink: &mut Sink) {
+        self.lost.add_if(media.cache.is_some(), Field::CacheMark);
+        match (media.kind, &media.source) {
+            (MediaKind::Image, MediaSource::Inline { mime, base64 }) => image(&data_url(mime, base64), media, sink),
+            (MediaKind::Image, MediaSource::Url { url, .. }) => image(url, media, sink),
+            (MediaKind::Audio, MediaSource::Inline { mime, base64 }) => match content::audio_format(mime) {
+                Some(format) => write_audio(base64, format, sink),
+                None => self.lost.add(Field::Audio),
+            },
+            (MediaKind::File, MediaSource::Inline { mime, base64 }) => {
+                file(sink, media, "file_data", &data_url(mime, base64));
+            }
+            (MediaKind::File, MediaSource::Id(id)) => file(sink, media, "file_id", id),
+            // There is no place for a plain text but the conversation itself.
+            (MediaKind::File, MediaSource::Plain(text)) => document(text, media.name.as_ref(), sink),
+            (MediaKind::Image | MediaKind::Audio, MediaSource::Id(_)) => self.lost.add(Field::MediaId),
+            (MediaKind::File | MediaKind::Audio, MediaSource::Url { .. }) => self.lost.add(Field::MediaUrl),
+            (kind, _) => self.lost.add(Field::of(kind)),
+        }
+    }
+
+    fn result(&mut self, result: &ToolResult<'_>, sink: &mut Sink) {
+        self.lost.add_if(result.cache.is_some(), Field::CacheMark);
+        let id = self.ids.of_result(result);
+        sink.object(|sink| {
+            sink.plain_member("role", "tool");
+            sink.text_member("tool_call_id", &id);
+            sink.key("content");
+            match &result.content {
+                ToolOutput::Value(value) => match value.string() {
+                    Some(text) => sink.text(&text),
+                    None => sink.text(&value.as_text()),
+                },
+                ToolOutput::Parts(parts) => self.output(parts, sink),
+            }
+        });
+    }
+
+    /// The content of a tool's message is text only.
+    fn output(&mut self, parts: &[Part<'_>], sink: &mut Sink) {
+        match parts {
+            [] => sink.plain(""),
+            [Part::Text(text)] => {
+                self.lost.add_if(text.cache.is_some(), Field::CacheMark);
+                sink.text(&text.text);
+            }
+            _ => sink.array(|sink| {
+                for part in parts {
+                    match part {
+                        Part::Media(_) => self.lost.add(Field::ToolMedia),
+                        _ => self.part(part, sink),
+                    }
+                }
+            }),
+        }
+    }
+
+    fn assistant(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
+        let calls = turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_)) || self.is_own_call(part));
+        self.message("assistant", turn, sink, |writer, sink| {
+            let (text, refusal) = words(&turn.parts);
+            match (text, &refusal) {
+                (Some(text), _) => sink.text_member("content", &text),
+                (None, Some(_)) => sink.key("content").null(),
+                (None, None) if calls => sink.key("content").null(),
+                (None, None) => sink.plain_member("content", ""),
+            }
+            if let Some(refusal) = refusal {
+                sink.text_member("refusal", &refusal);
+            }
+            if calls {
+                sink.key("tool_calls").array(|sink| {
+                    turn.parts.iter().for_each(|part| writer.call(part, sink));
+                });
+            }
+            turn.parts.iter().for_each(|part| writer.spoken(part, sink));
+        });
+    }
+
+    fn is_own_call(&self, part: &Part<'_>) -> bool {
+        self.from == Wire::Chat && matches!(part, Part::Other { kind, .. } if kind.is("custom"))
+    }
+
+    fn call(&mut self, part: &Part<'_>, sink: &mut Sink) {
+        match part {
+            Part::ToolCall(call) => {
+                self.lost.add_if(call.cache.is_some(), Field::CacheMark);
+                let id = self.ids.of_call(call);
+                call::write(call, &id, None, false, sink);
+            }
+            Part::Other { value, .. } if self.is_own_call(part) => sink.json(value),
+            _ => {}
+        }
+    }
+
+    /// What the model said that is no text: only sounds that the vendor keeps can be named.
+    fn spoken(&mut self, part: &Part<'_>, sink: &mut Sink) {
+        match part {
+            Part::Media(Media { kind: MediaKind::Audio, source: MediaSource::Id(id), .. }) => {
+                sink.key("audio").object(|sink| sink.text_member("id", id));
+            }
+            Part::Media(media) => self.lost.add(Field::of(media.kind)),
+            Part::Text(text) => self.lost.add_if(text.cache.is_some(), Field::CacheMark),
+            Part::Other { .. } if !self.is_own_call(part) => self.lost.add(Field::Part),
+            _ => {}
+        }
+    }
+}
+
+/// The text and the refusal of a message by the model, each in one string.
+pub(super) fn words<'a>(parts: &'a [Part<'_>]) -> (Option<Str<'a>>, Option<Str<'a>>) {
+    let (mut text, mut refusal): (Option<Str<'a>>, Option<Str<'a>>) = (None, None);
+    for part in parts {
+        let (place, words) = match part {
+            Part::Text(part) => (&mut text, &part.text),
+            Part::Refusal(words) => (&mut refusal, words),
+            _ => continue,
+        };
+        match place {
+            Some(so_far) => so_far.push(words),
+            None => *place = Some(words.by_ref()),
+        }
+    }
+    (text, refusal)
+}
+
+fn write_text(text: &Str<'_>, sink: &mut Sink) {
+    sink.object(|sink| {
+        sink.plain_member("type", "text");
+        sink.text_member("text", text);
+    });
+}
+
+pub(super) fn data_url(mime: &Str<'_>, base64: &Str<'_>) -> Str<'static> {
+    let mime = if mime.is_empty() { "application/octet-stream" } else { mime.raw() };
+    Str::joined(&["data:", mime, ";base64,", base64.raw()])
+}
+
+/// Writes an image.
+pub(super) fn image(url: &Str<'_>, media: &Media<'_>, sink: &mut Sink) {
+    sink.object(|sink| {
+        sink.plain_member("type", "image_url");
+        sink.key("image_url").object(|sink| {
+            sink.text_member("url", url);
+            if let Some(detail) = &media.detail {
+                sink.text_member("detail", detail);
+            }
+        });
+    });
+}
+
+fn write_audio(base64: &Str<'_>, format: &str, sink: &mut Sink) {
+    sink.object(|sink| {
+        sink.plain_member("type", "input_audio");
+        sink.key("input_audio").object(|sink| {
+            sink.text_member("data", base64);
+            sink.plain_member("format", format);
+        });
+    });
+}
+
+fn file(sink: &mut Sink, media: &Media<'_>, member: &str, value: &Str<'_>) {
+    sink.object(|sink| {
+        sink.plain_member("type", "file");
+        sink.key("file").object(|sink| {
+            sink.text_member(member, value);
+            match &media.name {
+                Some(name) => sink.text_member("filename", name),
+                // Data without a name are refused.
+                None if member == "file_data" => sink.plain_member("filename", "file.pdf"),
+                None => {}
+            }
+        });
+    });
+}
+
+fn document(text: &Str<'_>, title: Option<&Str<'_>>, sink: &mut Sink) {
+    match title {
+        Some(title) => write_text(&Str::joined(&[title.raw(), "\\n\\n", text.raw()]), sink),
+        None => write_text(text, sink),
+    }
+}
+
+/// Ids for calls from formats that have none: a running number, and results refer to the earliest call of their name that has
+/// no result yet.
+#[derive(Default)]
+struct Ids {
+    made: usize,
+    /// Name of the tool and id of calls without a result.
+    open: Vec<(String, Str<'static>)>,
+}
+
+impl Ids {
+    fn of_call<'a>(&mut self, call: &'a ToolCall<'_>) -> Str<'a> {
+        match &call.id {
+            Some(id) => id.by_ref(),
+            None => {
+                let id = self.make();
+                self.open.push((call.name.raw().to_owned(), id.clone()));
+                id
+            }
+        }
+    }
+
+    fn of_result<'a>(&mut self, result: &'a ToolResult<'_>) -> Str<'a> {
+        if let Some(id) = &result.id {
+            return id.by_ref();
+        }
+        let is_named = |name: &str| result.name.as_ref().is_none_or(|own| own.raw() == name);
+        match self.open.iter().position(|(name, _)| is_named(name)) {
+            Some(at) => self.open.remove(at).1,
+            None => self.make(),
+        }
+    }
+
+    fn make(&mut self) -> Str<'static> {
+        let id = Str::joined(&["call_", &self.made.to_string()]);
+        self.made += 1;
+        id
+    }
+}

@@ -1,0 +1,176 @@
+//! Requests as the API and those who copy it take them.
+
+use super::{tool, write_message};
+use crate::hub::Wire;
+use crate::hub::field::{Field, Lost};
+use crate::hub::request::{Format, Request, Thinking};
+use crate::hub::sink::Sink;
+use crate::hub::source::Result;
+use crate::hub::text::Json;
+use crate::translate::Target;
+
+/// Fields that Responses has by the same name and in the same form.
+const SHARED: &[&str] = &[
+    "metadata",
+    "moderation",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+];
+
+/// Writes a request.
+pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost) -> Result<Vec<u8>> {
+    let mut sink = Sink::with_capacity(2048);
+    sink.object(|sink| {
+        sink.plain_member("model", target.model);
+        sink.key("messages").array(|sink| write_message::write(request, lost, sink));
+        if target.stream {
+            sink.flag_member("stream", true);
+        }
+        stream_options(request, target, sink);
+        if let Some(limit) = target.limit.or(request.max_output) {
+            sink.count_member(target.quirks.limit_field, limit);
+        }
+        tool::write(request, lost, sink);
+        format(request.format.as_ref(), sink);
+        thinking(request.thinking.as_ref(), sink);
+        sampling(request, lost, sink);
+        others(request, lost, sink);
+    });
+    Ok(sink.into_bytes())
+}
+
+fn stream_options(request: &Request<'_>, target: &Target<'_>, sink: &mut Sink) {
+    let obfuscation = request.others.iter().find(|other| other.name == OBFUSCATION).map(|other| &other.value);
+    if !target.stream || !(target.quirks.usage_on_request || obfuscation.is_some()) {
+        return;
+    }
+    sink.key("stream_options").object(|sink| {
+        if target.quirks.usage_on_request {
+            sink.flag_member("include_usage", true);
+        }
+        if let Some(obfuscation) = obfuscation {
+            sink.json_member("include_obfuscation", obfuscation);
+        }
+    });
+}
+
+const OBFUSCATION: &str = "stream_options.include_obfuscation";
+
+fn format(format: Option<&Format<'_>>, sink: &mut Sink) {
+    let Some(format) = format else { return };
+    sink.key("response_format").object(|sink| match format {
+        Format::Json => sink.plain_member("type", "json_object"),
+        Format::Schema { name, description, schema, strict } => {
+            sink.plain_member("type", "json_schema");
+            sink.key("json_schema").object(|sink| {
+                match name {
+                    Some(name) => sink.text_member("name", name),
+                    None => sink.plain_member("name", "answer"),
+                }
+                if let Some(description) = description {
+                    sink.text_member("description", description);
+                }
+                sink.json_member("schema", schema);
+                if let Some(strict) = strict {
+                    sink.flag_member("strict", *strict);
+                }
+            });
+        }
+    });
+}
+
+fn thinking(thinking: Option<&Thinking<'_>>, sink: &mut Sink) {
+    let Some(thinking) = thinking else { return };
+    match (&thinking.effort, thinking.budget) {
+        (Some(effort), _) => sink.text_member("reasoning_effort", effort),
+        (None, Some(budget)) => sink.plain_member("reasoning_effort", effort_of(budget)),
+        (None, None) => {}
+    }
+}
+
+/// The word for so many tokens: that of the nearest step not above.
+const fn effort_of(budget: u64) -> &'static str {
+    match budget {
+        0 => "none",
+        1..2048 => "minimal",
+        2048..8192 => "low",
+        8192..16_384 => "medium",
+        16_384..32_768 => "high",
+        32_768..65_536 => "xhigh",
+        _ => "max",
+    }
+}
+
+fn sampling(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+    for (name, number) in [
+        ("temperature", &request.temperature),
+        ("top_p", &request.top_p),
+        ("frequency_penalty", &request.frequency_penalty),
+        ("presence_penalty", &request.presence_penalty),
+        ("seed", &request.seed),
+    ] {
+        if let Some(number) = number {
+            sink.json_member(name, number);
+        }
+    }
+    lost.add_if(request.top_k.is_some(), Field::TopK);
+    if let Some(choices) = request.choices.filter(|choices| *choices != 1) {
+        sink.count_member("n", choices);
+    }
+    if !request.stop.is_empty() {
+        sink.key("stop").array(|sink| request.stop.iter().for_each(|stop| sink.text(stop)));
+    }
+    if request.logprobs == Some(true) {
+        sink.flag_member("logprobs", true);
+        if let Some(top) = request.top_logprobs.filter(|top| *top > 0) {
+            sink.count_member("top_logprobs", top);
+        }
+    }
+    if let Some(user) = &request.user {
+        sink.text_member("user", user);
+    }
+    if let Some(verbosity) = &request.verbosity {
+        sink.text_member("verbosity", verbosity);
+    }
+    modalities(request, lost, sink);
+}
+
+/// Sound needs a voice, which only requests of this format name.
+fn modalities(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+    if request.modalities.is_empty() {
+        return;
+    }
+    if request.from != Wire::Chat {
+        return lost.add(Field::Modalities);
+    }
+    sink.key("modalities").array(|sink| {
+        sink.plain("text");
+        request.modalities.iter().for_each(|modality| sink.text(modality));
+    });
+}
+
+fn others(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+    for other in &request.others {
+        let name = &*other.name;
+        let is_written = name == OBFUSCATION || tool::SEARCH_SIZE.contains(&name);
+        let is_shared = match request.from {
+            Wire::Chat => !name.contains('.') && !name.contains('['),
+            Wire::Responses => SHARED.contains(&name),
+            _ => false,
+        };
+        if is_shared {
+            sink.json_member(name, &other.value);
+        } else if !is_written && !is_default(name, &other.value) {
+            lost.add_other(name);
+        }
+    }
+}
+
+/// Whether the field says nothing that would not be so anyway.
+fn is_default(name: &str, value: &Json<'_>) -> bool {
+    matches!((name, value.raw()), ("service_tier", "\"auto\"" | "\"standard_only\"") | ("truncation", "\"disabled\""))
+}
