@@ -45,6 +45,8 @@ impl Edge {
             ctx.unsent = Unsent::beginning_at(held.received());
         }
         call.error = None;
+        ctx.record.dropped_params =
+            call.foreign.as_ref().map_or_else(String::new, |foreign| foreign.dropped().to_owned());
         let Some(attempt) = call.attempt() else {
             return Err(fail::internal("a request lost its attempt"));
         };

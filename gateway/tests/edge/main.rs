@@ -65,4 +65,5 @@ mod store_commands;
 mod stream_faults;
 mod streams;
 mod tls;
+mod translation;
 mod upstream_tls;
