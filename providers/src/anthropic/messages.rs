@@ -13,6 +13,7 @@ mod read_answer;
 mod read_request;
 mod read_stream;
 mod request_blocks;
+mod request_media;
 mod schema;
 mod stop;
 #[cfg(test)]

@@ -155,3 +155,32 @@ pub(crate) fn write(sink: &mut Sink, usage: &Usage) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            input in 0..1_000_000_u64, audio in 0..1_000_u64, image in 0..1_000_u64, cache_read in 0..1_000_000_u64,
+            cache_write in 0..1_000_u64, cache_write_1h in 0..1_000_u64, output in 0..1_000_000_u64,
+            reasoning in 0..1_000_u64, drawn in 0..1_000_u64, searches in 0..9_u64,
+        ) {
+            let usage = Usage {
+                input, input_audio: audio, input_image: image, cache_read, cache_write, cache_write_1h, output, reasoning,
+                output_image: drawn, searches, ..Usage::default()
+            };
+            let mut sink = Sink::default();
+            sink.object(|sink| write(sink, &usage));
+            let read = Report::read(&sink.into_bytes()).unwrap().reading();
+            let expected = Usage {
+                input: input + audio + image, input_audio: 0, input_image: 0, output: output + drawn, output_image: 0, ..usage
+            };
+            prop_assert_eq!(read.usage, expected);
+            prop_assert!(read.has_input && read.has_output);
+        }
+    }
+}

@@ -4,12 +4,15 @@
 
 use crate::hub::field::Field;
 
+mod call_ids;
 mod echo;
 mod image;
 mod items;
 mod parts;
 mod proof;
+mod queue;
 mod read_answer;
+mod read_output;
 mod read_request;
 mod read_stream;
 mod response;
@@ -17,8 +20,10 @@ mod tools;
 mod usage;
 mod write_answer;
 
+mod write_input;
 mod write_request;
 mod write_stream;
+mod write_tools;
 
 pub(crate) use read_answer::read_answer;
 pub(crate) use read_request::read_request;

@@ -1,17 +1,11 @@
-//! Images, documents and search results: read, and written for a request.
+//! Images, documents and search results of a request, read.
 
-use crate::hub::field::{Field, Lost};
 use crate::hub::part::{CacheMark, Media, MediaKind, MediaSource, Part, Text};
-use crate::hub::sink::Sink;
 use crate::hub::source::{Result, Source};
 use crate::hub::text::{Json, Str};
 use crate::json::Kind;
 
 use super::blocks::{Blocks, cache_mark};
-use super::request_blocks::write_mark;
-
-/// Images that Anthropic takes (`types/base64_image_source_param.py`).
-const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 /// Reads an image or a document.
 pub(super) fn read<'a>(source: &mut Source<'a>, blocks: &mut Blocks<'a>, is_image: bool) -> Result<()> {
@@ -136,69 +130,5 @@ impl<'a> Document<'a> {
             blocks.parts.push(Part::Text(Text::plain(title)));
         }
         blocks.parts.extend(self.content.parts);
-    }
-}
-
-/// Whether Anthropic takes an image or a document.
-pub(super) fn is_taken(media: &Media<'_>, lost: &mut Lost) -> bool {
-    let is_taken = kind_of(media).is_some();
-    lost.add_if(!is_taken, refused(media));
-    is_taken
-}
-
-/// Writes an image or a document that is taken.
-pub(super) fn write(sink: &mut Sink, media: &Media<'_>) {
-    let kind = kind_of(media).unwrap_or("document");
-    sink.object(|sink| {
-        sink.plain_member("type", kind);
-        sink.key("source").object(|sink| write_source(sink, &media.source));
-        if let Some(title) = media.name.as_ref().filter(|_| kind == "document") {
-            sink.text_member("title", title);
-        }
-        write_mark(sink, media.cache.as_ref());
-    });
-}
-
-/// The block's type. `None`: Anthropic does not take it.
-fn kind_of(media: &Media<'_>) -> Option<&'static str> {
-    let is_pdf = |mime: &Str<'_>| mime.is("application/pdf");
-    match (media.kind, &media.source) {
-        (MediaKind::Image, MediaSource::Inline { mime, .. }) => IMAGES.contains(&mime.raw()).then_some("image"),
-        (MediaKind::Image, MediaSource::Url { .. }) => Some("image"),
-        (MediaKind::File, MediaSource::Inline { mime, .. }) => is_pdf(mime).then_some("document"),
-        (MediaKind::File, MediaSource::Url { mime, .. }) => mime.as_ref().is_none_or(is_pdf).then_some("document"),
-        (MediaKind::File, MediaSource::Plain(_)) => Some("document"),
-        _ => None,
-    }
-}
-
-/// What of a medium Anthropic does not take.
-const fn refused(media: &Media<'_>) -> Field {
-    match (media.kind, &media.source) {
-        (MediaKind::Image | MediaKind::File, MediaSource::Id(_)) => Field::MediaId,
-        (kind, _) => Field::of(kind),
-    }
-}
-
-fn write_source(sink: &mut Sink, source: &MediaSource<'_>) {
-    match source {
-        MediaSource::Inline { mime, base64 } => {
-            sink.plain_member("type", "base64");
-            sink.text_member("media_type", mime);
-            sink.text_member("data", base64);
-        }
-        MediaSource::Plain(text) => {
-            sink.plain_member("type", "text");
-            sink.plain_member("media_type", "text/plain");
-            sink.text_member("data", text);
-        }
-        MediaSource::Url { url, .. } => {
-            sink.plain_member("type", "url");
-            sink.text_member("url", url);
-        }
-        MediaSource::Id(id) => {
-            sink.plain_member("type", "file");
-            sink.text_member("file_id", id);
-        }
     }
 }

@@ -9,7 +9,7 @@ use crate::hub::sink::Sink;
 use crate::hub::source::ReadError;
 use crate::hub::text::{Json, Str};
 
-use super::media;
+use super::request_media as media;
 
 /// Writes content blocks in the order of the conversation.
 #[derive(Debug)]
@@ -40,13 +40,7 @@ impl<'l, 'r> BlockWriter<'l, 'r> {
         }
         sink.object(|sink| {
             sink.plain_member("role", if role == Role::Assistant { "assistant" } else { "user" });
-            match kept.as_slice() {
-                // What a model is to go on with may not end in white space.
-                [Part::Text(text)] if self.is_prefill => {
-                    sink.text_member("content", &Str::of(text.text.plain().trim_end()));
-                }
-                _ => self.content(sink, "content", &kept),
-            }
+            self.content(sink, "content", &kept);
         });
     }
 
@@ -77,10 +71,16 @@ impl<'l, 'r> BlockWriter<'l, 'r> {
         }
     }
 
-    /// A lone text as such, all else as blocks.
+    /// A lone text as such, all else as blocks. What the model is to go on with may not end in white space.
     fn content(&mut self, sink: &mut Sink, name: &str, parts: &[&'r Part<'_>]) {
+        let is_prefill = std::mem::take(&mut self.is_prefill);
+        let end = |text: &'r Str<'_>| if is_prefill { trimmed(text) } else { text.by_ref() };
         match parts {
-            [Part::Text(Text { text, cache: None, .. }) | Part::Refusal(text)] => sink.text_member(name, text),
+            [Part::Text(Text { text, cache: None, .. }) | Part::Refusal(text)] => sink.text_member(name, &end(text)),
+            [before @ .., Part::Text(text)] => sink.key(name).array(|sink| {
+                before.iter().for_each(|part| self.block(sink, part));
+                write_text(sink, &end(&text.text), text.cache.as_ref());
+            }),
             _ => sink.key(name).array(|sink| parts.iter().for_each(|part| self.block(sink, part))),
         }
     }
@@ -152,6 +152,13 @@ fn is_blank(text: &Str<'_>) -> bool {
         None => true,
         Some(b' ' | b'\\') => text.plain().trim().is_empty(),
         Some(_) => false,
+    }
+}
+
+fn trimmed<'t>(text: &'t Str<'_>) -> Str<'t> {
+    match text.raw().as_bytes().last() {
+        Some(b' ' | b'n' | b't' | b'r') => Str::of(text.plain().trim_end()).into_owned(),
+        _ => text.by_ref(),
     }
 }
 

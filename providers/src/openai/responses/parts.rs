@@ -251,7 +251,7 @@ pub(super) fn read_citation<'a>(members: &Members<'a>) -> Result<Option<Citation
 }
 
 /// `response_function_tool_call_param.py`.
-pub(super) fn read_call<'a>(members: &Members<'a>) -> Result<ToolCall<'a>> {
+fn read_call<'a>(members: &Members<'a>) -> Result<ToolCall<'a>> {
     Ok(ToolCall {
         id: Some(members.needed_text("call_id")?),
         name: members.needed_text("name")?,

@@ -77,12 +77,13 @@ impl<'a> Reading<'a> {
     }
 
     fn include(&mut self, source: &mut Source<'a>) -> Result<()> {
-        for item in source.list(Source::text)? {
+        let whole = source.raw()?;
+        for item in Source::of(whole).list(Source::text)? {
             match &*item.plain() {
                 "message.output_text.logprobs" => self.request.logprobs = Some(true),
                 // It is always there, if there is any.
                 "reasoning.encrypted_content" => {}
-                _ => add(&mut self.request.others, "include", Json::read("true")),
+                _ => add(&mut self.request.others, "include", Json::read(whole)),
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ pub(super) const WEB_SEARCHES: [&str; 4] =
     ["web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"];
 
 /// What tells where the user is.
-const LOCATION: [&str; 4] = ["city", "region", "country", "timezone"];
+pub(super) const LOCATION: [&str; 4] = ["city", "region", "country", "timezone"];
 
 /// A tool. What the neutral form has no place for goes to `others`.
 pub(super) fn read<'a>(source: &mut Source<'a>, others: &mut Vec<Other<'a>>) -> Result<Tool<'a>> {
@@ -138,19 +138,4 @@ fn allowed_name<'a>(source: &mut Source<'a>) -> Result<Option<Str<'a>>> {
     let members = source.unread_members()?;
     let is_function = members.text("type")?.is_some_and(|kind| kind.is("function"));
     if is_function { members.needed_text("name").map(Some) } else { Ok(None) }
-}
-
-/// A tool's schema where it has none.
-pub(super) const NO_PARAMETERS: Json<'static> =
-    Json::read(r#"{"type":"object","properties":{},"required":[],"additionalProperties":false}"#);
-
-/// Where the user is, as the API has it: with the word that it is an approximate place.
-pub(super) fn write_location(location: &Json<'_>, sink: &mut Sink) {
-    sink.object(|sink| {
-        sink.plain_member("type", "approximate");
-        let Ok(members) = Source::of(location.raw()).unread_members() else { return };
-        for (name, value) in members.iter().filter(|(name, _)| LOCATION.contains(&&***name)) {
-            sink.json_member(name, &value);
-        }
-    });
 }

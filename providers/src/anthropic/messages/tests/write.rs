@@ -193,6 +193,9 @@ fn thoughts_go_back_only_to_their_own_vendor() {
 fn a_turn_to_go_on_with_ends_in_no_space() {
     let asked = request([turn(Role::User, [text("x")]), turn(Role::Assistant, [text("The answer is (\n ")])]);
     assert_eq!(written(&asked, &target(OLD)).0["messages"][1]["content"], "The answer is (");
+    let asked = request([turn(Role::Assistant, [text("a "), text("b ")])]);
+    let expected = json!([{"type": "text", "text": "a "}, {"type": "text", "text": "b"}]);
+    assert_eq!(written(&asked, &target(OLD)).0["messages"][0]["content"], expected);
 }
 
 #[test]
@@ -213,6 +216,16 @@ fn media_that_anthropic_does_not_take_are_lost() {
         let (body, lost) = written(&asked, &target(NEW));
         assert_eq!((body["messages"][0]["content"].is_array(), lost.is_empty()), (is_taken, is_taken), "{part:?}");
     }
+}
+
+#[test]
+fn a_file_of_text_is_a_document_of_text() {
+    let source = MediaSource::Inline { mime: Str::of("text/csv"), base64: Str::of("YSxiCg==") };
+    let file = Media { kind: MediaKind::File, source, detail: None, name: Some(Str::of("a.csv")), cache: None };
+    let (body, lost) = written(&request([turn(Role::User, [Part::Media(file)])]), &target(NEW));
+    let source = json!({"type": "text", "media_type": "text/plain", "data": "a,b\n"});
+    assert_eq!(body["messages"][0]["content"], json!([{"type": "document", "source": source, "title": "a.csv"}]));
+    assert!(lost.is_empty());
 }
 
 #[test]
