@@ -338,3 +338,12 @@ async fn what_is_told_is_what_happens_under_random_configurations() {
     let all = (count(None), count(Some(1)), shared);
     assert!(all.0 >= 10 && all.1 >= 10 && all.2 >= 5, "refused, sure, shared: {all:?}: too few to mean anything");
 }
+
+#[tokio::test]
+async fn a_call_that_is_translated_is_told_to_be() {
+    let home = Home::new(&shared().config);
+    let told = explain(&home, &["--model", "gpt-4o", "--key", KEY, "--path", "/v1/messages"]).await;
+    assert!(told.out.contains("model `gpt-4o` (translated: chat_completion in the openai dialect)"), "{}", told.out);
+    let told = explain(&home, &["--model", "gpt-4o", "--key", KEY]).await;
+    assert!(told.code == Some(0) && !told.out.contains("translated"), "{}", told.out);
+}
