@@ -3,6 +3,7 @@
 
 mod call;
 mod content;
+mod frame;
 mod logprobs;
 mod message;
 mod read_answer;
@@ -16,10 +17,13 @@ mod write_message;
 mod write_request;
 mod write_stream;
 
+pub(super) use frame::ChunkFrame;
 pub(crate) use read_answer::read_answer;
 pub(crate) use read_request::read_request;
+pub(super) use read_request::{stop as read_stop, stream_options as read_stream_options};
 pub(crate) use read_stream::StreamReader;
 pub(crate) use write_answer::write_answer;
+pub(super) use write_answer::{characters, write_head, write_tier, write_usage};
 pub(crate) use write_request::write_request;
 pub(crate) use write_stream::StreamWriter;
 

@@ -1,54 +1,36 @@
-//! OpenAI's older text completions, asked for here and served as conversations.
+//! OpenAI's older text completions (`openai/types/completion*.py` of its SDK 3.52.0, 2026-11), asked for here and served as
+//! conversations: the prompt is what the user says.
 
-use crate::hub::answer::Answer;
-use crate::hub::delta::Delta;
-use crate::hub::field::{Field, Lost};
-use crate::hub::request::Request;
-use crate::hub::sink::Sink;
-use crate::hub::source::{ReadError, Result};
-use crate::translate::{Context, Target};
+mod logprobs;
+mod read_request;
+mod write_answer;
+mod write_stream;
 
-/// How it calls what a request may ask.
-pub(crate) fn name(_field: Field) -> &'static str {
-    ""
-}
+pub(crate) use read_request::read_request;
+pub(crate) use write_answer::write_answer;
+pub(crate) use write_stream::StreamWriter;
 
-pub(crate) fn read_request(_body: &[u8]) -> Result<Request<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
+use crate::hub::answer::Stop;
+use crate::hub::field::Field;
 
-pub(crate) fn write_request(_request: &Request<'_>, _target: &Target<'_>, _lost: &mut Lost) -> Result<Vec<u8>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn read_answer(_body: &[u8]) -> Result<Answer<'_>> {
-    Err(ReadError::wrong("of a format that can be translated"))
-}
-
-pub(crate) fn write_answer(_answer: &Answer<'_>, _context: &Context) -> Vec<u8> {
-    Vec::new()
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct StreamReader {}
-
-impl StreamReader {
-    pub(crate) fn event(&mut self, _data: &str, _each: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
-        Ok(())
+/// How it calls what a request may ask. What it cannot ask is never lost.
+pub(crate) fn name(field: Field) -> &'static str {
+    match field {
+        // Others in a token's place are asked for by the same field.
+        Field::TopLogprobs => "logprobs",
+        Field::Image | Field::Audio | Field::Video | Field::File | Field::Part => "prompt",
+        other => super::chat::name(other),
     }
-
-    pub(crate) fn finish(&mut self, _each: &mut dyn FnMut(Delta<'_>)) {}
 }
 
-#[derive(Debug)]
-pub(crate) struct StreamWriter {
-    _context: Context,
-}
-
-impl StreamWriter {
-    pub(crate) const fn new(context: Context) -> Self {
-        Self { _context: context }
+/// The word for why a choice ended.
+const fn finish_reason(stop: &Stop<'_>) -> &'static str {
+    match stop {
+        Stop::Length | Stop::Context => "length",
+        Stop::Filter | Stop::Refusal => "content_filter",
+        Stop::End | Stop::Tools | Stop::Sequence(_) | Stop::Pause | Stop::BadToolCall => "stop",
     }
-
-    pub(crate) fn delta(&mut self, _delta: &Delta<'_>, _sink: &mut Sink) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,12 +46,28 @@ fn web_search<'a>(source: &mut Source<'a>) -> Result<WebSearch<'a>> {
             "max_uses" => search.max_uses = source.count()?,
             "allowed_domains" => search.allowed_domains = source.list(Source::text)?,
             "blocked_domains" => search.blocked_domains = source.list(Source::text)?,
-            "user_location" => search.location = source.json_or_null()?,
+            "user_location" => search.location = location(source)?,
             _ => source.skip()?,
         }
         Ok(())
     })?;
     Ok(search)
+}
+
+/// Where the user is; Anthropic says beside it that this is not exact.
+fn location(source: &mut Source<'_>) -> Result<Option<Json<'static>>> {
+    if source.is_null()? {
+        return Ok(None);
+    }
+    let (mut sink, mut read) = (Sink::default(), Ok(()));
+    sink.object(|sink| read = source.members(|source, name| copy_place(sink, source, name)));
+    read.map(|()| String::from_utf8(sink.into_bytes()).ok().and_then(Json::checked))
+}
+
+fn copy_place(sink: &mut Sink, source: &mut Source<'_>, name: &str) -> Result<()> {
+    let place = source.json_or_null()?.filter(|_| ["city", "region", "country", "timezone"].contains(&name));
+    place.iter().for_each(|place| sink.json_member(name, place));
+    Ok(())
 }
 
 /// Reads which tools the model calls, and whether several at once.
@@ -179,11 +195,8 @@ fn write_web_search(sink: &mut Sink, search: &WebSearch<'_>) {
 fn write_location(sink: &mut Sink, location: &Json<'_>) {
     sink.key("user_location").object(|sink| {
         sink.plain_member("type", "approximate");
-        let _ = Source::of(location.raw()).members(|source, name| {
-            let value = source.json_or_null()?.filter(|_| ["city", "region", "country", "timezone"].contains(&name));
-            value.iter().for_each(|value| sink.json_member(name, value));
-            Ok(())
-        });
+        // What was read once can be read again.
+        let _ = Source::of(location.raw()).members(|source, name| copy_place(sink, source, name));
     });
 }
 

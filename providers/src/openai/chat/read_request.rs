@@ -87,7 +87,8 @@ fn other<'a>(request: &mut Request<'a>, source: &mut Source<'a>, name: &str) -> 
     Ok(())
 }
 
-fn stream_options<'a>(request: &mut Request<'a>, source: &mut Source<'a>) -> Result<()> {
+/// How the stream is framed; whether usage is wanted is known before.
+pub(in crate::openai) fn stream_options<'a>(request: &mut Request<'a>, source: &mut Source<'a>) -> Result<()> {
     if source.is_null()? {
         return Ok(());
     }

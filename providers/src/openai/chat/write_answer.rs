@@ -46,7 +46,7 @@ pub(in crate::openai) fn write_head(head: &Head<'_>, prefix: &str, object: &str,
 }
 
 /// Writes usage so that its totals hold their details, as `completion_usage.py` has them.
-pub(crate) fn write_usage(usage: &Usage, sink: &mut Sink) {
+pub(in crate::openai) fn write_usage(usage: &Usage, sink: &mut Sink) {
     let (input, output) = (usage.input_total(), usage.output_total());
     let written = usage.cache_write.saturating_add(usage.cache_write_1h);
     sink.object(|sink| {
@@ -228,7 +228,7 @@ pub(super) fn write_annotation(citation: &Citation<'_>, start: u64, end: u64, si
 }
 
 /// How many characters a text has.
-pub(super) fn characters(text: &Str<'_>) -> u64 {
+pub(in crate::openai) fn characters(text: &Str<'_>) -> u64 {
     u64::try_from(text.plain().chars().count()).unwrap_or(u64::MAX)
 }
 

@@ -160,6 +160,7 @@ fn others(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
         let is_shared = match request.from {
             Wire::Chat => !name.contains('.') && !name.contains('['),
             Wire::Responses => SHARED.contains(&name),
+            Wire::Completions => name == "logit_bias" || SHARED.contains(&name),
             _ => false,
         };
         if is_shared {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use policy::request::{Dialect, Operation};
 use policy::usage::Usage;
 
+use super::frame::ChunkFrame;
 use super::write_answer::{
-    audio_id, characters, finish_reason, is_told, made_id, sound, wants_functions, write_annotation, write_head,
-    write_image, write_tier, write_usage,
+    audio_id, characters, finish_reason, is_told, made_id, sound, wants_functions, write_annotation, write_image,
 };
 use super::{call, logprobs, thought};
 use crate::error::vendor_event;
-use crate::hub::answer::{Head, Stop};
+use crate::hub::answer::Stop;
 use crate::hub::delta::{At, Delta, Opened};
 use crate::hub::part::{Arguments, Part, Reasoning, ToolCall};
 use crate::hub::sink::Sink;
@@ -23,8 +23,7 @@ use crate::translate::Context;
 pub(crate) struct StreamWriter {
     context: Context,
     wants_functions: bool,
-    /// What each chunk begins with, up to its choices.
-    frame: String,
+    frame: ChunkFrame,
     choices: BTreeMap<u32, Choice>,
     /// How many ids of calls were made.
     made: u64,
@@ -59,13 +58,20 @@ enum Open {
 impl StreamWriter {
     pub(crate) fn new(context: Context) -> Self {
         let wants_functions = wants_functions(&context.asked);
-        Self { context, wants_functions, frame: String::new(), choices: BTreeMap::new(), made: 0, usage: None }
+        Self {
+            context,
+            wants_functions,
+            frame: ChunkFrame::new("chatcmpl-", "chat.completion.chunk"),
+            choices: BTreeMap::new(),
+            made: 0,
+            usage: None,
+        }
     }
 
     /// Writes the chunks that a piece is.
     pub(crate) fn delta(&mut self, delta: &Delta<'_>, sink: &mut Sink) {
         match delta {
-            Delta::Head(head) => self.head(head),
+            Delta::Head(head) => self.frame.set(head, &self.context),
             Delta::Open { at, part } => self.open(*at, part, sink),
             Delta::Text { at, text } => self.text(*at, text, sink),
             Delta::Signature { at, signature } => self.signature(*at, signature, sink),
@@ -84,22 +90,13 @@ impl StreamWriter {
             Delta::Close { at } => self.choice(at.candidate).open = None,
             Delta::Stop { candidate, stop } => self.stop(*candidate, stop, sink),
             Delta::Usage(usage) => self.usage = Some(*usage),
-            Delta::End => self.end(sink),
+            Delta::End => self.frame.end(self.usage.as_ref(), &self.context, sink),
             Delta::Error(error) => {
                 let id = &self.context.request_id;
                 let event = vendor_event(Dialect::OpenAi, Operation::ChatCompletion, error, id);
                 sink.frame(&String::from_utf8_lossy(&event));
             }
         }
-    }
-
-    fn head(&mut self, head: &Head<'_>) {
-        let mut sink = Sink::with_capacity(256);
-        sink.object(|sink| write_head(head, "chatcmpl-", "chat.completion.chunk", &self.context, sink));
-        let mut bytes = sink.into_bytes();
-        // The brace is closed behind the choices.
-        bytes.pop();
-        self.frame = format!("data: {},\"choices\":[", String::from_utf8_lossy(&bytes));
     }
 
     fn choice(&mut self, candidate: u32) -> &mut Choice {
@@ -294,18 +291,6 @@ impl StreamWriter {
         self.framed(candidate, Some(reason), sink, |_| {}, |_| {});
     }
 
-    fn end(&mut self, sink: &mut Sink) {
-        if let (true, Some(usage)) = (self.context.wants_usage, &self.usage) {
-            sink.frame(&self.frame);
-            sink.frame("]");
-            sink.key("usage");
-            write_usage(usage, sink);
-            write_tier(usage, sink);
-            sink.frame("}\n\n");
-        }
-        sink.frame("data: [DONE]\n\n");
-    }
-
     /// A chunk whose delta has these members.
     fn chunk(&mut self, candidate: u32, sink: &mut Sink, delta: impl FnOnce(&mut Sink)) {
         self.framed(candidate, None, sink, delta, |_| {});
@@ -319,19 +304,16 @@ impl StreamWriter {
         delta: impl FnOnce(&mut Sink),
         more: impl FnOnce(&mut Sink),
     ) {
-        if self.frame.is_empty() {
-            self.head(&Head::default());
-        }
-        sink.frame(&self.frame);
-        sink.object(|sink| {
-            sink.count_member("index", u64::from(candidate));
-            sink.key("delta").object(delta);
-            more(sink);
-            match reason {
-                Some(reason) => sink.plain_member("finish_reason", reason),
-                None => sink.key("finish_reason").null(),
-            }
+        self.frame.chunk(&self.context, sink, |sink| {
+            sink.object(|sink| {
+                sink.count_member("index", u64::from(candidate));
+                sink.key("delta").object(delta);
+                more(sink);
+                match reason {
+                    Some(reason) => sink.plain_member("finish_reason", reason),
+                    None => sink.key("finish_reason").null(),
+                }
+            });
         });
-        sink.frame("]}\n\n");
     }
 }

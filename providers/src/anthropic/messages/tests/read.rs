@@ -180,7 +180,8 @@ fn tools_and_choices_are_read() {
         "tools": [
             {"name": "f", "input_schema": {"type": "object"}, "strict": true},
             {"type": "custom", "name": "g", "description": "d", "input_schema": {"type": "object"}},
-            {"type": "web_search_20260209", "name": "web_search", "blocked_domains": ["a.com"]},
+            {"type": "web_search_20260209", "name": "web_search", "blocked_domains": ["a.com"],
+                "user_location": {"type": "approximate", "city": "Oslo", "region": null}},
             {"type": "bash_20250124", "name": "bash"},
         ],
         "tool_choice": {"type": "any", "disable_parallel_tool_use": true},
@@ -196,6 +197,7 @@ fn tools_and_choices_are_read() {
     };
     assert_eq!((f.strict, g.strict, g.name.raw()), (Some(true), None, "g"));
     assert_eq!((search.blocked_domains[0].raw(), kind.raw()), ("a.com", "bash_20250124"));
+    assert_eq!(search.location.as_ref().unwrap().raw(), r#"{"city":"Oslo"}"#);
     assert_eq!((&request.tool_choice, request.parallel_tools), (&Some(ToolChoice::Required), Some(false)));
     assert!(matches!(request.format, Some(Format::Schema { .. })));
 }
