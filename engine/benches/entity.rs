@@ -16,8 +16,13 @@ use policy::snapshot::Snapshot;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const KEYS: usize = 100_000;
-const VOCABULARY: Vocabulary<'static> =
-    Vocabulary { vendors: &["openai", "anthropic"], vendors_later: &["azure"], check_base_url: |_, _| Ok(()) };
+const VOCABULARY: Vocabulary<'static> = Vocabulary {
+    vendors: &["openai", "anthropic"],
+    without_address: &[],
+    self_hosted: &[],
+    vendors_later: &["azure"],
+    check_base_url: |_, _| Ok(()),
+};
 
 fn read(kind: Kind, id: &str, document: &str, world: &Snapshot) -> Placed {
     let read = read_entity(kind, id, document, |_| None, world, &VOCABULARY);

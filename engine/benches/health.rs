@@ -25,6 +25,7 @@ fn provider() -> Provider {
         endpoint: Endpoint { tls: true, host: "api.openai.com".into(), port: 443, prefix: "".into() },
         credentials: Vec::new(),
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),
@@ -41,6 +42,7 @@ fn credential() -> Credential {
         weight: Some(Weight::ONE),
         aliases: BTreeMap::new(),
         is_enabled: true,
+        endpoint: None,
     }
 }
 

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use policy::catalog::Catalog;
 use policy::declare::entity::{Kind, Placed, Shape};
-use policy::declare::{File, ModelConfigShape, PluginShape, ProviderShape, RuleShape, VirtualKeyShape};
+use policy::declare::{
+    CredentialShape, File, ModelConfigShape, PluginShape, ProviderShape, RuleShape, VirtualKeyShape,
+};
 use policy::id::{ModelName, ProviderName, VirtualKeyId};
 use policy::limit::{Limits, ModelLimits};
-use policy::provider::{Credential, Provider};
+use policy::provider::{Credential, Endpoint, Provider};
 use policy::settings::Settings;
 use policy::snapshot::{ApplyError, Change, Snapshot};
-use providers::vendor;
+use providers::vendor::{self, Vendor};
 use thiserror::Error;
 
 pub use edit::{EditError, Edited, edit, release};
@@ -27,6 +29,9 @@ pub enum CompileError {
     /// The provider's base URL is none.
     #[error("providers.{0}.network_config.base_url: {1}")]
     BadBaseUrl(ProviderName, vendor::EndpointError),
+    /// The provider's vendor has no address of its own, and none is configured.
+    #[error("providers.{0}.network_config.base_url: this vendor has no address of its own")]
+    NoAddress(ProviderName),
     /// A virtual key has no token.
     #[error("virtual key `{0}` has no value")]
     NoToken(VirtualKeyId),
@@ -187,10 +192,7 @@ fn of_rule(rule: &RuleShape, order: u32) -> Change {
 fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Provider, CompileError> {
     let vendor = vendor::find(shape.vendor()).ok_or_else(|| CompileError::NoSuchVendor(shape.name.clone()))?;
     let allowed = shape.custom.as_ref().and_then(|custom| custom.allowed);
-    let bad_url = |error| CompileError::BadBaseUrl(shape.name.clone(), error);
-    let base_url = shape.base_url.as_deref().unwrap_or(vendor.base_url);
-    let endpoint = vendor::endpoint(vendor, base_url).map_err(bad_url)?;
-    let keyless = shape.is_keyless();
+    let keyless = shape.is_keyless() || (vendor.is_self_hosted && shape.credentials.is_empty());
     Ok(Provider {
         name: shape.name.clone(),
         vendor: vendor.name,
@@ -198,9 +200,10 @@ fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Prov
         order,
         dialect: vendor.dialect,
         operations: allowed.map_or(vendor.operations, |allowed| vendor.operations.intersection(allowed)),
-        endpoint,
-        credentials: credentials(shape, keyless || direct_keys),
+        endpoint: address(shape, vendor)?,
+        credentials: credentials(shape, vendor, keyless || direct_keys)?,
         keyless,
+        is_self_hosted: vendor.is_self_hosted,
         extra_headers: shape.headers_to_send(),
         deadlines: shape.deadlines,
         retries: shape.retries,
@@ -210,11 +213,34 @@ fn provider(shape: &ProviderShape, order: u32, direct_keys: bool) -> Result<Prov
 
 /// A provider that wants no credential still has one here, so that an attempt always has its credential; so does one that
 /// has none, where callers may bring their own.
-fn credentials(shape: &ProviderShape, may_be_none: bool) -> Vec<Arc<Credential>> {
+fn credentials(
+    shape: &ProviderShape,
+    vendor: &Vendor,
+    may_be_none: bool,
+) -> Result<Vec<Arc<Credential>>, CompileError> {
     if may_be_none && shape.credentials.is_empty() {
-        return stand_in();
+        return Ok(stand_in());
     }
-    shape.credentials.iter().map(|credential| Arc::new(credential.to_policy())).collect()
+    let compiled = |credential: &CredentialShape| {
+        let server = url_of(credential).map(|url| endpoint(shape, vendor, url)).transpose()?;
+        Ok(Arc::new(credential.to_policy(server)))
+    };
+    shape.credentials.iter().map(compiled).collect()
+}
+
+/// Where a provider is: where it is said, or where its vendor is, or where the server of its first key is.
+fn address(shape: &ProviderShape, vendor: &Vendor) -> Result<Endpoint, CompileError> {
+    let of_keys = || shape.credentials.iter().find_map(url_of);
+    let url = shape.base_url.as_deref().or(vendor.base_url).or_else(of_keys);
+    endpoint(shape, vendor, url.ok_or_else(|| CompileError::NoAddress(shape.name.clone()))?)
+}
+
+fn url_of(credential: &CredentialShape) -> Option<&str> {
+    credential.server.as_ref()?.url.as_deref()
+}
+
+fn endpoint(shape: &ProviderShape, vendor: &Vendor, url: &str) -> Result<Endpoint, CompileError> {
+    vendor::endpoint(vendor, url).map_err(|error| CompileError::BadBaseUrl(shape.name.clone(), error))
 }
 
 fn stand_in() -> Vec<Arc<Credential>> {

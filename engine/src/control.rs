@@ -29,7 +29,7 @@ use policy::id::BudgetId;
 use policy::limit::Budget;
 use policy::snapshot::Snapshot;
 use policy::window::Now;
-use providers::vendor;
+use providers::vendor::{self, Vendor};
 use store::registry::{Filter, Registry, Row};
 
 use crate::clock::Clock;
@@ -93,9 +93,20 @@ pub const REDACTED: &str = "********";
 /// The vendors that a provider can be of.
 #[must_use]
 pub fn vocabulary() -> Vocabulary<'static> {
-    static NAMES: LazyLock<Vec<&'static str>> =
-        LazyLock::new(|| vendor::VENDORS.iter().map(|vendor| vendor.name).collect());
-    Vocabulary { vendors: &NAMES, vendors_later: vendor::KNOWN_ELSEWHERE, check_base_url }
+    static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(|_| true));
+    static WITHOUT_ADDRESS: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(|vendor| vendor.base_url.is_none()));
+    static SELF_HOSTED: LazyLock<Vec<&'static str>> = LazyLock::new(|| names(|vendor| vendor.is_self_hosted));
+    Vocabulary {
+        vendors: &NAMES,
+        without_address: &WITHOUT_ADDRESS,
+        self_hosted: &SELF_HOSTED,
+        vendors_later: vendor::KNOWN_ELSEWHERE,
+        check_base_url,
+    }
+}
+
+fn names(is_wanted: impl Fn(&Vendor) -> bool) -> Vec<&'static str> {
+    vendor::VENDORS.iter().filter(|vendor| is_wanted(vendor)).map(|vendor| vendor.name).collect()
 }
 
 fn check_base_url(vendor: &str, url: &str) -> Result<(), String> {

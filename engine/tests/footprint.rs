@@ -13,8 +13,13 @@ use policy::snapshot::Snapshot;
 use policy::window::Now;
 use store::State;
 
-const VOCABULARY: Vocabulary<'static> =
-    Vocabulary { vendors: &["openai"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+const VOCABULARY: Vocabulary<'static> = Vocabulary {
+    vendors: &["openai"],
+    without_address: &[],
+    self_hosted: &[],
+    vendors_later: &[],
+    check_base_url: |_, _| Ok(()),
+};
 const NOW: Now = Now { wall_ms: 1_790_000_000_000, mono_ms: 1_790_000_000_000 };
 
 fn read(kind: Kind, id: &str, document: &str, world: &Snapshot) -> Placed {

@@ -46,7 +46,13 @@ fn world(overrides: &Value) -> Snapshot {
             "pricing_overrides": overrides,
         },
     });
-    let vocabulary = Vocabulary { vendors: &["openai"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+    let vocabulary = Vocabulary {
+        vendors: &["openai"],
+        without_address: &[],
+        self_hosted: &[],
+        vendors_later: &[],
+        check_base_url: |_, _| Ok(()),
+    };
     let (file, warnings) =
         read(&config.to_string(), |_| None, &vocabulary).unwrap_or_else(|error| panic!("{error:#?}"));
     assert_eq!(warnings, []);

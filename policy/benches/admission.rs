@@ -36,6 +36,7 @@ fn provider(name: &str, order: u32) -> Change {
         weight: Some(Weight::ONE),
         aliases: std::collections::BTreeMap::new(),
         is_enabled: true,
+        endpoint: None,
     };
     Change::PutProvider(Arc::new(Provider {
         name: name.into(),
@@ -47,6 +48,7 @@ fn provider(name: &str, order: u32) -> Change {
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials: vec![Arc::new(credential)],
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),

@@ -87,11 +87,15 @@ impl Catalog {
         for (name, raw) in entries.iter().filter(|(name, _)| *name != SAMPLE) {
             let name = name.as_str();
             let mut model = Entry(serde_json::from_str(raw.get())?).model(name)?;
+            if is_size(&model.vendor, name) {
+                continue;
+            }
             priced += usize::from(model.price.is_some());
             // The list writes some names with their vendor in front and some without; look-ups go without. Where it has
             // both, the dearer one counts: a free one may be a trial's.
             let vendor = vendor_of(&model.vendor);
-            let bare = name.strip_prefix(vendor).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+            let without = |prefix| name.strip_prefix(prefix).and_then(|rest: &str| rest.strip_prefix('/'));
+            let bare = without(&*model.vendor).or_else(|| without(vendor)).unwrap_or(name);
             model.name = bare.into();
             let of_vendor = list.entry(vendor.into()).or_default();
             if of_vendor.get(bare).is_none_or(|other| model.is_dearer_than(other)) {
@@ -108,14 +112,14 @@ impl Catalog {
     /// The model of a vendor by its exact name.
     #[must_use]
     pub fn exact(&self, vendor: &str, name: &str) -> Option<&Arc<Model>> {
-        self.by_vendor.get(vendor)?.get(name)
+        self.by_vendor.get(vendor_of(vendor))?.get(name)
     }
 
     /// The model of a vendor by a name as it is used in calls: exact, without a `models/` in front, else without the date or
     /// `-latest` at its end.
     #[must_use]
     pub fn find(&self, vendor: &str, name: &ModelName) -> Option<&Arc<Model>> {
-        let models = self.by_vendor.get(vendor)?;
+        let models = self.by_vendor.get(vendor_of(vendor))?;
         let name = name.as_str();
         let name = name.strip_prefix("models/").unwrap_or(name);
         models.get(name).or_else(|| models.get(base_name(name)?))
@@ -135,7 +139,7 @@ impl Catalog {
 
     /// The models of a vendor, by name.
     pub fn of_vendor(&self, vendor: &str) -> impl Iterator<Item = (&str, &Arc<Model>)> {
-        self.by_vendor.get(vendor).into_iter().flatten().map(|(name, model)| (&**name, model))
+        self.by_vendor.get(vendor_of(vendor)).into_iter().flatten().map(|(name, model)| (&**name, model))
     }
 
     /// How many models there are.
@@ -151,12 +155,20 @@ impl Catalog {
     }
 }
 
-/// The list splits some vendors by API; the gateway does not.
+/// The list splits some vendors by API, and has other names for some; the gateway does not.
 fn vendor_of(listed: &str) -> &str {
     match listed {
         "text-completion-openai" => "openai",
+        "fireworks_ai" => "fireworks",
+        "nvidia_nim" => "nvidia",
+        "together_ai" => "together",
         other => other,
     }
+}
+
+/// Whether an entry is no model but what one of a size costs (`together-ai-8.1b-21b`).
+fn is_size(vendor: &str, name: &str) -> bool {
+    vendor == "together_ai" && !name.contains('/')
 }
 
 /// `gpt-4o-2024-08-06` → `gpt-4o`, `claude-sonnet-4-5-20250929` → `claude-sonnet-4-5`, `gemini-2.5-pro-latest` → `gemini-2.5-pro`.
@@ -323,6 +335,27 @@ mod tests {
             assert!(catalog.find("openai", &name.into()).is_none(), "{name}");
         }
         assert!(catalog.find("openai", &"plain".into()).unwrap().price.is_none());
+    }
+
+    #[test]
+    fn the_list_calls_some_vendors_by_other_names_and_has_prices_of_sizes() {
+        let catalog = shipped();
+        for (vendor, name) in [
+            ("fireworks", "accounts/fireworks/models/gpt-oss-120b"),
+            ("together", "openai/gpt-oss-120b"),
+            ("together_ai", "openai/gpt-oss-120b"),
+            ("mistral", "mistral-large-latest"),
+            ("deepseek", "deepseek-chat"),
+            ("xai", "grok-4.20"),
+            ("cerebras", "gpt-oss-120b"),
+            ("nebius", "BAAI/bge-en-icl"),
+            ("databricks", "databricks-bge-large-en"),
+            ("perplexity", "anthropic/claude-haiku-4-5"),
+        ] {
+            let model = catalog.find(vendor, &name.into());
+            assert!(model.is_some_and(|model| model.price.is_some()), "{vendor}/{name}");
+        }
+        assert_eq!(catalog.of_vendor("together").find(|(name, _)| name.starts_with("together-ai-")), None);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use owner::Owner;
 pub use password::is_password_hash;
 pub use prices::{Patch, PriceOverrideShape, PriceScopeKind, PriceSource, PricingShape};
 pub use problem::{Problem, Severity};
-pub use provider::{CredentialShape, CustomShape, ProviderShape};
+pub use provider::{CredentialShape, CustomShape, OwnServerShape, ProviderShape};
 pub use rules::{RuleShape, Scope, TargetShape};
 pub use scalar::Decimal;
 pub use sections::PluginShape;
@@ -101,6 +101,10 @@ pub enum Version {
 pub struct Vocabulary<'a> {
     /// Those that can be used.
     pub vendors: &'a [&'a str],
+    /// Those of them that have no address of their own: it must be configured.
+    pub without_address: &'a [&'a str],
+    /// Those of them that operators run themselves: they may want no credential.
+    pub self_hosted: &'a [&'a str],
     /// Those that are known and refused with "not supported yet".
     pub vendors_later: &'a [&'a str],
     /// Says what is wrong with a base URL (the second argument) for a vendor (the first), without repeating it.

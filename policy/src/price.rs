@@ -87,6 +87,13 @@ impl ModelPrice {
         Self { rates }
     }
 
+    /// That of models that cost nothing.
+    #[must_use]
+    pub fn free() -> &'static Self {
+        static FREE: ModelPrice = ModelPrice { rates: Vec::new() };
+        &FREE
+    }
+
     /// This price with some rates in place of its own.
     #[must_use]
     pub fn with(&self, rates: &[Rate]) -> Self {

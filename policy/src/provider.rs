@@ -51,12 +51,15 @@ pub struct Provider {
     pub dialect: Dialect,
     /// What it can do.
     pub operations: OperationSet,
-    /// Where it is.
+    /// Where it is, unless the credential says otherwise.
     pub endpoint: Endpoint,
     /// What is said in its name; at least one unless `keyless`.
     pub credentials: Vec<Arc<Credential>>,
     /// Whether it wants no credential at all.
     pub keyless: bool,
+    /// Whether operators run it themselves: then a credential may have no secret, and its models cost nothing unless they are
+    /// given a price.
+    pub is_self_hosted: bool,
     /// Headers added to every request to it.
     pub extra_headers: Vec<(Box<str>, Box<str>)>,
     /// Deadlines.
@@ -169,6 +172,8 @@ pub struct Credential {
     pub aliases: BTreeMap<ModelName, ModelName>,
     /// Whether it may be used.
     pub is_enabled: bool,
+    /// Where the server is that it is for, if not where the provider is.
+    pub endpoint: Option<Endpoint>,
 }
 
 impl Credential {
@@ -190,6 +195,7 @@ impl Credential {
             weight: Some(Weight::ONE),
             aliases: BTreeMap::new(),
             is_enabled: true,
+            endpoint: None,
         }
     }
 

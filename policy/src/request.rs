@@ -123,6 +123,17 @@ impl OperationSet {
         Operation::ALL.iter().any(|operation| operation.costs() && self.contains(*operation))
     }
 
+    /// These operations.
+    #[must_use]
+    pub const fn of(operations: &[Operation]) -> Self {
+        let (mut set, mut rest) = (0, operations);
+        while let [first, others @ ..] = rest {
+            set |= first.bit();
+            rest = others;
+        }
+        Self(set)
+    }
+
     /// What both sets have.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {

@@ -32,7 +32,7 @@ use crate::key::{Access, VirtualKey};
 use crate::limit::Accounts;
 use crate::money::scaled_decimal;
 use crate::price::{ModelPrice, WorstCase};
-use crate::provider::{Credential, Provider, Secret};
+use crate::provider::{Credential, Endpoint, Provider, Secret};
 use crate::request::{Dialect, Operation, Request};
 use crate::snapshot::Snapshot;
 
@@ -140,11 +140,19 @@ pub struct OwnPrice {
 }
 
 impl Attempt {
-    /// What it is charged at: the operator's own price, else the price list's; `None` where there is none.
+    /// What it is charged at: the operator's own price, else the price list's, else nothing where the operator runs the models.
+    /// `None` where there is no price.
     #[must_use]
     pub fn price(&self) -> Option<&ModelPrice> {
         let own = self.own_price.as_ref().map(|own| &own.price);
-        own.or_else(|| self.known.as_ref()?.price.as_ref())
+        let listed = || self.known.as_ref()?.price.as_ref();
+        own.or_else(listed).or_else(|| self.provider.is_self_hosted.then(ModelPrice::free))
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        self.credential.endpoint.as_ref().unwrap_or(&self.provider.endpoint)
     }
 
     /// The route that it takes.

@@ -87,6 +87,7 @@ fn serving(providers: u32) -> Snapshot {
         endpoint: Endpoint { tls: true, host: "localhost".into(), port: 1, prefix: "".into() },
         credentials: names.map(|name| Arc::new(credential(name))).into(),
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),

@@ -8,14 +8,14 @@ use policy::request::{Dialect, Operation};
 use crate::count;
 use crate::json::{Cut, Kind, Reader, Span, Text};
 use crate::peek::{Peek, PeekError};
-use crate::splice::{Inside, Placed, SplicePoints};
+use crate::splice::{Inside, NEWER_LIMIT, Placed, SplicePoints};
 use crate::tier;
 
 mod field;
 mod media;
 
-pub(crate) use field::{FALLBACKS, Field, Governed, Input};
-use field::{camel_case, find};
+use field::find;
+pub(crate) use field::{FALLBACKS, Field, Governed, Input, camel_case};
 pub(crate) use media::Media;
 
 type Result<T> = std::result::Result<T, PeekError>;
@@ -99,6 +99,9 @@ impl<'a> Draft<'a> {
                     }
                     seen |= 1 << index;
                     self.field = name;
+                    if *name == NEWER_LIMIT {
+                        self.peek.splices.newer_limit = Some(walk.key);
+                    }
                     self.governed(*governed, walk.comma, read)?;
                 }
             }

@@ -112,6 +112,8 @@ pub(crate) struct Walk {
     pub(crate) count: usize,
     /// Where the comma before the newest one is; `None` before the first.
     pub(crate) comma: Option<usize>,
+    /// Where the newest member's name is, quotes and all.
+    pub(crate) key: Span,
     /// Where the closing bracket is, once it was read.
     pub(crate) close: usize,
 }
@@ -170,7 +172,10 @@ impl<'a> Reader<'a> {
         if !self.advance(walk, b'}')? {
             return Ok(None);
         }
+        self.skip_space();
+        let start = self.at;
         let key = self.key()?;
+        walk.key = Span { start, end: start + key.quoted.len() };
         Ok(Some(key))
     }
 

@@ -13,8 +13,12 @@ pub struct Edit<'a> {
     pub model: Option<&'a str>,
     /// The output limit, in tokens, in place of the client's or beside what it sent.
     pub max_output: Option<u64>,
+    /// The only name by which the vendor knows the output limit of chat completions; `None`: it knows the newer one.
+    pub limit_field: Option<&'a str>,
     /// Ask for usage in the stream. Done only where the operation has a field for it and the answer is a stream.
     pub request_usage: bool,
+    /// Say nothing of the stream's options: the vendor reports usage unasked, and may refuse to be asked.
+    pub drop_stream_options: bool,
     /// Take out the gateway's own field (`fallbacks`).
     pub drop_gateway_fields: bool,
 }
@@ -30,6 +34,8 @@ pub struct SplicePoints {
     pub(crate) models: Vec<Span>,
     /// The values of the output limit's fields.
     pub(crate) max_output: Vec<Span>,
+    /// The name `max_completion_tokens`, where the output limit stands under it.
+    pub(crate) newer_limit: Option<Span>,
     /// `stream_options` and, in it, `include_usage`.
     pub(crate) stream_options: Option<Placed>,
     /// Gemini's `generationConfig`.
@@ -66,7 +72,7 @@ pub(crate) struct Inside {
 impl SplicePoints {
     pub(crate) fn new(dialect: Dialect, operation: Operation) -> Self {
         let limit = match (dialect, operation) {
-            (Dialect::OpenAi, Operation::ChatCompletion) => "max_completion_tokens",
+            (Dialect::OpenAi, Operation::ChatCompletion) => NEWER_LIMIT,
             (Dialect::OpenAi, Operation::TextCompletion) | (Dialect::Anthropic, _) => "max_tokens",
             (Dialect::OpenAi, _) => "max_output_tokens",
             (Dialect::Gemini, _) => "maxOutputTokens",
@@ -81,6 +87,9 @@ impl SplicePoints {
     }
 }
 
+/// The name of the output limit that not all who copy OpenAI's API know.
+pub(crate) const NEWER_LIMIT: &str = "max_completion_tokens";
+
 /// The body with the changes made; the very same bytes, not copied, where there is nothing to change.
 #[must_use]
 pub fn splice(body: &Bytes, peek: &Peek, edit: &Edit<'_>) -> Bytes {
@@ -89,10 +98,17 @@ pub fn splice(body: &Bytes, peek: &Peek, edit: &Edit<'_>) -> Bytes {
     if let Some(model) = edit.model {
         points.models.iter().for_each(|span| patch.model(*span, model));
     }
-    if let Some(limit) = edit.max_output {
-        patch.limit(points, &limit.to_string());
+    let only = edit.limit_field.filter(|name| points.limit == NEWER_LIMIT && *name != NEWER_LIMIT);
+    let both = points.newer_limit.and(peek.demand.max_output).filter(|_| only.is_some() && points.max_output.len() > 1);
+    if let Some(limit) = edit.max_output.or(both) {
+        patch.limit(points, only.unwrap_or(points.limit), &limit.to_string());
     }
-    if edit.request_usage && points.takes_stream_options && peek.stream && !peek.client_wants_usage {
+    if let (Some(only), Some(key), [_]) = (only, points.newer_limit, &*points.max_output) {
+        patch.replace(key, format!("\"{only}\""));
+    }
+    if let Some(options) = points.stream_options.as_ref().filter(|_| edit.drop_stream_options) {
+        patch.replace(options.value, "null".to_owned());
+    } else if edit.request_usage && points.takes_stream_options && peek.stream && !peek.client_wants_usage {
         patch.inner(points.stream_options.as_ref(), "stream_options", "include_usage", "true");
     }
     let cut = points.gateway.filter(|_| edit.drop_gateway_fields);
@@ -117,12 +133,12 @@ impl Patch<'_> {
         self.replace(span, serde_json::Value::from(name).to_string());
     }
 
-    fn limit(&mut self, points: &SplicePoints, limit: &str) {
+    fn limit(&mut self, points: &SplicePoints, name: &str, limit: &str) {
         if points.limit_is_inside {
-            return self.inner(points.settings.as_ref(), "generationConfig", points.limit, limit);
+            return self.inner(points.settings.as_ref(), "generationConfig", name, limit);
         }
         if points.max_output.is_empty() {
-            self.new_members.push(format!("\"{}\":{limit}", points.limit));
+            self.new_members.push(format!("\"{name}\":{limit}"));
         }
         points.max_output.iter().for_each(|span| self.replace(*span, limit.to_owned()));
     }

@@ -9,11 +9,17 @@ use super::*;
 mod edits;
 mod entities;
 mod limits;
+mod servers;
 
 /// A configuration in whose environment every variable is set.
 fn compiled(json: &str) -> Result<Snapshot, CompileError> {
-    let vocabulary =
-        Vocabulary { vendors: &["openai", "anthropic"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+    let vocabulary = Vocabulary {
+        vendors: &["openai", "anthropic"],
+        without_address: &[],
+        self_hosted: &[],
+        vendors_later: &[],
+        check_base_url: |_, _| Ok(()),
+    };
     let env = |name: &str| Some(format!("value-of-{name}"));
     let (file, _) = read(json, env, &vocabulary).unwrap_or_else(|problems| panic!("{problems:#?}"));
     compile(&file, Arc::default())

@@ -29,7 +29,13 @@ fn policy(rules: &str) -> Snapshot {
             {{"provider": "b", "weight": 3, "allowed_models": ["n"]}}]}}]}}}}"#,
         providers.join(", ")
     );
-    let vocabulary = Vocabulary { vendors: &["openai"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+    let vocabulary = Vocabulary {
+        vendors: &["openai"],
+        without_address: &[],
+        self_hosted: &[],
+        vendors_later: &[],
+        check_base_url: |_, _| Ok(()),
+    };
     let (file, _) = read(&json, |_| None, &vocabulary).unwrap_or_else(|problems| panic!("{problems:#?}"));
     compile(&file, Arc::default()).unwrap()
 }

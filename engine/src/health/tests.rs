@@ -26,6 +26,7 @@ fn credential(name: &str, secret: &str) -> Credential {
         weight: Some(Weight::ONE),
         aliases: BTreeMap::new(),
         is_enabled: true,
+        endpoint: None,
     }
 }
 
@@ -40,6 +41,7 @@ fn provider(name: &str) -> Provider {
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials: Vec::new(),
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),

@@ -52,6 +52,7 @@ fn provider(name: &str) -> Provider {
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials: Vec::new(),
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),
@@ -77,6 +78,7 @@ impl Upstream {
             weight: Some(Weight::ONE),
             aliases: BTreeMap::new(),
             is_enabled: true,
+            endpoint: None,
         };
         Self {
             provider: provider(name),

@@ -131,6 +131,7 @@ fn provider() -> Provider {
         endpoint: Endpoint { tls: true, host: "localhost".into(), port: 1, prefix: "".into() },
         credentials: vec![Arc::new(Credential { models: AllowList::only(["gpt-4o"]), ..credential })],
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),

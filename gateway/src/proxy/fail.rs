@@ -78,7 +78,7 @@ impl Edge {
     /// Whether the provider's name has another address to try, which is no attempt of its own: nothing was sent.
     fn has_other_address(&self, call: &Call) -> bool {
         let tried = call.address.zip(call.attempt());
-        tried.is_some_and(|(address, attempt)| self.resolver.failed(&attempt.provider.endpoint.host, address.ip()))
+        tried.is_some_and(|(address, attempt)| self.resolver.failed(&attempt.endpoint().host, address.ip()))
     }
 
     /// An exchange that had begun broke off. Decides whether another attempt follows, and settles this one.

@@ -1,5 +1,6 @@
 //! Where the next attempt goes: its address, its TLS, its deadlines; and its hold, opened before anything is sent.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use pingora::protocols::{ALPN, TcpKeepalive};
@@ -7,7 +8,7 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, Result};
 use policy::decision::{Reason, Refusal};
-use policy::provider::Provider;
+use policy::provider::{Endpoint, Provider};
 use policy::route::Failure;
 
 use super::ctx::{Call, RequestCtx, Stage, Told};
@@ -46,11 +47,10 @@ impl Edge {
             let Some(attempt) = call.attempt() else {
                 return Err(fail::internal("a plan has no attempt left"));
             };
-            let provider = &attempt.provider;
-            let endpoint = &provider.endpoint;
+            let (provider, endpoint) = (&attempt.provider, attempt.endpoint());
             match self.resolver.resolve(&endpoint.host, endpoint.port, provider.deadlines.connect).await {
                 Ok(address) => {
-                    let peer = self.peer(provider, address)?;
+                    let peer = self.peer(provider, endpoint, address)?;
                     call.address = Some(address);
                     ctx.stage = Stage::Connecting(call, hold);
                     return Ok(Box::new(peer));
@@ -87,9 +87,9 @@ impl Edge {
         self.last_word(ctx)
     }
 
-    fn peer(&self, provider: &Provider, address: std::net::SocketAddr) -> Result<HttpPeer> {
+    fn peer(&self, provider: &Provider, endpoint: &Endpoint, address: SocketAddr) -> Result<HttpPeer> {
         // An empty server name would switch certificate verification off, so the host is always given.
-        let mut peer = HttpPeer::new(address, provider.endpoint.tls, provider.endpoint.host.to_string());
+        let mut peer = HttpPeer::new(address, endpoint.tls, endpoint.host.to_string());
         let options = &mut peer.options;
         options.alpn = ALPN::H1;
         // The header is made from scratch for each attempt; nothing of the client's is forwarded that would need cleaning.

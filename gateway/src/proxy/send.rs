@@ -10,7 +10,7 @@ use policy::provider::Provider;
 use policy::request::{Dialect, Operation};
 use policy::route::Attempt;
 use providers::splice::{Edit, splice};
-use providers::vendor::{self, CredentialStyle};
+use providers::vendor::{self, CredentialStyle, Quirks};
 
 use super::ctx::{Call, RequestCtx, Stage};
 use super::resume::Unsent;
@@ -88,22 +88,21 @@ fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
         return foreign.body().clone();
     }
     let named = call.peek.model.as_deref().is_some_and(|model| model != attempt.model.as_str());
+    let quirks = vendor::find(attempt.provider.vendor).map_or(Quirks::NONE, |vendor| vendor.quirks);
     let edit = Edit {
         // Gemini has the model in the path; where a body repeats it, it must be the same.
         model: (named || asked.gemini.is_some()).then(|| attempt.model.as_str()),
         max_output: call.clamped,
-        request_usage: hides_usage(call, asked) && reports_usage_on_request(attempt),
+        limit_field: Some(quirks.limit_field),
+        request_usage: quirks.usage_on_request && hides_usage(call, asked),
+        drop_stream_options: !quirks.usage_on_request,
         drop_gateway_fields: true,
     };
     call.body.as_ref().map_or_else(Bytes::new, |body| splice(body.bytes(), &call.peek, &edit))
 }
 
-fn reports_usage_on_request(attempt: &Attempt) -> bool {
-    vendor::find(attempt.provider.vendor).is_none_or(|vendor| vendor.quirks.usage_on_request)
-}
-
-/// Whether usage is asked for upstream though the client did not ask: it is metered, and hidden from the client. What is translated
-/// is told as the client wants it anyway.
+/// Whether the stream has usage though the client did not ask: it is metered, and hidden from the client. What is translated is told as
+/// the client wants it anyway.
 pub(super) fn hides_usage(call: &Call, asked: &Asked) -> bool {
     let streams_usage_on_request = matches!(asked.operation, Operation::ChatCompletion | Operation::TextCompletion);
     asked.dialect == Dialect::OpenAi
@@ -139,7 +138,7 @@ fn header_of(
         request.insert_header(name.to_string(), &**value)?;
     }
     add_credential(&mut request, call, attempt)?;
-    request.insert_header(header::HOST, provider.endpoint.authority())?;
+    request.insert_header(header::HOST, attempt.endpoint().authority())?;
     request.insert_header(header::ACCEPT_ENCODING, "identity")?;
     request.insert_header(header::CONTENT_LENGTH, body.len())?;
     request.insert_header("x-request-id", request_id)?;
@@ -149,16 +148,13 @@ fn header_of(
 }
 
 fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: bool) -> String {
-    let prefix = &attempt.provider.endpoint.prefix;
+    let prefix = &attempt.endpoint().prefix;
     let gemini = asked.gemini.as_ref();
-    let path = vendor::path(
-        asked.dialect,
-        asked.operation,
-        attempt.model.as_str(),
-        stream,
-        gemini.and_then(|gemini| gemini.version),
-        gemini.map(|gemini| gemini.action),
-    );
+    let (version, action) = (gemini.and_then(|gemini| gemini.version), gemini.map(|gemini| gemini.action));
+    let model = attempt.model.as_str();
+    let path = vendor::find(attempt.provider.vendor)
+        .map(|vendor| vendor::path(vendor, asked.operation, model, stream, version, action))
+        .unwrap_or_default();
     match client.uri.query().and_then(|query| passed_on_query(asked.dialect, query)) {
         Some(query) => format!("{prefix}{path}?{query}"),
         None => format!("{prefix}{path}"),
@@ -167,11 +163,13 @@ fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: boo
 
 /// The path of what a call is served as in another format than it was asked in: nothing of the client's own path is in it.
 fn foreign_path(call: &Call, attempt: &Attempt) -> String {
-    let provider = &attempt.provider;
-    let path = vendor::path(provider.dialect, attempt.served_as, attempt.model.as_str(), call.stream, None, None);
+    let model = attempt.model.as_str();
+    let path = vendor::find(attempt.provider.vendor)
+        .map(|vendor| vendor::path(vendor, attempt.served_as, model, call.stream, None, None))
+        .unwrap_or_default();
     // Else Gemini streams a JSON array.
-    let query = if provider.dialect == Dialect::Gemini && call.stream { "?alt=sse" } else { "" };
-    format!("{}{path}{query}", provider.endpoint.prefix)
+    let query = if attempt.provider.dialect == Dialect::Gemini && call.stream { "?alt=sse" } else { "" };
+    format!("{}{path}{query}", attempt.endpoint().prefix)
 }
 
 /// What a vendor may see of the query. Others of its parameters carry credentials, or change the answer so that it cannot be
@@ -210,6 +208,9 @@ fn add_credential(request: &mut RequestHeader, call: &Call, attempt: &Attempt) -
     }
     let own = call.walk.plan().caller.own_credential.as_ref();
     let secret = own.unwrap_or(&attempt.credential.secret).reveal();
+    if secret.is_empty() {
+        return Ok(());
+    }
     let style = vendor::find(attempt.provider.vendor).map_or(CredentialStyle::Bearer, |vendor| vendor.credential);
     let (name, text) = match style {
         CredentialStyle::Bearer => (header::AUTHORIZATION, format!("Bearer {secret}")),

@@ -67,3 +67,4 @@ mod streams;
 mod tls;
 mod translation;
 mod upstream_tls;
+mod vendors;

@@ -4,6 +4,7 @@ mod answers;
 mod endings;
 mod errors;
 mod limits;
+mod others;
 mod requests;
 
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ use super::support::sse::{Api, events};
 use super::support::stub::Stub;
 
 /// The vendors' own ways to ask for a conversation's next turn.
-const VENDORS: [Api; 2] = [Api::Chat, Api::Messages];
+const VENDORS: [Api; 3] = [Api::Chat, Api::Messages, Api::Gemini];
 /// How clients ask for it.
-const CLIENTS: [Api; 3] = [Api::Chat, Api::Responses, Api::Messages];
+const CLIENTS: [Api; 5] = [Api::Chat, Api::Responses, Api::Messages, Api::Gemini, Api::GeminiArray];
 
 /// Clients with vendors that speak another dialect.
 fn pairs() -> impl Iterator<Item = (Api, Api)> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::id::{CustomerId, TeamId, VirtualKeyId};
 use crate::key::{KeyTokens, ProviderAccess, TokenHash, VirtualKey};
-use crate::provider::{Credential, Secret};
+use crate::list::AllowList;
+use crate::provider::{Credential, Endpoint, Secret};
 use crate::route::Weight;
 use crate::route::expr::Condition;
 use crate::route::rule::{Failures, Rule, RuleScope, RuleTarget};
@@ -199,17 +200,19 @@ impl TargetShape {
 }
 
 impl CredentialShape {
-    /// The credential as decisions see it.
+    /// The credential as decisions see it. `endpoint` is where its server is, if it has one of its own.
     #[must_use]
-    pub fn to_policy(&self) -> Credential {
+    pub fn to_policy(&self, endpoint: Option<Endpoint>) -> Credential {
+        let only = self.server.as_ref().and_then(|server| server.model.as_ref());
         Credential {
             name: self.name.clone(),
             secret: self.value.clone().unwrap_or_else(|| Secret::new("")),
-            models: self.models.clone(),
+            models: only.map_or_else(|| self.models.clone(), |model| AllowList::only([model.as_str()])),
             denied_models: self.denied_models.clone(),
             weight: self.weight,
             aliases: self.aliases.clone(),
             is_enabled: self.is_enabled,
+            endpoint,
         }
     }
 }

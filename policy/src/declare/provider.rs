@@ -65,9 +65,26 @@ pub struct CredentialShape {
     pub aliases: BTreeMap<ModelName, ModelName>,
     /// `enabled`: whether it may be used.
     pub is_enabled: bool,
+    /// `ollama_key_config`, `sgl_key_config` or `vllm_key_config`: the server that it is for.
+    pub server: Option<OwnServerShape>,
     /// Whether a vendor's own section, such as `azure_key_config`, stands beside or instead of `value`.
     pub(super) has_vendor_section: bool,
 }
+
+/// A server that the operator runs himself.
+#[derive(Clone, Debug)]
+pub struct OwnServerShape {
+    /// The name of the section that it stands in.
+    pub section: &'static str,
+    /// `url`: where it is.
+    pub url: Option<Box<str>>,
+    /// `model_name`: the only model that it has.
+    pub model: Option<ModelName>,
+}
+
+/// The sections of keys that say where a server is, and the vendor of each.
+pub(super) const OWN_SERVERS: [(&str, &str); 3] =
+    [("ollama_key_config", "ollama"), ("sgl_key_config", "sgl"), ("vllm_key_config", "vllm")];
 
 impl ProviderShape {
     /// The vendor's name: that of the base provider type, else its own.
@@ -201,10 +218,27 @@ impl Read for CredentialShape {
                 weight: fields.weight("weight"),
                 aliases: fields.either::<Aliases>("aliases", "deployments").unwrap_or_default().0,
                 is_enabled: fields.or("enabled", true),
+                server: own_server(fields),
                 has_vendor_section: fields.any(|name| name.ends_with("_key_config")),
             }
         })
     }
+}
+
+/// Of several sections the last one is taken; the others are not the vendor's, and the checks say so.
+fn own_server(fields: &mut Fields<'_>) -> Option<OwnServerShape> {
+    let mut server = None;
+    for (section, vendor) in OWN_SERVERS {
+        let found = fields.with(section, |node| {
+            node.object(|fields| OwnServerShape {
+                section,
+                url: fields.optional("url"),
+                model: if vendor == "vllm" { fields.optional("model_name") } else { None },
+            })
+        });
+        server = found.or(server);
+    }
+    server
 }
 
 #[derive(Default)]

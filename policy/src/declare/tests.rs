@@ -16,12 +16,15 @@ mod prices;
 mod references;
 mod rules;
 mod seeds;
+mod servers;
 mod supported;
 
 /// The vendors as the gateway gives them.
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    vendors: &["openai", "anthropic", "gemini"],
-    vendors_later: &["azure", "bedrock", "cohere", "groq", "mistral", "ollama", "vertex"],
+    vendors: &["openai", "anthropic", "gemini", "groq", "mistral", "fireworks", "ollama", "sgl", "vllm", "databricks"],
+    without_address: &["ollama", "sgl", "vllm", "databricks"],
+    self_hosted: &["ollama", "sgl", "vllm"],
+    vendors_later: &["azure", "bedrock", "cohere", "vertex"],
     check_base_url: |_, url| {
         if url.starts_with("http://") || url.starts_with("https://") { Ok(()) } else { Err("no base URL".into()) }
     },

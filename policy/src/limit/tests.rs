@@ -152,6 +152,7 @@ fn attempt(model: &str, is_listed: bool) -> Attempt {
         weight: None,
         aliases: std::collections::BTreeMap::new(),
         is_enabled: true,
+        endpoint: None,
     };
     let provider = Provider {
         name: "p".into(),
@@ -163,6 +164,7 @@ fn attempt(model: &str, is_listed: bool) -> Attempt {
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials: Vec::new(),
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: Retries::default(),

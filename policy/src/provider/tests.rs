@@ -16,6 +16,7 @@ fn provider(dialect: Dialect, operations: &[Operation]) -> Provider {
         deadlines: Deadlines::default(),
         retries: Retries::default(),
         tls: TlsTrust::default(),
+        is_self_hosted: false,
     }
 }
 

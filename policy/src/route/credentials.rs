@@ -45,7 +45,7 @@ pub(super) fn usable<'a>(
     caller: &'a Caller,
 ) -> impl Iterator<Item = (Weight, &'a Arc<Credential>)> {
     let access = caller.access(provider);
-    let needs_secret = !provider.keyless && caller.own_credential.is_none();
+    let needs_secret = !(provider.keyless || provider.is_self_hosted) && caller.own_credential.is_none();
     let usable = provider.enabled_credentials().filter(move |credential| {
         pinned.is_none_or(|name| *name == credential.name)
             && credential.is_for(model)

@@ -55,6 +55,7 @@ pub(super) fn credential(name: &str, models: AllowList, aliases: &[(&str, &str)]
         weight: Some(Weight::ONE),
         aliases: aliases.iter().map(|(from, to)| (ModelName::from(*from), ModelName::from(*to))).collect(),
         is_enabled: true,
+        endpoint: None,
     })
 }
 
@@ -70,6 +71,7 @@ pub(super) fn provider(name: &str, vendor: &'static str, order: u32, credentials
         endpoint: Endpoint { tls: false, host: "127.0.0.1".into(), port: 1, prefix: "".into() },
         credentials,
         keyless: false,
+        is_self_hosted: false,
         extra_headers: Vec::new(),
         deadlines: Deadlines::default(),
         retries: crate::provider::Retries::default(),
@@ -225,7 +227,8 @@ fn a_model_that_no_credential_of_a_named_provider_is_for_is_not_found() {
 #[test]
 fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
     let spare = Arc::new(Credential { weight: None, ..(*credential("spare", AllowList::All, &[])).clone() });
-    let off = Arc::new(Credential { is_enabled: false, ..(*credential("off", AllowList::All, &[])).clone() });
+    let off =
+        Arc::new(Credential { is_enabled: false, endpoint: None, ..(*credential("off", AllowList::All, &[])).clone() });
     let both = provider("openai", "openai", 0, vec![credential("main", AllowList::All, &[]), spare, off]);
     let world = world().apply(both).unwrap();
     let used = |credentials: AllowList| {
@@ -316,4 +319,29 @@ fn each_attempt_carries_its_own_worst_case() {
     let attempts = attempts(&world(), Caller::default(), &request).unwrap();
     // 1,024 hidden input tokens at 1 µ$ and 10 output tokens at 2 µ$.
     assert_eq!(attempts[0].worst_case.map(|worst| worst.amount()), Some(crate::money::NanoUsd(1_044_000)));
+}
+
+#[test]
+fn what_operators_run_themselves_costs_nothing_unless_it_is_priced_and_needs_no_secret() {
+    let with_bare_key = |name: &str, vendor, is_self_hosted| {
+        let bare = Credential { secret: Secret::new(""), ..(*credential("main", AllowList::All, &[])).clone() };
+        let Change::PutProvider(provider) = provider(name, vendor, 4, vec![Arc::new(bare)]) else {
+            panic!("it is one")
+        };
+        Change::PutProvider(Arc::new(Provider { is_self_hosted, ..(*provider).clone() }))
+    };
+    let changes = [("bare", "openai", false), ("vllm", "vllm", true), ("own", "groq", true)]
+        .map(|(a, b, c)| with_bare_key(a, b, c));
+    let world = changes.into_iter().fold(world(), |world, change| world.apply(change).unwrap());
+    let first = |model| {
+        let request = Request::new(Dialect::OpenAi, Operation::ChatCompletion, model);
+        attempts(&world, Caller::default(), &request).map(|mut attempts| attempts.remove(0))
+    };
+    assert!(first("bare/x").is_err(), "a key of a vendor's that has no secret is none");
+    let usage = crate::usage::Usage { input: 10, output: 10, ..crate::usage::Usage::default() };
+    for (model, expected) in [("vllm/x", 0), ("own/llama", 2_000)] {
+        let attempt = first(model).unwrap();
+        assert_eq!(attempt.price().unwrap().cost(&usage), crate::money::NanoUsd(expected), "{model}");
+        assert!(attempt.worst_case.is_some(), "{model}");
+    }
 }

@@ -83,7 +83,7 @@ pub(super) fn find(fields: &'static [Field], name: &str) -> Result<Option<(usize
     }
 }
 
-pub(super) fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let mut camel = words.next().unwrap_or_default().to_owned();
     for word in words {

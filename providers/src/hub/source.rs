@@ -175,6 +175,14 @@ impl<'a> Source<'a> {
         Ok(None)
     }
 
+    /// Reads the value that is next by this, and gives it as it stands too.
+    pub(crate) fn kept<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, Json<'a>)> {
+        self.kind()?;
+        let start = self.reader.at();
+        let value = read(self)?;
+        Ok((value, Json::read(self.text.get(start..self.reader.at()).unwrap_or("null"))))
+    }
+
     /// The elements of the array that is next, or none where it is null.
     pub(crate) fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         let mut list = Vec::new();
@@ -315,6 +323,20 @@ mod tests {
             assert_eq!(source.ahead("type").unwrap().map(|kind| kind.raw().to_owned()).as_deref(), found, "{text}");
             assert_eq!(source.json().unwrap().raw(), text);
         }
+    }
+
+    #[test]
+    fn a_value_is_read_and_kept() {
+        let mut source = Source::of(r#"  {"n": 7} "#);
+        let mut found = None;
+        let read = |source: &mut Source<'_>| {
+            source.members(|source, _| {
+                found = source.count()?;
+                Ok(())
+            })
+        };
+        let ((), kept) = source.kept(read).unwrap();
+        assert_eq!((found, kept.raw()), (Some(7), r#"{"n": 7}"#));
     }
 
     #[test]

@@ -135,7 +135,13 @@ fn the_output_limit_is_put_in_the_dialects_own_field() {
 
 #[test]
 fn all_changes_at_once() {
-    let edit = Edit { model: Some("new"), max_output: Some(5), request_usage: true, drop_gateway_fields: true };
+    let edit = Edit {
+        model: Some("new"),
+        max_output: Some(5),
+        request_usage: true,
+        drop_gateway_fields: true,
+        ..Edit::default()
+    };
     let body = r#"{"fallbacks":[1],"model":"m","stream":true}"#;
     let expected = r#"{"max_completion_tokens":5,"stream_options":{"include_usage":true},"model":"new","stream":true}"#;
     assert_eq!(chat(body, &edit), expected);
@@ -212,5 +218,53 @@ proptest! {
         for member in &untouched {
             prop_assert!(result.contains(member.trim()), "lost {member}");
         }
+    }
+}
+
+#[test]
+fn a_vendor_that_knows_the_older_limit_alone_gets_that_one() {
+    let older = Edit { limit_field: Some("max_tokens"), ..Edit::default() };
+    let clamped = Edit { max_output: Some(256), ..older };
+    for (body, edit, expected) in [
+        (r#"{"model":"m","max_completion_tokens" : 9}"#, older, r#"{"model":"m","max_tokens" : 9}"#),
+        (r#"{"max\u005fcompletion_tokens":9,"model":"m"}"#, older, r#"{"max_tokens":9,"model":"m"}"#),
+        (r#"{"model":"m","max_tokens":9}"#, older, r#"{"model":"m","max_tokens":9}"#),
+        (r#"{"model":"m"}"#, older, r#"{"model":"m"}"#),
+        (r#"{"model":"m"}"#, clamped, r#"{"max_tokens":256,"model":"m"}"#),
+        (r#"{"model":"m","max_completion_tokens":null}"#, clamped, r#"{"model":"m","max_tokens":256}"#),
+        // Whichever of the two it keeps to, it is the one that was reserved.
+        (
+            r#"{"model":"m","max_tokens":null,"max_completion_tokens":9}"#,
+            older,
+            r#"{"model":"m","max_tokens":9,"max_completion_tokens":9}"#,
+        ),
+    ] {
+        assert_eq!(chat(body, &edit), expected);
+    }
+    let text = r#"{"model":"m","prompt":"x"}"#;
+    let completion = edited(Dialect::OpenAi, Operation::TextCompletion, text, &clamped);
+    assert_eq!(completion, r#"{"max_tokens":256,"model":"m","prompt":"x"}"#);
+    let body = edited(Dialect::OpenAi, Operation::Responses, r#"{"model":"m","input":"x"}"#, &clamped);
+    assert_eq!(body, r#"{"max_output_tokens":256,"model":"m","input":"x"}"#);
+    let newer = Edit { limit_field: Some("max_completion_tokens"), ..Edit::default() };
+    let both = r#"{"model":"m","max_tokens":1,"max_completion_tokens":9}"#;
+    assert_eq!(chat(both, &newer), both);
+}
+
+#[test]
+fn a_vendor_that_reports_usage_unasked_is_not_asked() {
+    let edit = Edit { drop_stream_options: true, ..Edit::default() };
+    for (body, expected) in [
+        (
+            r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            r#"{"model":"m","stream":true,"stream_options":null}"#,
+        ),
+        (
+            r#"{"model":"m","stream":true,"stream_options":null}"#,
+            r#"{"model":"m","stream":true,"stream_options":null}"#,
+        ),
+        (r#"{"model":"m","stream":true}"#, r#"{"model":"m","stream":true}"#),
+    ] {
+        assert_eq!(chat(body, &edit), expected);
     }
 }

@@ -11,8 +11,10 @@ use super::limits::{HELM, PAGE, page, with_missing};
 use super::*;
 
 pub(super) const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    vendors: &["openai", "anthropic", "gemini"],
-    vendors_later: &["azure", "bedrock", "groq", "vertex"],
+    vendors: &["openai", "anthropic", "gemini", "groq", "mistral", "fireworks", "ollama", "sgl", "vllm", "databricks"],
+    without_address: &["ollama", "sgl", "vllm", "databricks"],
+    self_hosted: &["ollama", "sgl", "vllm"],
+    vendors_later: &["azure", "bedrock", "vertex"],
     check_base_url: |_, _| Ok(()),
 };
 

@@ -150,7 +150,13 @@ fn any_world() -> impl Strategy<Value = Snapshot> {
                 "governance": {"virtual_keys": [key], "routing_rules": rules,
                     "customers": [{"id": "u", "name": "u"}], "teams": [{"id": "t", "name": "t", "customer_id": "u"}]},
             });
-            let vocabulary = Vocabulary { vendors: &["openai"], vendors_later: &[], check_base_url: |_, _| Ok(()) };
+            let vocabulary = Vocabulary {
+                vendors: &["openai"],
+                without_address: &[],
+                self_hosted: &[],
+                vendors_later: &[],
+                check_base_url: |_, _| Ok(()),
+            };
             let (file, _) =
                 read(&file.to_string(), |_| None, &vocabulary).unwrap_or_else(|problems| panic!("{problems:#?}"));
             compile(&file, Arc::default()).unwrap()

@@ -10,10 +10,15 @@ use super::{asked, asked_with, pairs, text};
 /// What the answer says was used, in the client's own shape.
 fn usage(client: Api, reply: &Reply, stream: bool) -> Value {
     if !stream {
-        return reply.json()["usage"].clone();
+        let name = if client.vendor() == "gemini" { "usageMetadata" } else { "usage" };
+        return reply.json()[name].clone();
     }
     let events = events(client, &reply.text());
-    let place = if client == Api::Responses { "/response/usage" } else { "/usage" };
+    let place = match client {
+        Api::Responses => "/response/usage",
+        Api::Gemini | Api::GeminiArray => "/usageMetadata",
+        _ => "/usage",
+    };
     let told = events.iter().rev().find_map(|event| event.pointer(place).filter(|usage| usage.is_object()));
     told.unwrap_or_else(|| panic!("{client:?} was told of no usage: {events:?}")).clone()
 }
@@ -34,7 +39,8 @@ async fn an_answer_is_told_in_the_clients_format_and_charged_by_the_vendors_figu
             let what = format!("{client:?} to {vendor:?}, {stream}: {}", answer.text());
             assert_eq!(answer.status, 200, "{what}");
             assert_eq!(text(client, &answer, stream), expected, "{what}");
-            let kind = if stream { "text/event-stream" } else { "application/json" };
+            let is_events = stream && client != Api::GeminiArray;
+            let kind = if is_events { "text/event-stream" } else { "application/json" };
             assert_eq!(answer.header("content-type"), Some(kind), "{what}");
             assert_eq!(answer.header("x-tollgate-provider"), Some(vendor.vendor()), "{what}");
             assert_eq!(answer.header("x-tollgate-dropped-params"), None, "{what}");

@@ -63,7 +63,9 @@ async fn a_stream_that_is_none_is_a_bad_answer() {
 async fn a_document_that_is_none_is_a_bad_answer() {
     for (client, vendor) in pairs() {
         let torn = answer("200 OK", "content-type: application/json\r\ncontent-length: 100\r\n", r#"{"content":"#);
-        for whole in [document("200 OK", r#"{"choices": 7, "content": 7}"#), document("200 OK", "w0 w1"), torn] {
+        for whole in
+            [document("200 OK", r#"{"choices": 7, "content": 7, "candidates": 7}"#), document("200 OK", "w0 w1"), torn]
+        {
             let (_stub, scene) = always(vendor, whole.clone(), |_| ()).await;
             let told = asked(&scene, client, vendor, false).await;
             assert_eq!(told.status, 502, "{client:?} to {vendor:?} {whole}: {}", told.text());

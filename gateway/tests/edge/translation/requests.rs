@@ -158,11 +158,21 @@ fn with_tool(client: Api, body: &mut Value) {
             json!({"type": "function", "name": "weather", "parameters": schema, "strict": false}),
             json!({"type": "function", "name": "weather"}),
         ),
+        Api::Gemini | Api::GeminiArray => (
+            json!({"functionDeclarations": [{"name": "weather", "parametersJsonSchema": schema}]}),
+            json!({"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["weather"]}}),
+        ),
         _ => (json!({"name": "weather", "input_schema": schema}), json!({"type": "tool", "name": "weather"})),
     };
-    (body["tools"], body["tool_choice"]) = (json!([tool]), choice);
-    body[if client == Api::Responses { "input" } else { "messages" }] =
-        json!([{"role": "user", "content": "What is the weather in Paris?"}]);
+    let is_gemini = client.vendor() == "gemini";
+    body["tools"] = json!([tool]);
+    body[if is_gemini { "toolConfig" } else { "tool_choice" }] = choice;
+    let question = "What is the weather in Paris?";
+    match client {
+        Api::Responses => body["input"] = json!(question),
+        _ if is_gemini => body["contents"] = json!([{"role": "user", "parts": [{"text": question}]}]),
+        _ => body["messages"] = json!([{"role": "user", "content": question}]),
+    }
 }
 
 #[tokio::test]
@@ -180,6 +190,7 @@ async fn tools_are_called_across_formats() {
             let stop = match client {
                 Api::Chat => "tool_calls",
                 Api::Responses => "function_call",
+                Api::Gemini | Api::GeminiArray => "functionCall",
                 _ => "tool_use",
             };
             assert!(told.contains(stop), "{client:?} to {vendor:?}: {told}");

@@ -6,6 +6,8 @@ use super::super::problem::Log;
 use super::super::{File, ProviderShape, Vocabulary};
 use super::{Known, unique};
 
+mod servers;
+
 pub(super) fn check(file: &File, known: &Known<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
     let root = Path::Root;
     let providers = root.field("providers");
@@ -22,7 +24,11 @@ pub(super) fn check_provider(
     log: &Log<'_>,
 ) {
     check_vendor(provider, path, vocabulary, log);
-    check_keys(provider, path, known.world.allows_direct_keys(), log);
+    let is_self_hosted = vocabulary.self_hosted.contains(&provider.vendor());
+    let may_be_none = is_self_hosted || provider.is_keyless() || known.world.allows_direct_keys();
+    check_keys(provider, path, may_be_none, log);
+    check_values(provider, path, is_self_hosted || provider.is_keyless(), log);
+    servers::check(provider, path, vocabulary, log);
 }
 
 fn check_vendor(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabulary<'_>, log: &Log<'_>) {
@@ -52,23 +58,30 @@ fn check_base_url(provider: &ProviderShape, path: Path<'_>, vocabulary: &Vocabul
     }
 }
 
-fn check_keys(provider: &ProviderShape, path: Path<'_>, callers_bring_keys: bool, log: &Log<'_>) {
+fn check_keys(provider: &ProviderShape, path: Path<'_>, may_be_none: bool, log: &Log<'_>) {
     let keys = path.field("keys");
     let names = provider.credentials.iter().map(|key| key.name.as_str());
     unique(names.enumerate(), keys, "name", log);
     match (provider.is_keyless(), provider.credentials.is_empty()) {
         (true, false) => log.warning(keys, "the provider is key-less: its keys are never used"),
-        (false, true) if !callers_bring_keys => log.warning(path, "has no keys, so nothing goes to it"),
+        (_, true) if !may_be_none => log.warning(path, "has no keys, so nothing goes to it"),
         _ => {}
     }
+}
+
+fn check_values(provider: &ProviderShape, path: Path<'_>, may_lack: bool, log: &Log<'_>) {
     for (index, key) in provider.credentials.iter().enumerate() {
-        if key.value.is_none() && !key.has_vendor_section && !provider.is_keyless() {
-            let key_path = keys.item(index);
-            let (value, _) = log.locate(key_path.field("value"));
-            // A value that could not be had from the environment is reported already.
-            if value.is_none() {
-                log.error(key_path.field("value"), "required, but missing");
-            }
+        if key.value.is_none() && !key.has_vendor_section && !may_lack {
+            let value = path.field("keys");
+            let value = value.item(index);
+            require(value.field("value"), "required, but missing", log);
         }
+    }
+}
+
+/// Notes that a value is missing, unless it is there and could not be had from the environment, which is reported already.
+fn require(path: Path<'_>, message: &str, log: &Log<'_>) {
+    if log.locate(path).0.is_none() {
+        log.error(path, message);
     }
 }

@@ -146,7 +146,7 @@ fn a_credential_is_taken_over() {
         ]}}}"#,
     );
     let [a, b] = &*file.providers[0].credentials else { panic!("not two") };
-    let (a, b) = (a.to_policy(), b.to_policy());
+    let (a, b) = (a.to_policy(None), b.to_policy(None));
     assert_eq!((a.weight, a.is_enabled), (None, false));
     assert_eq!(a.secret.reveal(), "sk");
     assert!(a.is_for(&"fast".into()) && !a.is_for(&"gpt-4".into()));

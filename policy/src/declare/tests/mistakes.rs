@@ -119,7 +119,7 @@ const ONE_MISTAKE: &[(&str, &str)] = &[
     ),
     (
         r#"{"providers": {"x": {"keys": [], "custom_provider_config": {"base_provider_type": "x"}}}}"#,
-        "providers.x.custom_provider_config.base_provider_type = \"x\": unknown vendor; known: openai, anthropic, gemini",
+        "providers.x.custom_provider_config.base_provider_type = \"x\": unknown vendor; known: openai, anthropic, gemini, groq, mistral, fireworks, ollama, sgl, vllm, databricks",
     ),
     (
         r#"{"providers": {"x": {"keys": [], "custom_provider_config": {}}}}"#,

@@ -204,7 +204,7 @@ const REFUSED: &[(&str, &str)] = &[
                 "send_back_raw_response": true}]}}"#,
         "governance.providers[0].send_back_raw_response",
     ),
-    (r#"{"providers": {"groq": {"keys": [{"name": "a", "value": "b"}]}}}"#, "providers.groq"),
+    (r#"{"providers": {"vertex": {"keys": [{"name": "a", "value": "b"}]}}}"#, "providers.vertex"),
     (
         r#"{"providers": {"x": {"keys": [{"name": "a", "value": "b"}],
             "custom_provider_config": {"base_provider_type": "cohere"}}}}"#,

@@ -24,7 +24,13 @@ fn rules(pages: &[&str]) -> Vec<Rule> {
         NAMES.iter().map(|name| ((*name).to_owned(), json!({"keys": [{"name": "main", "value": "sk"}]}))).collect();
     let teams = json!([{"id": "team-ml", "name": "ML Team"}]);
     let file = json!({"providers": providers, "governance": {"teams": teams, "routing_rules": rules}});
-    let vocabulary = Vocabulary { vendors: &NAMES, vendors_later: &[], check_base_url: |_, _| Ok(()) };
+    let vocabulary = Vocabulary {
+        vendors: &NAMES,
+        without_address: &[],
+        self_hosted: &[],
+        vendors_later: &[],
+        check_base_url: |_, _| Ok(()),
+    };
     let (file, _) = read(&file.to_string(), |_| None, &vocabulary).unwrap_or_else(|problems| panic!("{problems:#?}"));
     file.governance.rules.iter().zip(0..).map(|(rule, order)| rule.to_policy(order)).collect()
 }

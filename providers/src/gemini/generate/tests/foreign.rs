@@ -1,0 +1,1 @@
+//! What conversations and answers of other formats become.
