@@ -236,7 +236,7 @@ impl Provider {
         if !operation.is_conversation() {
             // Operations that get a translation of their own have their place here.
             let is_translated = match operation {
-                Operation::Embedding => self.dialect != Dialect::Anthropic,
+                Operation::Embedding => ![self.dialect, dialect].contains(&Dialect::Anthropic),
                 Operation::CountTokens => true,
                 _ => false,
             };

@@ -68,6 +68,7 @@ fn what_has_a_translation_of_its_own_is_served_by_those_who_have_it() {
         assert_eq!(served(&without, Dialect::OpenAi, operation), None, "{operation}");
     }
     assert_eq!(served(&provider(Dialect::Anthropic, Operation::ALL), Dialect::OpenAi, Embedding), None);
+    assert_eq!(served(&provider(Dialect::OpenAi, Operation::ALL), Dialect::Anthropic, Embedding), None);
 }
 
 #[test]
