@@ -2,10 +2,12 @@
 
 use policy::request::{Dialect, Operation, OperationSet};
 
+mod chat;
 mod endpoint;
 mod path;
 mod table;
 
+pub use chat::{Asked, ChatQuirks, Thoughts};
 pub use endpoint::{EndpointError, endpoint};
 pub use path::path;
 pub use table::VENDORS;
@@ -55,13 +57,20 @@ pub struct Quirks {
     /// Whether its streams report usage only when asked with `stream_options.include_usage`. The others always do, and some of them
     /// refuse to be asked.
     pub usage_on_request: bool,
+    /// How else its chat completions differ.
+    pub chat: ChatQuirks,
 }
 
 impl Quirks {
     /// None.
-    pub const NONE: Self = Self { limit_field: "max_completion_tokens", usage_on_request: true };
-    /// Those of most who copy OpenAI's API: they know the older name of the limit, some of them no other.
-    pub const OLDER_LIMIT: Self = Self { limit_field: "max_tokens", ..Self::NONE };
+    pub const NONE: Self =
+        Self { limit_field: "max_completion_tokens", usage_on_request: true, chat: ChatQuirks::NONE };
+    /// Those of a copy of OpenAI's API that keeps up with it.
+    pub const COPY: Self = Self { chat: ChatQuirks::COPY, ..Self::NONE };
+    /// Those of most who copy it: they know the older name of the limit, some of them no other.
+    pub const OLDER_LIMIT: Self = Self { limit_field: "max_tokens", ..Self::COPY };
+    /// The same of those who serve open models.
+    pub const OPEN_MODELS: Self = Self { chat: ChatQuirks::OPEN_MODELS, ..Self::OLDER_LIMIT };
 }
 
 /// Vendors that configurations name and that cannot be used yet, so that the error can say so.

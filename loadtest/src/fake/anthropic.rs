@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::script::{Ask, Script, Tokens, asks_for_weather};
 use super::wire::{Answer, Event, Framing, Part, put};
 
+/// The vendor's proof that a thought is the model's own.
+const SIGNATURE: &str = "ZmFrZS10aG91Z2h0";
+
 /// Answers `/messages`.
 pub(super) fn message(ask: &Ask<'_>) -> Answer {
     let body = ask.body;
@@ -43,14 +46,18 @@ pub(super) fn request_id(seq: u64) -> String {
 }
 
 fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
-    let content = match &script.tool {
+    let mut content = Vec::new();
+    if !script.thoughts.is_empty() {
+        content.push(json!({"type": "thinking", "thinking": script.thought(), "signature": SIGNATURE}));
+    }
+    content.push(match &script.tool {
         Some(tool) => {
             let input: Value = serde_json::from_str(&tool.arguments_text()).unwrap_or_default();
-            json!([{"type": "tool_use", "id": tool_use_id(ask), "name": tool.name, "input": input}])
+            json!({"type": "tool_use", "id": tool_use_id(ask), "name": tool.name, "input": input})
         }
-        None => json!([{"type": "text", "text": script.text()}]),
-    };
-    let mut message = envelope(ask, content);
+        None => json!({"type": "text", "text": script.text()}),
+    });
+    let mut message = envelope(ask, content.into());
     put(&mut message, "stop_reason", json!(stop_reason(script)));
     let usage = script.reported().map(|tokens| usage(tokens, tokens.output()));
     if let Some(usage) = &usage {
@@ -70,12 +77,16 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
         Some(tool) => json!({"type": "tool_use", "id": tool_use_id(ask), "name": tool.name, "input": {}}),
         None => json!({"type": "text", "text": ""}),
     };
-    events.push(event("content_block_start", json!({"index": 0, "content_block": block})));
+    let index = usize::from(!script.thoughts.is_empty());
+    if index > 0 {
+        events.extend(thinking(script));
+    }
+    events.push(event("content_block_start", json!({"index": index, "content_block": block})));
     events.push(event("ping", json!({})));
-    events.extend(script.pieces.iter().map(|text| delta(json!({"type": "text_delta", "text": text}))));
+    events.extend(script.pieces.iter().map(|text| delta(index, json!({"type": "text_delta", "text": text}))));
     let arguments = script.tool.iter().flat_map(|tool| tool.arguments);
-    events.extend(arguments.map(|json| delta(json!({"type": "input_json_delta", "partial_json": json}))));
-    events.push(event("content_block_stop", json!({"index": 0})));
+    events.extend(arguments.map(|json| delta(index, json!({"type": "input_json_delta", "partial_json": json}))));
+    events.push(event("content_block_stop", json!({"index": index})));
     let usage = reported.map(|tokens| usage(tokens, tokens.output()));
     let mut last = json!({"delta": {"stop_reason": stop_reason(script), "stop_sequence": null}});
     if let Some(usage) = &usage {
@@ -91,8 +102,18 @@ fn event(name: &'static str, mut fields: Value) -> Event {
     Event::named(name, &fields)
 }
 
-fn delta(delta: Value) -> Event {
-    event("content_block_delta", json!({"index": 0, "delta": delta})).with_tokens(1)
+fn delta(index: usize, delta: Value) -> Event {
+    event("content_block_delta", json!({"index": index, "delta": delta})).with_tokens(1)
+}
+
+fn thinking(script: &Script) -> Vec<Event> {
+    let block = json!({"type": "thinking", "thinking": "", "signature": ""});
+    let mut events = vec![event("content_block_start", json!({"index": 0, "content_block": block}))];
+    events.extend(script.thoughts.iter().map(|text| delta(0, json!({"type": "thinking_delta", "thinking": text}))));
+    let signature = json!({"type": "signature_delta", "signature": SIGNATURE});
+    events.push(event("content_block_delta", json!({"index": 0, "delta": signature})));
+    events.push(event("content_block_stop", json!({"index": 0})));
+    events
 }
 
 fn envelope(ask: &Ask<'_>, content: Value) -> Value {

@@ -95,6 +95,8 @@ pub struct Controls {
     pub tool_prompt: u64,
     /// `reasoning=N`: output tokens spent on reasoning that is not shown.
     pub reasoning: u64,
+    /// `thoughts=N`: N words of reasoning that are shown, and signed where the API signs them; each counts as `reasoning`.
+    pub thoughts: u64,
     /// `audio_in=N`: input tokens of audio.
     pub audio_in: u64,
     /// `audio_out=N`: output tokens of audio (not Anthropic).
@@ -158,6 +160,7 @@ impl Default for Controls {
             cache_write_1h: 0,
             tool_prompt: 0,
             reasoning: 0,
+            thoughts: 0,
             audio_in: 0,
             audio_out: 0,
             chunk_bytes: None,

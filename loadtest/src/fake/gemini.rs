@@ -43,8 +43,10 @@ fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
         Some(_) => function_call(script),
         None => json!({"text": script.text()}),
     };
+    let thought = (!script.thoughts.is_empty()).then(|| json!({"text": script.thought(), "thought": true}));
+    let parts: Vec<Value> = thought.into_iter().chain([part]).collect();
     let candidates: Vec<Value> =
-        (0..script.choices).map(|n| candidate(n, Some(part.clone()), Some(finish_reason(script)))).collect();
+        (0..script.choices).map(|n| candidate(n, parts.clone(), Some(finish_reason(script)))).collect();
     let usage = script.reported().map(usage);
     let answer = envelope(ask, candidates.into(), usage.as_ref());
     Answer::whole(answer, script.spoken_tokens(), usage)
@@ -52,8 +54,9 @@ fn whole(ask: &Ask<'_>, script: &Script) -> Answer {
 
 /// One word of every candidate per event; the last event carries the finish reason. Usage grows from event to event.
 fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
-    let mut parts: Vec<(Option<Value>, u64)> =
-        script.pieces.iter().map(|text| (Some(json!({"text": text})), script.choices)).collect();
+    let thoughts = script.thoughts.iter().map(|text| json!({"text": text, "thought": true}));
+    let texts = script.pieces.iter().map(|text| json!({"text": text}));
+    let mut parts: Vec<(Option<Value>, u64)> = thoughts.chain(texts).map(|part| (Some(part), script.choices)).collect();
     if let Some(tool) = &script.tool {
         let tokens = u64::try_from(tool.arguments.len()).unwrap_or(u64::MAX);
         parts.push((Some(function_call(script)), tokens.saturating_mul(script.choices)));
@@ -67,7 +70,8 @@ fn stream(ask: &Ask<'_>, script: &Script) -> Answer {
     for (n, (part, tokens)) in parts.into_iter().enumerate() {
         said += tokens;
         let finish = (n == last && !ask.controls.faults.no_finish).then(|| finish_reason(script));
-        let candidates: Vec<Value> = (0..script.choices).map(|c| candidate(c, part.clone(), finish)).collect();
+        let candidates: Vec<Value> =
+            (0..script.choices).map(|c| candidate(c, part.iter().cloned().collect(), finish)).collect();
         let usage = script.reported().map(|total| usage(Tokens { words: said.min(total.words), ..total }));
         events.push(Event::data(&envelope(ask, candidates.into(), usage.as_ref())).with_tokens(tokens));
     }
@@ -91,8 +95,7 @@ fn envelope(ask: &Ask<'_>, candidates: Value, usage: Option<&Value>) -> Value {
     answer
 }
 
-fn candidate(index: u64, part: Option<Value>, finish: Option<&str>) -> Value {
-    let parts: Vec<Value> = part.into_iter().collect();
+fn candidate(index: u64, parts: Vec<Value>, finish: Option<&str>) -> Value {
     let mut candidate = json!({"content": {"parts": parts, "role": "model"}, "index": index});
     if let Some(finish) = finish {
         put(&mut candidate, "finishReason", json!(finish));

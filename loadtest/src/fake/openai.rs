@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::CREATED;
 use super::script::{Ask, Script, Tokens, asks_for_weather};
-use super::wire::{Answer, Event, Framing, Part};
+use super::wire::{Answer, Event, Framing, Part, put};
 
 /// Answers `/chat/completions`.
 pub(super) fn chat(ask: &Ask<'_>) -> Answer {
@@ -35,7 +35,7 @@ pub(super) fn error(status: u16, message: &str) -> Value {
 }
 
 fn chat_whole(ask: &Ask<'_>, script: &Script) -> Answer {
-    let message = match &script.tool {
+    let mut message = match &script.tool {
         Some(tool) => json!({
             "role": "assistant", "content": null, "refusal": null, "annotations": [],
             "tool_calls": [{
@@ -45,6 +45,10 @@ fn chat_whole(ask: &Ask<'_>, script: &Script) -> Answer {
         }),
         None => json!({"role": "assistant", "content": script.text(), "refusal": null, "annotations": []}),
     };
+    if !script.thoughts.is_empty() {
+        // Not OpenAI's own: DeepSeek, xAI, vLLM and others of the dialect show their reasoning so.
+        put(&mut message, "reasoning_content", json!(script.thought()));
+    }
     let choices: Vec<Value> = (0..script.choices)
         .map(|n| json!({"index": n, "message": message, "logprobs": null, "finish_reason": finish_reason(script)}))
         .collect();
@@ -58,6 +62,9 @@ fn chat_stream(ask: &Ask<'_>, script: &Script) -> Answer {
     for choice in 0..script.choices {
         let first = if script.tool.is_some() { Value::Null } else { json!("") };
         stream.delta(choice, json!({"role": "assistant", "content": first, "refusal": null}), 0);
+        for piece in &script.thoughts {
+            stream.delta(choice, json!({"reasoning_content": piece}), 1);
+        }
         for piece in &script.pieces {
             stream.delta(choice, json!({"content": piece}), 1);
         }

@@ -71,6 +71,8 @@ const ARGUMENTS: &[&str] = &["{\"loc", "ation\": ", "\"Paris, ", "France\"", "}"
 pub(super) struct Script {
     /// The text in pieces, one output token each; their concatenation is the text.
     pub(super) pieces: Vec<String>,
+    /// What is thought before, in pieces, one output token each.
+    pub(super) thoughts: Vec<String>,
     /// Said instead of the text.
     pub(super) tool: Option<ToolCall>,
     /// Whether the request's output limit cut the text.
@@ -86,10 +88,12 @@ impl Script {
     pub(super) fn new(ask: &Ask<'_>, limit: Option<u64>, choices: u64, tool: Option<String>) -> Self {
         let controls = ask.controls;
         let limit = limit.unwrap_or(u64::MAX);
-        let reasoning = controls.reasoning.min(limit);
+        let reasoning = controls.reasoning.max(controls.thoughts).min(limit);
+        let thoughts = (0..controls.thoughts.min(limit)).map(thought).collect();
         let tool = tool.map(|name| ToolCall { name, arguments: ARGUMENTS });
         let (pieces, truncated) = match tool {
             Some(_) => (Vec::new(), false),
+            None if wants_json(ask.body) => (ARGUMENTS.iter().map(ToString::to_string).collect(), false),
             None => text(ask, limit - reasoning),
         };
         let spoken = tool.as_ref().map_or(pieces.len(), |tool| tool.arguments.len());
@@ -104,11 +108,16 @@ impl Script {
             reasoning,
             audio_out: controls.audio_out,
         };
-        Self { pieces, tool, truncated, choices, tokens, report: controls.usage }
+        Self { pieces, thoughts, tool, truncated, choices, tokens, report: controls.usage }
     }
 
     pub(super) fn text(&self) -> String {
         self.pieces.concat()
+    }
+
+    /// All that is thought; empty if nothing is.
+    pub(super) fn thought(&self) -> String {
+        self.thoughts.concat()
     }
 
     /// Output tokens that the answer carries as words or arguments.
@@ -124,6 +133,24 @@ impl Script {
             UsageReport::Missing => None,
         }
     }
+}
+
+/// Whether the answer is to be JSON by a schema, in whatever dialect. What it gets is the arguments of a tool's call.
+fn wants_json(body: &Value) -> bool {
+    const SCHEMAS: [&str; 6] = [
+        "/response_format/json_schema",
+        "/text/format/schema",
+        "/output_config/format/schema",
+        "/generationConfig/responseSchema",
+        "/generationConfig/responseJsonSchema",
+        "/generationConfig/responseFormat/text/schema",
+    ];
+    SCHEMAS.iter().any(|place| body.pointer(place).is_some())
+}
+
+/// Thought number `n` with the space before it: `t0`, ` t1`, ….
+fn thought(n: u64) -> String {
+    if n == 0 { "t0".to_owned() } else { format!(" t{n}") }
 }
 
 /// The text in pieces, `limit` of them at most, and whether the limit cut it.

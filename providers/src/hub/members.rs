@@ -23,6 +23,11 @@ impl<'a> Members<'a> {
         Json::read(self.whole)
     }
 
+    /// The text of the object.
+    pub(crate) const fn text_of_whole(&self) -> &'a str {
+        self.whole
+    }
+
     /// A member as it stands. Of several of the same name the last one counts.
     pub(crate) fn json(&self, name: &str) -> Option<Json<'a>> {
         self.raw(name).map(Json::read)

@@ -161,14 +161,21 @@ impl<'a> Source<'a> {
     /// The string that a member of the object that is next has, without reading on: by it is known how the others are to be
     /// read. `None`: what is next is no object, or has no such string.
     pub(crate) fn ahead(&mut self, member: &str) -> Result<Option<Str<'a>>> {
+        Ok(self.ahead_of(&[member])?.map(|(_, text)| text))
+    }
+
+    /// The same of whichever of several members comes first, and its name.
+    pub(crate) fn ahead_of<'n>(&mut self, members: &[&'n str]) -> Result<Option<(&'n str, Str<'a>)>> {
         if self.kind()? != Kind::Object {
             return Ok(None);
         }
         let mut ahead = self.clone();
         let mut walk = ahead.reader.object()?;
         while let Some(key) = ahead.reader.next_key(&mut walk)? {
-            if *key.name() == *member && ahead.reader.kind()? == Kind::String {
-                return ahead.text().map(Some);
+            let name = key.name();
+            let found = members.iter().find(|member| ***member == *name);
+            if let (Some(found), Kind::String) = (found, ahead.reader.kind()?) {
+                return ahead.text().map(|text| Some((*found, text)));
             }
             ahead.reader.skip()?;
         }

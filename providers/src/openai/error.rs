@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::verdict::words::{Class, Words};
 
-/// What OpenAI says of failures, and Azure, xAI, OpenRouter, Groq, Mistral, DeepSeek, vLLM, llama.cpp and other servers of its
+/// What OpenAI says of failures, and Azure, xAI, OpenRouter, Groq, Mistral, DeepSeek, Fireworks, Together, Databricks, vLLM, llama.cpp and other servers of its
 /// dialect. "You exceeded your current quota" is not among the sentences: Google says it of every rate limit.
 pub(crate) const WORDS: Words = Words {
     codes: &[
@@ -51,6 +51,8 @@ pub(crate) const WORDS: Words = Words {
                 "invalid_model",
                 "unknown_model",
                 "unknown_url",
+                "model_not_available",
+                "dedicated_endpoint_not_running",
             ],
         ),
         (
@@ -95,6 +97,7 @@ pub(crate) const WORDS: Words = Words {
                 "Invalid model '",
                 "No endpoints found",
                 "* is not a valid model ID",
+                "Endpoint with name '*' does not exist",
             ],
         ),
         (Class::NotThere, &["Not Found$", "Resource not found$", "Invalid URL ("]),

@@ -5,6 +5,8 @@
 use crate::hub::field::Field;
 
 mod call_ids;
+mod content;
+mod conversation;
 mod echo;
 mod image;
 mod items;
@@ -21,6 +23,7 @@ mod usage;
 mod write_answer;
 
 mod write_input;
+mod write_media;
 mod write_request;
 mod write_stream;
 mod write_tools;

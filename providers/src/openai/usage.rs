@@ -20,6 +20,8 @@ struct Report<'a> {
     total_tokens: Count,
     prompt_tokens_details: Option<InputDetails>,
     input_tokens_details: Option<InputDetails>,
+    /// DeepSeek's word for `cached_tokens` (<https://api-docs.deepseek.com/guides/kv_cache>, 2026-11).
+    prompt_cache_hit_tokens: Count,
     completion_tokens_details: Option<OutputDetails>,
     output_tokens_details: Option<OutputDetails>,
     /// What it cost, as some who copy the API say: a number of US dollars, or an object with the total.
@@ -64,7 +66,9 @@ pub(crate) fn read(raw: &[u8]) -> Option<Reading> {
     let rest = report.total_tokens.0.zip(input).map(|(total, input)| total.saturating_sub(input));
     let output = report.completion_tokens.0.or(report.output_tokens.0).or(rest);
     let mut usage = Usage::default();
-    add_input(&mut usage, input.unwrap_or(0), report.prompt_tokens_details.or(report.input_tokens_details));
+    let mut details = report.prompt_tokens_details.or(report.input_tokens_details).unwrap_or_default();
+    details.cached_tokens.0 = details.cached_tokens.0.or(report.prompt_cache_hit_tokens.0);
+    add_input(&mut usage, input.unwrap_or(0), Some(details));
     let details = report.completion_tokens_details.or(report.output_tokens_details).unwrap_or_default();
     let written = output.unwrap_or(0);
     // Some who copy the API leave reasoning out of the output and put it into the total only.
@@ -146,4 +150,25 @@ pub(crate) fn add_tools(usage: &mut Usage, raw: &[u8]) {
 pub(crate) fn tier(raw: &[u8]) -> Option<ServiceTier> {
     let name: &str = serde_json::from_slice::<Option<&str>>(raw).ok()??;
     Some(tier::of_answer(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cached_tokens_are_read_under_either_name_and_once() {
+        for (report, read_from_cache) in [
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":1,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":2}"#,
+                8,
+            ),
+            (r#"{"prompt_tokens":10,"prompt_cache_hit_tokens":8,"prompt_tokens_details":{"cached_tokens":8}}"#, 8),
+            (r#"{"prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":3}}"#, 3),
+            (r#"{"prompt_tokens":10}"#, 0),
+        ] {
+            let usage = read(report.as_bytes()).unwrap().usage;
+            assert_eq!((usage.cache_read, usage.input), (read_from_cache, 10 - read_from_cache), "{report}");
+        }
+    }
 }

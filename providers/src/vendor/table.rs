@@ -7,7 +7,7 @@ use policy::request::Operation::{
 };
 use policy::request::{Dialect, Operation, OperationSet};
 
-use super::{CredentialStyle, Quirks, Vendor};
+use super::{ChatQuirks, CredentialStyle, Quirks, Vendor};
 
 /// A vendor that copies OpenAI's API: what the others' rows differ from.
 const COPY: Vendor = Vendor {
@@ -66,7 +66,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "mistral",
         base_url: Some("https://api.mistral.ai"),
         operations: OperationSet::of(&[Chat, Embed, List]),
-        quirks: Quirks { usage_on_request: false, ..Quirks::OLDER_LIMIT },
+        quirks: Quirks { usage_on_request: false, chat: ChatQuirks::MISTRAL, ..Quirks::OLDER_LIMIT },
         source: "https://docs.mistral.ai/api (2026-11)",
         ..COPY
     },
@@ -74,7 +74,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "groq",
         base_url: Some("https://api.groq.com/openai"),
         operations: OperationSet::of(&[Chat, Responses, List]),
-        quirks: Quirks::NONE,
+        quirks: Quirks::COPY,
         source: "https://console.groq.com/docs/openai (2026-11)",
         ..COPY
     },
@@ -82,7 +82,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "cerebras",
         base_url: Some("https://api.cerebras.ai"),
         operations: OperationSet::of(&[Chat, Text, List]),
-        quirks: Quirks::NONE,
+        quirks: Quirks::COPY,
         source: "https://inference-docs.cerebras.ai/resources/openai (2026-11)",
         ..COPY
     },
@@ -97,7 +97,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "openrouter",
         base_url: Some("https://openrouter.ai/api"),
         operations: OperationSet::of(&[Chat, Text, Responses, Embed, List]),
-        quirks: Quirks { usage_on_request: false, ..Quirks::OLDER_LIMIT },
+        quirks: Quirks { usage_on_request: false, chat: ChatQuirks::OPENROUTER, ..Quirks::OLDER_LIMIT },
         source: "https://openrouter.ai/docs/api-reference, https://openrouter.ai/docs/use-cases/usage-accounting (2026-11)",
         ..COPY
     },
@@ -113,7 +113,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "xai",
         base_url: Some("https://api.x.ai"),
         operations: OperationSet::of(&[Chat, Responses, List]),
-        quirks: Quirks::NONE,
+        quirks: Quirks::COPY,
         source: "https://docs.x.ai/developers/model-capabilities/text/comparison (2026-11)",
         ..COPY
     },
@@ -124,6 +124,7 @@ pub static VENDORS: &[Vendor] = &[
         operations: OperationSet::of(&[Chat, Text, List]),
         version: "",
         paths: &[(Text, "/beta/completions")],
+        quirks: Quirks { chat: ChatQuirks::DEEPSEEK, ..Quirks::OLDER_LIMIT },
         source: "https://api-docs.deepseek.com/api/create-chat-completion (2026-11)",
         ..COPY
     },
@@ -131,6 +132,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "fireworks",
         base_url: Some("https://api.fireworks.ai/inference"),
         operations: OperationSet::of(&[Chat, Text, Responses, Embed, List]),
+        quirks: Quirks::OPEN_MODELS,
         source: "https://docs.fireworks.ai/guides/querying-text-models (2026-11)",
         ..COPY
     },
@@ -139,7 +141,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "together",
         base_url: Some("https://api.together.ai"),
         operations: OperationSet::of(&[Chat, Text, Embed, List]),
-        quirks: Quirks { usage_on_request: false, ..Quirks::OLDER_LIMIT },
+        quirks: Quirks { usage_on_request: false, ..Quirks::OPEN_MODELS },
         source: "https://docs.together.ai/docs/inference/openai-compatibility (2026-11)",
         ..COPY
     },
@@ -154,14 +156,21 @@ pub static VENDORS: &[Vendor] = &[
         name: "nebius",
         base_url: Some("https://api.tokenfactory.nebius.com"),
         operations: OperationSet::of(&[Chat, Text, Embed, List]),
+        quirks: Quirks::OPEN_MODELS,
         source: "https://docs.tokenfactory.nebius.com/api-reference/introduction (2026-11)",
         ..COPY
     },
     // Its Responses API is for few models yet.
-    Vendor { name: "sgl", source: "https://docs.sglang.io/docs/basic_usage/openai_api (2026-11)", ..SELF_HOSTED },
+    Vendor {
+        name: "sgl",
+        quirks: Quirks::OPEN_MODELS,
+        source: "https://docs.sglang.io/docs/basic_usage/openai_api (2026-11)",
+        ..SELF_HOSTED
+    },
     Vendor {
         name: "vllm",
         operations: OperationSet::of(&[Chat, Text, Responses, Embed, List]),
+        quirks: Quirks::OPEN_MODELS,
         source: "https://docs.vllm.ai/en/v0.32.0/serving/online_serving/ (2026-11)",
         ..SELF_HOSTED
     },
@@ -169,6 +178,7 @@ pub static VENDORS: &[Vendor] = &[
         name: "parasail",
         base_url: Some("https://api.parasail.io"),
         operations: OperationSet::of(&[Chat, Text, Embed, List]),
+        quirks: Quirks::OPEN_MODELS,
         source: "https://docs.parasail.io/parasail-docs/api-reference (2026-11)",
         ..COPY
     },

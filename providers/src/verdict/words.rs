@@ -56,7 +56,7 @@ fn of(table: &'static [(Class, &'static [&'static str])], class: Class) -> &'sta
 
 /// Whether the code names the very case: not a number, not a sentence, not the error's type again, not one that covers all.
 fn has_telling_code(error: &VendorError) -> bool {
-    const GENERAL: [&str; 4] = ["invalid_request_error", "invalid_request", "bad_request", "BadRequest"];
+    const GENERAL: [&str; 5] = ["invalid_request_error", "invalid_request", "bad_request", "BadRequest", "NOT_FOUND"];
     error.code.as_deref().is_some_and(|code| {
         !code.bytes().all(|byte| byte.is_ascii_digit())
             && !code.contains(' ')

@@ -50,6 +50,7 @@ impl Controls {
             "cache_write" => self.cache_write = number(value)?,
             "cache_write_1h" => self.cache_write_1h = number(value)?,
             "tool_prompt" => self.tool_prompt = number(value)?,
+            "thoughts" => self.thoughts = number(value)?,
             "reasoning" => self.reasoning = number(value)?,
             "audio_in" => self.audio_in = number(value)?,
             "audio_out" => self.audio_out = number(value)?,

@@ -39,6 +39,11 @@ impl Generation {
         self.is_from(5, 0)
     }
 
+    /// Whether it knows the effort between `high` and `max`.
+    pub(super) fn knows_xhigh(self) -> bool {
+        self.is_from(4, 7)
+    }
+
     /// Whether temperature and the like can be set.
     pub(super) fn takes_sampling(self) -> bool {
         !self.is_from(4, 7)

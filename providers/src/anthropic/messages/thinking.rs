@@ -81,7 +81,7 @@ impl Asked {
         let is_forced = tools::is_forced(request);
         if generation.thinks_by_effort() {
             let ask = if is_forced { Ask::Nothing } else { Ask::Adaptive };
-            return Self { ask, effort: effort(thinking), ..asked };
+            return Self { ask, effort: effort(thinking, generation), ..asked };
         }
         let budget = budget(thinking).min(limit.saturating_sub(1));
         if is_forced || budget < MIN_BUDGET {
@@ -122,11 +122,15 @@ fn is_off(thinking: &Thinking<'_>) -> bool {
 }
 
 /// The effort that Anthropic knows.
-fn effort(thinking: &Thinking<'_>) -> Option<&'static str> {
+fn effort(thinking: &Thinking<'_>, generation: Generation) -> Option<&'static str> {
     let named = thinking.effort.as_ref().and_then(|effort| EFFORTS.iter().find(|(name, _)| effort.is(name)));
     let near = || EFFORTS.iter().rfind(|(_, tokens)| thinking.budget.is_some_and(|budget| *tokens <= budget));
     let (name, _) = named.or_else(near)?;
-    Some(if *name == "minimal" || *name == "none" { "low" } else { name })
+    Some(match *name {
+        "none" | "minimal" => "low",
+        "xhigh" if !generation.knows_xhigh() => "high",
+        name => name,
+    })
 }
 
 fn budget(thinking: &Thinking<'_>) -> u64 {

@@ -2,6 +2,7 @@
 //! copy the API have besides.
 
 use crate::hub::part::{CacheMark, Media, MediaKind, MediaSource, Part, Reasoning, Text};
+use crate::hub::sink::Sink;
 use crate::hub::source::{Result, Source};
 use crate::hub::text::Str;
 use crate::json::Kind;
@@ -103,6 +104,16 @@ pub(super) fn cache_mark<'a>(source: &mut Source<'a>) -> Result<Option<CacheMark
         Ok(())
     })?;
     Ok(Some(CacheMark { ttl }))
+}
+
+/// Writes a mark as `cache_control`, which knows two lifetimes.
+pub(super) fn write_mark(mark: &CacheMark<'_>, sink: &mut Sink) {
+    sink.key("cache_control").object(|sink| {
+        sink.plain_member("type", "ephemeral");
+        if mark.ttl.as_ref().is_some_and(|ttl| ["1h", "12h", "24h"].iter().any(|long| ttl.is(long))) {
+            sink.plain_member("ttl", "1h");
+        }
+    });
 }
 
 fn media(kind: MediaKind) -> Media<'static> {

@@ -116,21 +116,32 @@ fn detail<'a>(source: &mut Source<'a>) -> Result<Detail<'a>> {
 
 /// Writes the thoughts among these parts as members of a message. Their words are there twice, as clients know one or the other.
 pub(super) fn write(parts: &[Part<'_>], sink: &mut Sink) {
-    let thoughts =
-        || parts.iter().filter_map(|part| if let Part::Reasoning(thought) = part { Some(thought) } else { None });
-    if thoughts().next().is_none() {
-        return;
-    }
+    write_words(parts, sink);
+    write_all_details(parts, sink);
+}
+
+/// Writes their words, where there are any.
+pub(super) fn write_words(parts: &[Part<'_>], sink: &mut Sink) {
     let mut words = Str::default();
-    thoughts().for_each(|thought| words.push(&thought.text));
+    thoughts(parts).for_each(|thought| words.push(&thought.text));
     if !words.is_empty() {
         sink.text_member("reasoning_content", &words);
     }
-    sink.key("reasoning_details").array(|sink| {
-        for (index, thought) in (0..).zip(thoughts()) {
-            write_details(thought, index, sink);
-        }
-    });
+}
+
+/// Writes them with their proofs, where there are any.
+pub(super) fn write_all_details(parts: &[Part<'_>], sink: &mut Sink) {
+    if thoughts(parts).next().is_some() {
+        sink.key("reasoning_details").array(|sink| {
+            for (index, thought) in (0..).zip(thoughts(parts)) {
+                write_details(thought, index, sink);
+            }
+        });
+    }
+}
+
+fn thoughts<'b, 'a>(parts: &'b [Part<'a>]) -> impl Iterator<Item = &'b Reasoning<'a>> {
+    parts.iter().filter_map(|part| if let Part::Reasoning(thought) = part { Some(thought) } else { None })
 }
 
 /// Writes one thought as elements of `reasoning_details`.

@@ -7,6 +7,7 @@ use crate::hub::sink::Sink;
 use crate::hub::source::{ReadError, Result, Source};
 use crate::hub::text::{Json, Str};
 use crate::json::Kind;
+use crate::vendor::ChatQuirks;
 
 use super::content;
 
@@ -159,38 +160,52 @@ fn location<'a>(source: &mut Source<'a>) -> Result<Option<Json<'a>>> {
 }
 
 /// Writes the tools and which of them to call.
-pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+pub(super) fn write(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
+    // Where some of the tools cannot be allowed, the others are left out.
+    let only = match &request.tool_choice {
+        Some(ToolChoice::Among { names, .. }) if !quirks.has_own_fields => Some(names),
+        _ => None,
+    };
     let is_written = |tool: &&Tool<'_>| match tool {
-        Tool::Function(_) => true,
+        Tool::Function(function) => only.is_none_or(|names| names.contains(&function.name)),
         Tool::Hosted { .. } => request.from == Wire::Chat,
         Tool::WebSearch(_) => false,
     };
-    let has_tools = request.tools.iter().any(|tool| is_written(&tool));
-    if has_tools {
+    if request.tools.iter().any(|tool| is_written(&tool)) {
         sink.key("tools").array(|sink| {
-            request.tools.iter().filter(is_written).for_each(|tool| write_tool(tool, lost, sink));
+            request.tools.iter().filter(is_written).for_each(|tool| write_tool(tool, quirks, lost, sink));
         });
-        write_choice(request.tool_choice.as_ref(), sink);
+        write_choice(request.tool_choice.as_ref(), only.is_some(), sink);
         if request.parallel_tools == Some(false) {
-            sink.flag_member("parallel_tool_calls", false);
+            let is_known = !quirks.unknown.contains(&"parallel_tool_calls");
+            lost.add_if(!is_known, Field::ParallelTools);
+            if is_known {
+                sink.flag_member("parallel_tool_calls", false);
+            }
         }
     }
     for tool in &request.tools {
         match tool {
-            Tool::WebSearch(search) => write_search(search, request, lost, sink),
-            Tool::Hosted { .. } => lost.add_if(request.from != Wire::Chat, Field::HostedTool),
+            Tool::WebSearch(search) if quirks.has_own_fields => write_search(search, request, lost, sink),
+            Tool::Hosted { .. } if request.from == Wire::Chat => {}
+            Tool::WebSearch(_) | Tool::Hosted { .. } => lost.add(Field::HostedTool),
             Tool::Function(_) => {}
         }
     }
 }
 
-fn write_tool(tool: &Tool<'_>, lost: &mut Lost, sink: &mut Sink) {
+fn write_tool(tool: &Tool<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
     match tool {
         Tool::Function(function) => {
-            lost.add_if(function.cache.is_some(), Field::CacheMark);
+            let has_strict = !quirks.unknown.contains(&"tools[].function.strict");
+            lost.add_if(function.strict == Some(true) && !has_strict, Field::StrictTool);
+            lost.add_if(function.cache.is_some() && !quirks.has_cache_control, Field::CacheMark);
             sink.object(|sink| {
                 sink.plain_member("type", "function");
-                sink.key("function").object(|sink| write_function(function, sink));
+                sink.key("function").object(|sink| write_function(function, has_strict, sink));
+                if let Some(mark) = function.cache.as_ref().filter(|_| quirks.has_cache_control) {
+                    content::write_mark(mark, sink);
+                }
             });
         }
         Tool::Hosted { value, .. } => sink.json(value),
@@ -198,7 +213,7 @@ fn write_tool(tool: &Tool<'_>, lost: &mut Lost, sink: &mut Sink) {
     }
 }
 
-fn write_function(function: &Function<'_>, sink: &mut Sink) {
+fn write_function(function: &Function<'_>, has_strict: bool, sink: &mut Sink) {
     sink.text_member("name", &function.name);
     if let Some(description) = &function.description {
         sink.text_member("description", description);
@@ -207,12 +222,13 @@ fn write_function(function: &Function<'_>, sink: &mut Sink) {
         Some(parameters) => sink.json_member("parameters", parameters),
         None => sink.json_member("parameters", &Json::read(r#"{"type":"object","properties":{}}"#)),
     }
-    if function.strict == Some(true) {
+    if function.strict == Some(true) && has_strict {
         sink.flag_member("strict", true);
     }
 }
 
-fn write_choice(choice: Option<&ToolChoice<'_>>, sink: &mut Sink) {
+/// `is_narrowed`: only those tools are there that may be called.
+fn write_choice(choice: Option<&ToolChoice<'_>>, is_narrowed: bool, sink: &mut Sink) {
     let function = |name: &Str<'_>, sink: &mut Sink| {
         sink.object(|sink| {
             sink.plain_member("type", "function");
@@ -222,6 +238,8 @@ fn write_choice(choice: Option<&ToolChoice<'_>>, sink: &mut Sink) {
     match choice {
         None | Some(ToolChoice::Auto) => {}
         Some(ToolChoice::None) => sink.plain_member("tool_choice", "none"),
+        Some(ToolChoice::Among { required: false, .. }) if is_narrowed => {}
+        Some(ToolChoice::Among { .. }) if is_narrowed => sink.plain_member("tool_choice", "required"),
         Some(ToolChoice::Required) => sink.plain_member("tool_choice", "required"),
         Some(ToolChoice::Named(name)) => function(name, sink.key("tool_choice")),
         Some(ToolChoice::Among { names, required }) => sink.key("tool_choice").object(|sink| {

@@ -1,16 +1,19 @@
 //! Turns as messages.
 
-use super::{call, content};
+use super::{call, content, thought};
 use crate::hub::Wire;
 use crate::hub::field::{Field, Lost};
-use crate::hub::part::{Media, MediaKind, MediaSource, Part, Role, Text, ToolCall, ToolOutput, ToolResult, Turn};
+use crate::hub::part::{
+    CacheMark, Media, MediaKind, MediaSource, Part, Role, Text, ToolCall, ToolOutput, ToolResult, Turn,
+};
 use crate::hub::request::Request;
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
+use crate::vendor::{ChatQuirks, Thoughts};
 
 /// Writes a request's turns as elements of `messages`.
-pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
-    let mut writer = Writer { from: request.from, ids: Ids::default(), lost };
+pub(super) fn write(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
+    let mut writer = Writer { from: request.from, quirks, ids: Ids::default(), lost };
     for turn in &request.turns {
         match turn.role {
             Role::System => writer.instructions(turn, sink),
@@ -22,6 +25,7 @@ pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
 
 struct Writer<'a> {
     from: Wire,
+    quirks: &'a ChatQuirks,
     ids: Ids,
     lost: &'a mut Lost,
 }
@@ -50,8 +54,10 @@ impl Writer<'_> {
     fn message(&mut self, role: &str, turn: &Turn<'_>, sink: &mut Sink, members: impl FnOnce(&mut Self, &mut Sink)) {
         sink.object(|sink| {
             sink.plain_member("role", role);
-            if let Some(name) = &turn.name {
-                sink.text_member("name", name);
+            match &turn.name {
+                Some(_) if self.quirks.unknown.contains(&"messages[].name") => self.lost.add(Field::ParticipantName),
+                Some(name) => sink.text_member("name", name),
+                None => {}
             }
             members(self, sink);
         });
@@ -63,22 +69,25 @@ impl Writer<'_> {
         sink.key("content");
         match (said.next(), said.next()) {
             (None, _) => sink.plain(""),
-            (Some(Part::Text(Text { text, cache, .. })), None) => {
-                self.lost.add_if(cache.is_some(), Field::CacheMark);
-                sink.text(text);
-            }
+            (Some(Part::Text(Text { text, cache, .. })), None) if !self.marks(cache.as_ref()) => sink.text(text),
             _ => sink.array(|sink| parts.iter().filter(is_said).for_each(|part| self.part(part, sink))),
         }
+    }
+
+    /// Whether a mark for the cache is written; if not, it is lost.
+    fn marks(&mut self, mark: Option<&CacheMark<'_>>) -> bool {
+        self.lost.add_if(mark.is_some() && !self.quirks.has_cache_control, Field::CacheMark);
+        mark.is_some() && self.quirks.has_cache_control
     }
 
     fn part(&mut self, part: &Part<'_>, sink: &mut Sink) {
         match part {
             Part::Text(text) => {
-                self.lost.add_if(text.cache.is_some(), Field::CacheMark);
-                write_text(&text.text, sink);
+                let mark = text.cache.as_ref().filter(|mark| self.marks(Some(mark)));
+                write_text(&text.text, mark, sink);
             }
             Part::Media(media) => self.media(media, sink),
-            Part::Refusal(refusal) => write_text(refusal, sink),
+            Part::Refusal(refusal) => write_text(refusal, None, sink),
             Part::Other { value, .. } if self.from == Wire::Chat => sink.json(value),
             Part::Other { .. } | Part::ToolCall(_) => self.lost.add(Field::Part),
             Part::ToolResult(_) | Part::Reasoning(_) => {}
@@ -127,10 +136,7 @@ impl Writer<'_> {
     fn output(&mut self, parts: &[Part<'_>], sink: &mut Sink) {
         match parts {
             [] => sink.plain(""),
-            [Part::Text(text)] => {
-                self.lost.add_if(text.cache.is_some(), Field::CacheMark);
-                sink.text(&text.text);
-            }
+            [Part::Text(text)] if !self.marks(text.cache.as_ref()) => sink.text(&text.text),
             _ => sink.array(|sink| {
                 for part in parts {
                     match part {
@@ -155,6 +161,7 @@ impl Writer<'_> {
             if let Some(refusal) = refusal {
                 sink.text_member("refusal", &refusal);
             }
+            writer.thoughts(&turn.parts, sink);
             if calls {
                 sink.key("tool_calls").array(|sink| {
                     turn.parts.iter().for_each(|part| writer.call(part, sink));
@@ -162,6 +169,15 @@ impl Writer<'_> {
             }
             turn.parts.iter().for_each(|part| writer.spoken(part, sink));
         });
+    }
+
+    /// Where the target takes none, thoughts are left out as vendors themselves do.
+    fn thoughts(&self, parts: &[Part<'_>], sink: &mut Sink) {
+        match self.quirks.thoughts {
+            Thoughts::Nowhere => {}
+            Thoughts::Content => thought::write_words(parts, sink),
+            Thoughts::Details => thought::write_all_details(parts, sink),
+        }
     }
 
     fn is_own_call(&self, part: &Part<'_>) -> bool {
@@ -211,10 +227,13 @@ pub(super) fn words<'a>(parts: &'a [Part<'_>]) -> (Option<Str<'a>>, Option<Str<'
     (text, refusal)
 }
 
-fn write_text(text: &Str<'_>, sink: &mut Sink) {
+fn write_text(text: &Str<'_>, mark: Option<&CacheMark<'_>>, sink: &mut Sink) {
     sink.object(|sink| {
         sink.plain_member("type", "text");
         sink.text_member("text", text);
+        if let Some(mark) = mark {
+            content::write_mark(mark, sink);
+        }
     });
 }
 
@@ -263,8 +282,8 @@ fn file(sink: &mut Sink, media: &Media<'_>, member: &str, value: &Str<'_>) {
 
 fn document(text: &Str<'_>, title: Option<&Str<'_>>, sink: &mut Sink) {
     match title {
-        Some(title) => write_text(&Str::joined(&[title.raw(), "\\n\\n", text.raw()]), sink),
-        None => write_text(text, sink),
+        Some(title) => write_text(&Str::joined(&[title.raw(), "\\n\\n", text.raw()]), None, sink),
+        None => write_text(text, None, sink),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests as the API and those who copy it take them.
 
-use super::{tool, write_message};
+use super::{name, tool, write_message};
 use crate::hub::Wire;
 use crate::hub::field::{Field, Lost};
 use crate::hub::request::{Format, Request, Thinking};
@@ -8,6 +8,7 @@ use crate::hub::sink::Sink;
 use crate::hub::source::Result;
 use crate::hub::text::Json;
 use crate::translate::Target;
+use crate::vendor::{Asked, ChatQuirks};
 
 /// Fields that Responses has by the same name and in the same form.
 const SHARED: &[&str] = &[
@@ -23,10 +24,11 @@ const SHARED: &[&str] = &[
 
 /// Writes a request.
 pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost) -> Result<Vec<u8>> {
+    let quirks = &target.quirks.chat;
     let mut sink = Sink::with_capacity(2048);
     sink.object(|sink| {
         sink.plain_member("model", target.model);
-        sink.key("messages").array(|sink| write_message::write(request, lost, sink));
+        sink.key("messages").array(|sink| write_message::write(request, quirks, lost, sink));
         if target.stream {
             sink.flag_member("stream", true);
         }
@@ -34,11 +36,13 @@ pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &m
         if let Some(limit) = target.limit.or(request.max_output) {
             sink.count_member(target.quirks.limit_field, limit);
         }
-        tool::write(request, lost, sink);
-        format(request.format.as_ref(), sink);
-        thinking(request.thinking.as_ref(), sink);
-        sampling(request, lost, sink);
-        others(request, lost, sink);
+        tool::write(request, quirks, lost, sink);
+        format(request.format.as_ref(), quirks, lost, sink);
+        if let Some(thinking) = &request.thinking {
+            write_thinking(thinking, quirks, sink);
+        }
+        sampling(request, quirks, lost, sink);
+        others(request, quirks, lost, sink);
     });
     Ok(sink.into_bytes())
 }
@@ -60,8 +64,18 @@ fn stream_options(request: &Request<'_>, target: &Target<'_>, sink: &mut Sink) {
 
 const OBFUSCATION: &str = "stream_options.include_obfuscation";
 
-fn format(format: Option<&Format<'_>>, sink: &mut Sink) {
+/// Whether the target has the field; if not, it is lost.
+fn has(field: Field, quirks: &ChatQuirks, lost: &mut Lost) -> bool {
+    let is_known = !quirks.unknown.contains(&name(field)) && (field != Field::Verbosity || quirks.has_own_fields);
+    lost.add_if(!is_known, field);
+    is_known
+}
+
+fn format(format: Option<&Format<'_>>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
     let Some(format) = format else { return };
+    if matches!(format, Format::Schema { .. }) && quirks.unknown.contains(&"response_format.json_schema") {
+        return lost.add(Field::Format);
+    }
     sink.key("response_format").object(|sink| match format {
         Format::Json => sink.plain_member("type", "json_object"),
         Format::Schema { name, description, schema, strict } => {
@@ -83,11 +97,35 @@ fn format(format: Option<&Format<'_>>, sink: &mut Sink) {
     });
 }
 
-fn thinking(thinking: Option<&Thinking<'_>>, sink: &mut Sink) {
-    let Some(thinking) = thinking else { return };
+fn write_thinking(thinking: &Thinking<'_>, quirks: &ChatQuirks, sink: &mut Sink) {
+    let is_off = thinking.budget == Some(0) || thinking.effort.as_ref().is_some_and(|effort| effort.is("none"));
+    match quirks.thinking {
+        Asked::Effort => effort(thinking, "reasoning_effort", sink),
+        Asked::Switch => {
+            let kind = if is_off { "disabled" } else { "enabled" };
+            sink.key("thinking").object(|sink| sink.plain_member("type", kind));
+            if !is_off {
+                effort(thinking, "reasoning_effort", sink);
+            }
+        }
+        Asked::Object => sink.key("reasoning").object(|sink| {
+            match thinking.budget {
+                _ if is_off => sink.flag_member("enabled", false),
+                Some(budget) if thinking.effort.is_none() => sink.count_member("max_tokens", budget),
+                None if thinking.effort.is_none() => sink.flag_member("enabled", true),
+                _ => effort(thinking, "effort", sink),
+            }
+            if thinking.is_shown == Some(false) {
+                sink.flag_member("exclude", true);
+            }
+        }),
+    }
+}
+
+fn effort(thinking: &Thinking<'_>, member: &str, sink: &mut Sink) {
     match (&thinking.effort, thinking.budget) {
-        (Some(effort), _) => sink.text_member("reasoning_effort", effort),
-        (None, Some(budget)) => sink.plain_member("reasoning_effort", effort_of(budget)),
+        (Some(effort), _) => sink.text_member(member, effort),
+        (None, Some(budget)) => sink.plain_member(member, effort_of(budget)),
         (None, None) => {}
     }
 }
@@ -105,36 +143,38 @@ const fn effort_of(budget: u64) -> &'static str {
     }
 }
 
-fn sampling(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
-    for (name, number) in [
-        ("temperature", &request.temperature),
-        ("top_p", &request.top_p),
-        ("frequency_penalty", &request.frequency_penalty),
-        ("presence_penalty", &request.presence_penalty),
-        ("seed", &request.seed),
+fn sampling(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
+    for (field, member, number) in [
+        (Field::Temperature, "temperature", &request.temperature),
+        (Field::TopP, "top_p", &request.top_p),
+        (Field::FrequencyPenalty, "frequency_penalty", &request.frequency_penalty),
+        (Field::PresencePenalty, "presence_penalty", &request.presence_penalty),
+        (Field::Seed, quirks.seed_field, &request.seed),
     ] {
-        if let Some(number) = number {
-            sink.json_member(name, number);
+        if let Some(number) = number.as_ref().filter(|_| has(field, quirks, lost)) {
+            sink.json_member(member, number);
         }
     }
-    lost.add_if(request.top_k.is_some(), Field::TopK);
-    if let Some(choices) = request.choices.filter(|choices| *choices != 1) {
+    match &request.top_k {
+        Some(top_k) if quirks.has_top_k => sink.json_member("top_k", top_k),
+        top_k => lost.add_if(top_k.is_some(), Field::TopK),
+    }
+    if let Some(choices) = request.choices.filter(|choices| *choices != 1 && has(Field::Choices, quirks, lost)) {
         sink.count_member("n", choices);
     }
     if !request.stop.is_empty() {
         sink.key("stop").array(|sink| request.stop.iter().for_each(|stop| sink.text(stop)));
     }
-    if request.logprobs == Some(true) {
+    if request.logprobs == Some(true) && has(Field::Logprobs, quirks, lost) {
         sink.flag_member("logprobs", true);
         if let Some(top) = request.top_logprobs.filter(|top| *top > 0) {
             sink.count_member("top_logprobs", top);
         }
     }
-    if let Some(user) = &request.user {
-        sink.text_member("user", user);
-    }
-    if let Some(verbosity) = &request.verbosity {
-        sink.text_member("verbosity", verbosity);
+    for (field, text) in [(Field::User, &request.user), (Field::Verbosity, &request.verbosity)] {
+        if let Some(text) = text.as_ref().filter(|_| has(field, quirks, lost)) {
+            sink.text_member(name(field), text);
+        }
     }
     modalities(request, lost, sink);
 }
@@ -153,14 +193,14 @@ fn modalities(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
     });
 }
 
-fn others(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
+fn others(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
     for other in &request.others {
         let name = &*other.name;
         let is_written = name == OBFUSCATION || tool::SEARCH_SIZE.contains(&name);
         let is_shared = match request.from {
             Wire::Chat => !name.contains('.') && !name.contains('['),
-            Wire::Responses => SHARED.contains(&name),
-            Wire::Completions => name == "logit_bias" || SHARED.contains(&name),
+            Wire::Responses => quirks.has_own_fields && SHARED.contains(&name),
+            Wire::Completions => name == "logit_bias" || (quirks.has_own_fields && SHARED.contains(&name)),
             _ => false,
         };
         if is_shared {

@@ -1,152 +1,24 @@
-//! The items of a conversation, read into turns (`response_input_item_param.py`): what the model says between two others' items is
-//! one turn of it, calls and thoughts included.
+//! The parts of what is said, read: texts, media, citations, thoughts (`response_input_content_param.py`,
+//! `response_output_message_param.py`, `response_reasoning_item_param.py`).
 
-use super::image;
-use super::proof::Proof;
 use crate::hub::members::Members;
-use crate::hub::part::{
-    Arguments, CacheMark, Citation, Media, MediaKind, MediaSource, Part, Reasoning, Role, Text, ToolCall, ToolOutput,
-    ToolResult, Turn,
-};
-use crate::hub::request::Other;
+use crate::hub::part::{CacheMark, Citation, Media, MediaKind, MediaSource, Part, Reasoning, Text};
 use crate::hub::source::{ReadError, Result, Source};
 use crate::hub::text::Str;
 use crate::json::Kind;
 
-/// The turns so far.
-#[derive(Debug, Default)]
-pub(super) struct Conversation<'a> {
-    turns: Vec<Turn<'a>>,
-    /// Signatures of calls, with the ids of these.
-    signatures: Vec<(Str<'a>, Str<'a>)>,
-    /// Items that are named only: what they say is in the vendor's store.
-    pub(super) references: Vec<Other<'a>>,
-}
+/// The types of a text: whoever said it, and as chat completions call it.
+const TEXTS: [&str; 3] = ["input_text", "output_text", "text"];
 
-impl<'a> Conversation<'a> {
-    /// Reads the `input` field. `false`: it is null.
-    pub(super) fn read(&mut self, source: &mut Source<'a>) -> Result<bool> {
-        match source.kind()? {
-            Kind::Null => source.skip()?,
-            Kind::String => {
-                let part = Part::Text(Text::plain(source.text()?));
-                self.begin(Role::User, vec![part]);
-            }
-            Kind::Array => source.elements(|source| {
-                let members = source.unread_members()?;
-                self.item(&members)
-            })?,
-            _ => return source.wrong("a string or an array"),
-        }
-        Ok(!self.turns.is_empty() || !self.references.is_empty())
-    }
-
-    /// The turns, calls with their signatures.
-    pub(super) fn finish(mut self) -> Vec<Turn<'a>> {
-        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
-            let Part::ToolCall(call) = part else { continue };
-            let own = self.signatures.iter().find(|(id, _)| call.id.as_ref() == Some(id));
-            call.signature = own.map(|(_, signature)| signature.clone());
-        }
-        self.turns
-    }
-
-    fn item(&mut self, members: &Members<'a>) -> Result<()> {
-        let Some(kind) = members.text("type")? else {
-            return if members.json("role").is_some() { self.message(members) } else { self.reference(members) };
-        };
-        match &*kind.plain() {
-            "message" => self.message(members)?,
-            "function_call" => self.say(Part::ToolCall(read_call(members)?)),
-            "function_call_output" => self.give_back(Part::ToolResult(read_result(members)?)),
-            "reasoning" => self.think(members)?,
-            "image_generation_call" => self.draw(members, &kind)?,
-            // What was searched for is told, but not what was found; the answer behind it has that.
-            "web_search_call" => {}
-            "item_reference" => self.reference(members)?,
-            other if is_from_caller(other) => {
-                self.give_back(Part::Other { kind: kind.clone(), value: members.whole() })
-            }
-            _ => self.say(Part::Other { kind: kind.clone(), value: members.whole() }),
-        }
-        Ok(())
-    }
-
-    fn message(&mut self, members: &Members<'a>) -> Result<()> {
-        const ROLES: &str = "`user`, `assistant`, `system` or `developer`";
-        let role = match &*members.needed_text("role")?.plain() {
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            "system" | "developer" => Role::System,
-            _ => return Err(ReadError::wrong(ROLES).under("role")),
-        };
-        let content = members.read("content", content)?.unwrap_or_default();
-        match self.turns.last_mut().filter(|turn| role == Role::Assistant && is_open(turn)) {
-            Some(turn) => turn.parts.extend(content),
-            None => self.begin(role, content),
-        }
-        Ok(())
-    }
-
-    fn think(&mut self, members: &Members<'a>) -> Result<()> {
-        let thoughts = read_reasoning(members)?;
-        for reasoning in thoughts.parts {
-            self.say(Part::Reasoning(reasoning));
-        }
-        self.signatures.extend(thoughts.call);
-        Ok(())
-    }
-
-    fn draw(&mut self, members: &Members<'a>, kind: &Str<'a>) -> Result<()> {
-        let image = image::read(members)?.map(Part::Media);
-        self.say(image.unwrap_or_else(|| Part::Other { kind: kind.clone(), value: members.whole() }));
-        Ok(())
-    }
-
-    fn reference(&mut self, members: &Members<'a>) -> Result<()> {
-        members.needed_text("id")?;
-        super::read_request::add(&mut self.references, "input[].item_reference", members.whole());
-        Ok(())
-    }
-
-    /// The model's turn goes on.
-    fn say(&mut self, part: Part<'a>) {
-        match self.turns.last_mut().filter(|turn| turn.role == Role::Assistant) {
-            Some(turn) => turn.parts.push(part),
-            None => self.begin(Role::Assistant, vec![part]),
-        }
-    }
-
-    /// What came of calls is one turn.
-    fn give_back(&mut self, part: Part<'a>) {
-        let is_result = |part: &Part<'_>| matches!(part, Part::ToolResult(_) | Part::Other { .. });
-        match self.turns.last_mut().filter(|turn| turn.role == Role::User && turn.parts.iter().all(is_result)) {
-            Some(turn) => turn.parts.push(part),
-            None => self.begin(Role::User, vec![part]),
-        }
-    }
-
-    fn begin(&mut self, role: Role, parts: Vec<Part<'a>>) {
-        self.turns.push(Turn { role, name: None, parts });
-    }
-}
-
-/// Whether a message of the model belongs to its turn so far: it has thought or called, but two messages are two turns.
-fn is_open(turn: &Turn<'_>) -> bool {
-    let has_called = turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let has_said = turn.parts.iter().any(|part| matches!(part, Part::Text(_) | Part::Refusal(_)));
-    turn.role == Role::Assistant && (has_called || !has_said)
-}
-
-/// Whether an item of this type comes from the caller and not from the model.
-fn is_from_caller(kind: &str) -> bool {
-    kind.ends_with("_output") || matches!(kind, "mcp_approval_response" | "compaction_trigger" | "additional_tools")
-}
-
-fn content<'a>(source: &mut Source<'a>) -> Result<Vec<Part<'a>>> {
+/// What is said: one text, or parts.
+pub(super) fn content<'a>(source: &mut Source<'a>) -> Result<Vec<Part<'a>>> {
     match source.kind()? {
+        Kind::Null => source.skip().map(|()| Vec::new()),
         Kind::String => Ok(vec![Part::Text(Text::plain(source.text()?))]),
-        Kind::Array => source.list(|source| read_part(&source.unread_members()?)),
+        Kind::Array => source.list(|source| match source.ahead("type")? {
+            Some(kind) if TEXTS.contains(&kind.raw()) => read_text(source).map(Part::Text),
+            _ => read_part(&source.unread_members()?),
+        }),
         _ => source.wrong("a string or an array"),
     }
 }
@@ -155,18 +27,30 @@ fn content<'a>(source: &mut Source<'a>) -> Result<Vec<Part<'a>>> {
 pub(super) fn read_part<'a>(members: &Members<'a>) -> Result<Part<'a>> {
     let kind = members.needed_text("type")?;
     Ok(match &*kind.plain() {
-        "input_text" | "output_text" | "text" => Part::Text(Text {
-            text: members.needed_text("text")?,
-            citations: members.read("annotations", citations)?.unwrap_or_default(),
-            cache: cache(members)?,
-            signature: None,
-        }),
+        text if TEXTS.contains(&text) => Part::Text(read_text(&mut Source::of(members.text_of_whole()))?),
         "refusal" => Part::Refusal(members.needed_text("refusal")?),
         "input_image" => Part::Media(read_image(members)?),
         "input_file" => Part::Media(read_file(members)?),
         "input_audio" => Part::Media(read_audio(members)?),
         _ => Part::Other { kind: kind.clone(), value: members.whole() },
     })
+}
+
+/// A text. It may be long, and is read at once.
+fn read_text<'a>(source: &mut Source<'a>) -> Result<Text<'a>> {
+    let (mut text, mut read) = (None, Text::default());
+    source.members(|source, name| {
+        match name {
+            "text" => text = Some(source.text()?),
+            "annotations" if !source.is_null()? => read.citations = citations(source)?,
+            "prompt_cache_breakpoint" if !source.is_null()? => read.cache = read_mark(source)?,
+            "annotations" | "prompt_cache_breakpoint" => {}
+            _ => source.skip()?,
+        }
+        Ok(())
+    })?;
+    read.text = text.ok_or_else(|| ReadError::wrong("a string").under("text"))?;
+    Ok(read)
 }
 
 fn read_image<'a>(members: &Members<'a>) -> Result<Media<'a>> {
@@ -226,10 +110,13 @@ fn read_audio<'a>(members: &Members<'a>) -> Result<Media<'a>> {
     Ok(Media { kind: MediaKind::Audio, source, detail: None, name: None, cache: None })
 }
 
-/// A mark for the vendor's cache. Its lifetimes are half an hour, which is the default, and twelve hours.
 fn cache<'a>(members: &Members<'a>) -> Result<Option<CacheMark<'a>>> {
-    let Some(mark) = members.read("prompt_cache_breakpoint", Source::unread_members)? else { return Ok(None) };
-    let ttl = mark.text("ttl").map_err(|error| error.under("prompt_cache_breakpoint"))?;
+    Ok(members.read("prompt_cache_breakpoint", read_mark)?.flatten())
+}
+
+/// A mark for the vendor's cache. Its lifetimes are half an hour, which is the default, and twelve hours.
+fn read_mark<'a>(source: &mut Source<'a>) -> Result<Option<CacheMark<'a>>> {
+    let ttl = source.unread_members()?.text("ttl")?;
     Ok(Some(CacheMark { ttl: ttl.filter(|ttl| ttl.is("12h")).map(|_| Str::raw_of("1h")) }))
 }
 
@@ -248,54 +135,6 @@ pub(super) fn read_citation<'a>(members: &Members<'a>) -> Result<Option<Citation
     let to = members.read("end_index", Source::count)?.flatten();
     let title = members.text("title")?.filter(|title| !title.is_empty());
     Ok(Some(Citation { url: members.text("url")?, title, quote: None, range: from.zip(to) }))
-}
-
-/// `response_function_tool_call_param.py`.
-fn read_call<'a>(members: &Members<'a>) -> Result<ToolCall<'a>> {
-    Ok(ToolCall {
-        id: Some(members.needed_text("call_id")?),
-        name: members.needed_text("name")?,
-        arguments: Arguments::Text(members.text("arguments")?.unwrap_or_default()),
-        signature: None,
-        cache: None,
-    })
-}
-
-/// `FunctionCallOutput` of `response_input_item_param.py`.
-fn read_result<'a>(members: &Members<'a>) -> Result<ToolResult<'a>> {
-    Ok(ToolResult {
-        id: Some(members.needed_text("call_id")?),
-        name: members.text("name")?,
-        content: ToolOutput::Parts(members.read("output", content)?.unwrap_or_default()),
-        is_error: false,
-        cache: None,
-    })
-}
-
-/// What a reasoning item holds.
-#[derive(Debug, Default)]
-struct Thoughts<'a> {
-    parts: Vec<Reasoning<'a>>,
-    /// The id of a call and its signature.
-    call: Option<(Str<'a>, Str<'a>)>,
-}
-
-/// A reasoning item of a request (`response_reasoning_item_param.py`): its sealed content is of use only where it came from.
-fn read_reasoning<'a>(members: &Members<'a>) -> Result<Thoughts<'a>> {
-    let mut thoughts = Thoughts { parts: read_thoughts(members)?, call: None };
-    let Some(encrypted) = members.text("encrypted_content")? else { return Ok(thoughts) };
-    let empty = || Reasoning { id: members.text("id").ok().flatten(), ..Reasoning::default() };
-    match Proof::read(&encrypted) {
-        Proof::Signature(signature) => {
-            let mut last = thoughts.parts.pop().unwrap_or_else(empty);
-            last.signature = Some(signature);
-            thoughts.parts.push(last);
-        }
-        Proof::Sealed(sealed) => thoughts.parts.push(Reasoning { sealed: Some(sealed), ..empty() }),
-        Proof::Call { id, signature } => thoughts.call = Some((id, signature)),
-        Proof::Own => {}
-    }
-    Ok(thoughts)
 }
 
 /// The texts of a reasoning item: summaries, then thoughts that are shown as they are.

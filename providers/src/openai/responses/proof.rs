@@ -52,6 +52,24 @@ impl<'a> Proof<'a> {
     }
 }
 
+/// What stands between a sealed thought and the id of its item; no base64 has it.
+const OF: char = '~';
+
+/// OpenAI's own sealed thought with the id of its item: the API wants both, and formats that know no such ids keep the one text.
+pub(super) fn bound<'a>(sealed: Str<'a>, id: Option<&Str<'_>>) -> Str<'a> {
+    let Some(id) = id else { return sealed };
+    let mut bound = sealed;
+    bound.push(&Str::raw_of("~"));
+    bound.push(id);
+    bound
+}
+
+/// The sealed thought and the id of its item. `None`: it is not OpenAI's.
+pub(super) fn unbound<'s>(bound: &'s Str<'_>) -> Option<(Str<'s>, Str<'s>)> {
+    let (sealed, id) = bound.raw().rsplit_once(OF)?;
+    Some((Str::raw_of(sealed), Str::raw_of(id)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +90,12 @@ mod tests {
         assert_eq!(Proof::read(&Str::raw_of(r"signature:a\/b")), Proof::Signature(Str::raw_of("a/b")));
         assert_eq!(Proof::read(&Str::raw_of("gAAAAABo")), Proof::Own);
         assert_eq!(Proof::Own.write(), None);
+    }
+
+    #[test]
+    fn a_sealed_thought_keeps_the_id_of_its_item() {
+        let bound = bound(Str::raw_of("gAAAA-_="), Some(&Str::raw_of("rs_1")));
+        assert_eq!(unbound(&bound), Some((Str::raw_of("gAAAA-_="), Str::raw_of("rs_1"))));
+        assert_eq!(unbound(&Str::raw_of("EmwKAhgB+/=")), None);
     }
 }

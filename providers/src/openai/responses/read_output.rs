@@ -5,6 +5,7 @@ use policy::usage::Usage;
 
 use super::image;
 use super::parts::{read_part, read_thoughts};
+use super::proof;
 use crate::hub::answer::{Head, Logprob, Stop};
 use crate::hub::members::Members;
 use crate::hub::part::{Arguments, Part, Reasoning, ToolCall};
@@ -132,6 +133,7 @@ pub(super) fn read_call<'a>(item: &Members<'a>) -> Result<ToolCall<'a>> {
 pub(super) fn read_sealed<'a>(item: &Members<'a>) -> Result<Option<Reasoning<'a>>> {
     let id = item.text("id")?;
     let sealed = item.text("encrypted_content")?.filter(|sealed| !sealed.is_empty());
+    let sealed = sealed.map(|sealed| proof::bound(sealed, id.as_ref()));
     Ok(sealed.map(|sealed| Reasoning { sealed: Some(sealed), id, ..Reasoning::default() }))
 }
 

@@ -1,8 +1,8 @@
-//! A request of the Responses API, read (`response_create_params.py`). Its items are read in `parts`, its tools in `tools`.
+//! A request of the Responses API, read (`response_create_params.py`). Its items are read in `conversation`, its tools in `tools`.
 
 use std::borrow::Cow;
 
-use super::parts::Conversation;
+use super::conversation::Conversation;
 use super::tools;
 use crate::hub::Wire;
 use crate::hub::part::{Part, Role, Text, Turn};

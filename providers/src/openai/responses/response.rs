@@ -2,8 +2,9 @@
 
 use policy::usage::Usage;
 
+use super::content::Content;
 use super::echo::Echo;
-use super::items::{Content, Item, Kind, Stage};
+use super::items::{Item, Kind, Stage};
 use super::usage;
 use crate::hub::answer::{Head, Stop};
 use crate::hub::sink::Sink;

@@ -1,10 +1,12 @@
 //! The items of a conversation, written (`response_input_item_param.py`).
 
 use super::call_ids::CallIds;
+use super::proof;
+use super::write_media::{write_input_text, write_media};
 use crate::hub::Wire;
 use crate::hub::field::{Field, Lost};
 use crate::hub::part::{
-    CacheMark, Media, MediaKind, MediaSource, Part, Reasoning, Role, Text, ToolCall, ToolOutput, ToolResult, Turn,
+    CacheMark, Media, MediaSource, Part, Reasoning, Role, Text, ToolCall, ToolOutput, ToolResult, Turn,
 };
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
@@ -39,7 +41,7 @@ impl Items {
                 } else if let Part::Reasoning(reasoning) = part {
                     let length = run(rest, |other| is_same_thought(reasoning, other)).max(1);
                     let (thoughts, tail) = rest.split_at(length);
-                    self.reasoning(reasoning, thoughts, sink);
+                    self.reasoning(thoughts, sink);
                     rest = tail;
                 } else {
                     self.item(part, lost, sink);
@@ -87,25 +89,27 @@ impl Items {
     }
 
     /// A thought is of use to the vendor only as it sealed it; others are left out.
-    fn reasoning(&mut self, first: &Reasoning<'_>, thoughts: &[Part<'_>], sink: &mut Sink) {
+    fn reasoning(&mut self, thoughts: &[Part<'_>], sink: &mut Sink) {
         let thoughts = || {
             thoughts.iter().filter_map(|part| match part {
                 Part::Reasoning(reasoning) => Some(reasoning),
                 _ => None,
             })
         };
-        let sealed = thoughts().find_map(|thought| thought.sealed.as_ref());
-        let (Some(id), Some(sealed), true) = (&first.id, sealed, self.from != Wire::Responses) else { return };
+        let sealed = thoughts().find_map(|thought| Some((thought.sealed.as_ref()?, thought.id.as_ref())));
+        let Some((sealed, id)) = sealed.filter(|_| self.from != Wire::Responses) else { return };
+        let own = || Some((sealed.by_ref(), id?.by_ref()));
+        let Some((sealed, id)) = proof::unbound(sealed).or_else(own) else { return };
         self.has_sealed = true;
         sink.object(|sink| {
             sink.plain_member("type", "reasoning");
-            sink.text_member("id", id);
+            sink.text_member("id", &id);
             sink.key("summary").array(|sink| {
                 for summary in thoughts().filter(|thought| thought.is_summary && !thought.text.is_empty()) {
                     super::items::write_thought("summary_text", &summary.text, sink);
                 }
             });
-            sink.text_member("encrypted_content", sealed);
+            sink.text_member("encrypted_content", &sealed);
         });
     }
 
@@ -210,62 +214,6 @@ fn write_said(part: &Part<'_>, lost: &mut Lost, sink: &mut Sink) {
         }
         _ => {}
     });
-}
-
-fn write_input_text(text: &Str<'_>, sink: &mut Sink) {
-    sink.object(|sink| {
-        sink.plain_member("type", "input_text");
-        sink.text_member("text", text);
-    });
-}
-
-fn write_media(media: &Media<'_>, sink: &mut Sink) -> bool {
-    match (media.kind, &media.source) {
-        (MediaKind::File, MediaSource::Plain(text)) => write_input_text(text, sink),
-        (MediaKind::Image, source) if !matches!(source, MediaSource::Plain(_)) => sink.object(|sink| {
-            sink.plain_member("type", "input_image");
-            sink.text_member("detail", media.detail.as_ref().unwrap_or(&Str::raw_of("auto")));
-            match source {
-                MediaSource::Id(id) => sink.text_member("file_id", id),
-                other => write_url("image_url", other, sink),
-            }
-        }),
-        (MediaKind::File, source) => sink.object(|sink| {
-            sink.plain_member("type", "input_file");
-            match source {
-                MediaSource::Id(id) => sink.text_member("file_id", id),
-                MediaSource::Url { .. } => write_url("file_url", source, sink),
-                _ => {
-                    sink.text_member("filename", media.name.as_ref().unwrap_or(&Str::raw_of(name_of(source))));
-                    write_url("file_data", source, sink);
-                }
-            }
-        }),
-        _ => return false,
-    }
-    true
-}
-
-fn write_url(name: &str, source: &MediaSource<'_>, sink: &mut Sink) {
-    match source {
-        MediaSource::Url { url, .. } => sink.text_member(name, url),
-        MediaSource::Inline { mime, base64 } => {
-            let mut url = Str::default();
-            for piece in [&Str::raw_of("data:"), mime, &Str::raw_of(";base64,"), base64] {
-                url.push(piece);
-            }
-            sink.text_member(name, &url);
-        }
-        MediaSource::Plain(_) | MediaSource::Id(_) => {}
-    }
-}
-
-/// A name for a file that has none: the API wants one.
-fn name_of(source: &MediaSource<'_>) -> &'static str {
-    match source {
-        MediaSource::Inline { mime, .. } if mime.raw().starts_with("text/") => "file.txt",
-        _ => "file.pdf",
-    }
 }
 
 /// Caching goes by itself, and models before gpt-5.6 refuse marks (`PromptCacheOptions` of `response_create_params.py`).

@@ -1,7 +1,7 @@
 //! A request of the Responses API, written (`response_create_params.py`). Its items are written in `write_input`.
 
 use super::write_input::Items;
-use super::write_tools;
+use super::write_tools::{self, CONTEXT_SIZE};
 use crate::hub::Wire;
 use crate::hub::field::{Field, Lost};
 use crate::hub::part::{Part, Role, Turn};
@@ -182,6 +182,8 @@ fn write_others(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost, sin
             OBFUSCATION if request.from == Wire::Chat && target.stream => {
                 sink.key("stream_options").object(|sink| sink.json_member("include_obfuscation", &other.value));
             }
+            // It is in the tool.
+            CONTEXT_SIZE => {}
             // Without a stream there is none to obfuscate.
             OBFUSCATION => {}
             _ => lost.add_other(name),

@@ -4,7 +4,8 @@
 use policy::request::{Dialect, Operation};
 use policy::usage::Usage;
 
-use super::items::{self, Content, Item, Kind, Stage};
+use super::content::{self, Content, OUTPUT_TEXT};
+use super::items::{self, Item, Kind, Stage};
 use super::response::{Frame, State};
 use crate::error::{VendorError, vendor_event};
 use crate::hub::answer::{Head, Logprob};
@@ -13,6 +14,10 @@ use crate::hub::part::{Arguments, Citation, Part, Reasoning, Text, ToolCall};
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
 use crate::translate::Context;
+
+mod events;
+
+use events::{Events, Names, Place, count};
 
 /// What writes a stream. Of several candidates it tells the first.
 #[derive(Debug)]
@@ -43,63 +48,14 @@ enum Live {
     },
 }
 
-/// Numbers the events.
-#[derive(Debug, Default)]
-struct Events {
-    count: u64,
-}
-
-/// Where an event's piece belongs.
-#[derive(Clone, Copy, Debug)]
-struct Place<'i> {
-    id: &'i str,
-    output: usize,
-    /// The part of the item; `None`: it has none.
-    part: Option<(&'static str, usize)>,
-}
-
 const EMPTY: Str<'static> = Str::raw_of("");
-
-impl Events {
-    fn write(&mut self, kind: &str, sink: &mut Sink, members: impl FnOnce(&mut Sink)) {
-        sink.frame("event: ");
-        sink.frame(kind);
-        sink.frame("\ndata: ");
-        sink.object(|sink| {
-            sink.plain_member("type", kind);
-            sink.count_member("sequence_number", self.count);
-            members(sink);
-        });
-        sink.frame("\n\n");
-        self.count += 1;
-    }
-
-    fn place(&mut self, kind: &str, place: Place<'_>, sink: &mut Sink, members: impl FnOnce(&mut Sink)) {
-        self.write(kind, sink, |sink| {
-            sink.plain_member("item_id", place.id);
-            sink.count_member("output_index", count(place.output));
-            if let Some((name, index)) = place.part {
-                sink.count_member(name, count(index));
-            }
-            members(sink);
-        });
-    }
-
-    fn item(&mut self, kind: &str, stage: Stage, item: &Item<'_>, output: usize, sink: &mut Sink) {
-        self.write(kind, sink, |sink| {
-            sink.count_member("output_index", count(output));
-            sink.key("item");
-            item.write(stage, sink);
-        });
-    }
-}
 
 impl StreamWriter {
     pub(crate) const fn new(context: Context) -> Self {
         Self {
             context,
             frame: None,
-            events: Events { count: 0 },
+            events: Events::new(),
             items: Vec::new(),
             is_open: false,
             live: Live::None,
@@ -276,7 +232,7 @@ impl StreamWriter {
     /// A citation that does not say what rests on it waits until the text is whole.
     fn cite(&mut self, citation: &Citation<'_>, sink: &mut Sink) {
         let Some(Content::Text { text, .. }) = self.last_content() else { return };
-        if !items::can_be_told(citation) {
+        if !content::can_be_told(citation) {
             return;
         }
         text.citations.push(citation.clone().into_owned());
@@ -291,7 +247,7 @@ impl StreamWriter {
             let Content::Text { text, .. } = content else { return };
             sink.count_member("annotation_index", count(index));
             sink.key("annotation");
-            items::write_citation(citation, &text.text, sink);
+            content::write_citation(citation, &text.text, sink);
         });
     }
 
@@ -301,7 +257,7 @@ impl StreamWriter {
         self.content(OUTPUT_TEXT, sink, |_, sink| {
             sink.text_member("delta", &EMPTY);
             sink.key("logprobs");
-            items::write_logprobs(more, sink);
+            content::write_logprobs(more, sink);
         });
     }
 
@@ -328,7 +284,7 @@ impl StreamWriter {
             Content::Text { text, logprobs } => {
                 sink.text_member("text", &text.text);
                 sink.key("logprobs");
-                items::write_logprobs(logprobs, sink);
+                content::write_logprobs(logprobs, sink);
             }
             Content::Refusal(refusal) => sink.text_member("refusal", refusal),
         });
@@ -430,59 +386,4 @@ impl StreamWriter {
         let place = Place { id, output, part: Some((names.index, 0)) };
         self.events.place(kind(names), place, sink, |sink| members(names, reasoning, sink));
     }
-}
-
-const OUTPUT_TEXT: &str = "response.output_text.delta";
-
-impl Content<'static> {
-    /// Adds to it, and names the event that tells so.
-    fn push(&mut self, more: &Str<'_>) -> &'static str {
-        match self {
-            Self::Text { text, .. } => {
-                text.text.push(more);
-                OUTPUT_TEXT
-            }
-            Self::Refusal(refusal) => {
-                refusal.push(more);
-                "response.refusal.delta"
-            }
-        }
-    }
-}
-
-/// What the events of a reasoning are called: of a summary, or of the thought itself.
-#[derive(Debug)]
-struct Names {
-    index: &'static str,
-    part: &'static str,
-    added: &'static str,
-    delta: &'static str,
-    done: &'static str,
-    part_done: &'static str,
-}
-
-impl Names {
-    const fn of(reasoning: &Reasoning<'_>) -> &'static Self {
-        const SUMMARY: Names = Names {
-            index: "summary_index",
-            part: "summary_text",
-            added: "response.reasoning_summary_part.added",
-            delta: "response.reasoning_summary_text.delta",
-            done: "response.reasoning_summary_text.done",
-            part_done: "response.reasoning_summary_part.done",
-        };
-        const THOUGHT: Names = Names {
-            index: "content_index",
-            part: "reasoning_text",
-            added: "response.content_part.added",
-            delta: "response.reasoning_text.delta",
-            done: "response.reasoning_text.done",
-            part_done: "response.content_part.done",
-        };
-        if reasoning.is_summary { &SUMMARY } else { &THOUGHT }
-    }
-}
-
-fn count(index: usize) -> u64 {
-    u64::try_from(index).unwrap_or(u64::MAX)
 }

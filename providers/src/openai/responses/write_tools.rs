@@ -12,6 +12,9 @@ use crate::hub::text::{Json, Str};
 const NO_PARAMETERS: Json<'static> =
     Json::read(r#"{"type":"object","properties":{},"required":[],"additionalProperties":false}"#);
 
+/// What chat completions call it.
+pub(super) const CONTEXT_SIZE: &str = "web_search_options.search_context_size";
+
 /// Writes the members that have to do with tools.
 pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
     let is_told = |tool: &&Tool<'_>| !matches!(tool, Tool::Hosted { .. }) || request.from == Wire::Responses;
@@ -24,7 +27,7 @@ pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
         for tool in &told {
             match tool {
                 Tool::Function(function) => write_function(function, request.from, lost, sink),
-                Tool::WebSearch(search) => write_search(search, lost, sink),
+                Tool::WebSearch(search) => write_search(search, size_of_context(request), lost, sink),
                 Tool::Hosted { value, .. } => sink.json(value),
             }
         }
@@ -53,7 +56,13 @@ fn write_function(function: &Function<'_>, from: Wire, lost: &mut Lost, sink: &m
     });
 }
 
-fn write_search(search: &WebSearch<'_>, lost: &mut Lost, sink: &mut Sink) {
+/// How much of what is found the model gets to see, where chat completions ask for it.
+fn size_of_context<'r>(request: &'r Request<'_>) -> Option<&'r Json<'r>> {
+    let size = request.others.iter().find(|other| other.name == CONTEXT_SIZE);
+    size.map(|size| &size.value)
+}
+
+fn write_search(search: &WebSearch<'_>, size: Option<&Json<'_>>, lost: &mut Lost, sink: &mut Sink) {
     lost.add_if(!search.blocked_domains.is_empty(), Field::HostedTool);
     sink.object(|sink| {
         sink.plain_member("type", "web_search");
@@ -62,6 +71,9 @@ fn write_search(search: &WebSearch<'_>, lost: &mut Lost, sink: &mut Sink) {
                 sink.key("allowed_domains")
                     .array(|sink| search.allowed_domains.iter().for_each(|site| sink.text(site)));
             });
+        }
+        if let Some(size) = size {
+            sink.json_member("search_context_size", size);
         }
         if let Some(location) = &search.location {
             sink.key("user_location");

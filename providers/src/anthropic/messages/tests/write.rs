@@ -246,6 +246,8 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
         (thinking(Some("high"), None), NEW, 99, json!({"type": "adaptive"}), json!("high")),
         (thinking(Some("minimal"), None), NEW, 99, json!({"type": "adaptive"}), json!("low")),
         (thinking(None, Some(20_000)), NEW, 99, json!({"type": "adaptive"}), json!("high")),
+        (thinking(Some("xhigh"), None), NEW, 99, json!({"type": "adaptive"}), json!("xhigh")),
+        (thinking(Some("xhigh"), None), "claude-opus-4-6", 99, json!({"type": "adaptive"}), json!("high")),
         (thinking(Some("none"), None), NEW, 99, json!({"type": "disabled"}), none.clone()),
         (thinking(Some("none"), None), "claude-opus-4-8", 99, none.clone(), none.clone()),
         (thinking(None, Some(0)), OLD, 99, none.clone(), none.clone()),

@@ -6,7 +6,7 @@ use crate::hub::field::Lost;
 use crate::hub::part::{Part, Role, ToolOutput};
 use crate::hub::request::{Request, Tool};
 use crate::translate::Target;
-use crate::vendor::Quirks;
+use crate::vendor::{ChatQuirks, Quirks};
 
 fn target() -> Target<'static> {
     Target { model: "m", stream: false, limit: None, limit_if_none: 4096, quirks: Quirks::NONE, drops: false }
@@ -236,4 +236,78 @@ fn what_the_target_cannot_be_asked_is_named() {
         r#"{"messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://x/v.mp4"}},{"type":"file","file":{"file_data":"https://x/a.pdf"}}]}],"top_k":5}"#,
     );
     assert_eq!(lost.demands, ["messages[].content[].video_url", "messages[].content[].image_url.url", "top_k"]);
+}
+
+fn asked_of(chat: ChatQuirks, text: &str, from: Wire) -> (Value, Lost) {
+    let mut request = read_request(text.as_bytes()).unwrap();
+    request.from = from;
+    written(&request, &Target { quirks: Quirks { chat, ..Quirks::NONE }, ..target() })
+}
+
+#[test]
+fn thoughts_go_back_to_whom_wants_them() {
+    let text = fixture("reasoning.request.json");
+    let (value, _) = asked_of(ChatQuirks::DEEPSEEK, &text, Wire::Messages);
+    let message = json!({"role": "assistant", "content": "Yes.", "reasoning_content": "No divisor up to 88."});
+    assert_eq!(value["messages"][1], message);
+    assert_eq!((&value["thinking"], &value["reasoning_effort"]), (&json!({"type": "enabled"}), &json!("high")));
+    let (value, _) = asked_of(ChatQuirks::OPENROUTER, &text, Wire::Messages);
+    let details = json!([
+        {"type": "reasoning.text", "text": "No divisor up to 88.", "signature": "EqoBCkgIARAB", "index": 0},
+        {"type": "reasoning.encrypted", "id": "rs_1", "data": "gAAAAABo", "index": 1},
+    ]);
+    assert_eq!(value["messages"][1]["reasoning_details"], details);
+    assert_eq!(value["reasoning"], json!({"effort": "high"}));
+}
+
+#[test]
+fn each_vendor_is_asked_to_think_in_its_way() {
+    for (thinking, switch, object) in [
+        (r#""reasoning":{"max_tokens":3000}"#, json!(["enabled", "low"]), json!({"max_tokens": 3000})),
+        (r#""reasoning_effort":"none""#, json!(["disabled", null]), json!({"enabled": false})),
+        (r#""reasoning":{"enabled":false}"#, json!(["disabled", null]), json!({"enabled": false})),
+        (r#""thinking":{"type":"adaptive"}"#, json!(["enabled", null]), json!({"enabled": true})),
+        (
+            r#""reasoning":{"effort":"low","exclude":true}"#,
+            json!(["enabled", "low"]),
+            json!({"effort": "low", "exclude": true}),
+        ),
+    ] {
+        let text = format!(r#"{{"messages":[],{thinking}}}"#);
+        let (value, _) = asked_of(ChatQuirks::DEEPSEEK, &text, Wire::Chat);
+        assert_eq!(json!([value["thinking"]["type"], value["reasoning_effort"]]), switch, "{thinking}");
+        assert_eq!(asked_of(ChatQuirks::OPENROUTER, &text, Wire::Chat).0["reasoning"], object, "{thinking}");
+    }
+}
+
+#[test]
+fn marks_for_the_cache_go_to_whom_knows_them() {
+    let (value, lost) = asked_of(ChatQuirks::OPENROUTER, &fixture("cached.request.json"), Wire::Messages);
+    let marks: Vec<_> = value["messages"].as_array().unwrap().iter().map(|message| &message["content"]).collect();
+    assert_eq!(marks[0][1]["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
+    assert_eq!(marks[1], &json!([{"type": "text", "text": "Summary?", "cache_control": {"type": "ephemeral"}}]));
+    assert!(lost.hints.is_empty());
+}
+
+#[test]
+fn what_a_copy_does_not_know_is_named() {
+    let text = r#"{"messages":[{"role":"user","name":"a","content":"x"}],"seed":1,"user":"u","logprobs":true,"verbosity":"low","store":true,"top_k":3}"#;
+    let (value, lost) = asked_of(ChatQuirks::MISTRAL, text, Wire::Responses);
+    assert_eq!(value, json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "random_seed": 1}));
+    assert_eq!(lost.demands, ["top_k", "logprobs", "verbosity"]);
+    assert_eq!(lost.hints, ["messages[].name", "user", "store"]);
+    let (value, _) = asked_of(ChatQuirks::OPEN_MODELS, text, Wire::Responses);
+    assert_eq!((&value["top_k"], &value["user"], &value["logprobs"]), (&json!(3), &json!("u"), &json!(true)));
+    let (_, lost) = asked_of(ChatQuirks::DEEPSEEK, &fixture("structured.request.json"), Wire::Messages);
+    assert_eq!(lost.demands, ["response_format"]);
+    let (_, lost) = asked_of(ChatQuirks::COPY, &fixture("search.request.json"), Wire::Messages);
+    assert_eq!(lost.demands, ["tools"]);
+}
+
+#[test]
+fn only_allowed_tools_go_to_a_copy() {
+    let (value, lost) = asked_of(ChatQuirks::COPY, &fixture("allowed-tools.request.json"), Wire::Responses);
+    let names: Vec<_> = value["tools"].as_array().unwrap().iter().map(|tool| &tool["function"]["name"]).collect();
+    assert_eq!(json!([names, value["tool_choice"]]), json!([["search", "open"], "required"]));
+    assert!(lost.demands.is_empty());
 }

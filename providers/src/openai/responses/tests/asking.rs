@@ -211,3 +211,27 @@ fn a_request_that_is_none_says_where() {
         assert_eq!(read_request(body.as_bytes()).unwrap_err().to_string(), message, "{body}");
     }
 }
+
+#[test]
+fn members_of_an_item_may_come_in_any_order() {
+    for (item, expected) in [
+        (r#"{"content":[{"text":"x","type":"input_text"}],"role":"user"}"#, (Role::User, text("x"))),
+        (r#"{"role":"assistant","content":"x","type":"message"}"#, (Role::Assistant, text("x"))),
+        (
+            r#"{"content":[{"refusal":"No.","type":"refusal"}],"type":"message","role":"assistant"}"#,
+            (Role::Assistant, Part::Refusal(Str::raw_of("No."))),
+        ),
+    ] {
+        let body = format!(r#"{{"input":[{item}]}}"#);
+        let request = read_request(body.as_bytes()).unwrap();
+        assert_eq!((request.turns[0].role, &request.turns[0].parts[..]), (expected.0, &[expected.1][..]), "{item}");
+    }
+    let tools = r#"{"input":[{"role":"developer","tools":[],"type":"additional_tools"}]}"#;
+    let request = read_request(tools.as_bytes()).unwrap();
+    let Part::Other { kind, .. } = &request.turns[0].parts[0] else { panic!("{request:?}") };
+    assert_eq!(kind.raw(), "additional_tools");
+    let result = r#"{"input":[{"output":"y","name":"f","call_id":"c","type":"function_call_output"}]}"#;
+    let request = read_request(result.as_bytes()).unwrap();
+    let Part::ToolResult(result) = &request.turns[0].parts[0] else { panic!("{request:?}") };
+    assert_eq!(result.content, ToolOutput::Parts(vec![text("y")]));
+}

@@ -79,6 +79,8 @@ fn a_conversation_is_instructions_and_items() {
                 thought("signed elsewhere", false, Some("EuYB")),
                 sealed("Weather?", None, id()),
                 sealed("", Some(Str::raw_of("gAAA")), id()),
+                sealed("", Some(Str::raw_of("gAAB~rs_2")), None),
+                sealed("", Some(Str::raw_of("EmwKAhgB")), None),
                 text("I look."),
                 text("Twice."),
                 call(Some("toolu_1"), "", None),
@@ -96,6 +98,7 @@ fn a_conversation_is_instructions_and_items() {
             {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Weather?"}],
                 "encrypted_content": "gAAA"},
+            {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": "gAAB"},
             {"id": "msg_0", "type": "message", "role": "assistant", "status": "completed", "content": [
                 {"type": "output_text", "text": "I look.", "annotations": []},
                 {"type": "output_text", "text": "Twice.", "annotations": []}]},
@@ -160,6 +163,7 @@ fn settings_have_their_places() {
     request.others = vec![
         Other { name: "service_tier".into(), value: Json::read("\"flex\"") },
         Other { name: "logit_bias".into(), value: Json::read("{}") },
+        Other { name: "web_search_options.search_context_size".into(), value: Json::read("\"low\"") },
     ];
     let (body, lost) = sent(&request);
     let schema = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
@@ -172,7 +176,7 @@ fn settings_have_their_places() {
         "tools": [
             {"type": "function", "name": "f", "parameters": schema, "strict": false},
             {"type": "function", "name": "f", "parameters": schema, "strict": true},
-            {"type": "web_search", "filters": {"allowed_domains": ["example.com"]},
+            {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}, "search_context_size": "low",
                 "user_location": {"type": "approximate", "city": "Oslo"}},
         ],
         "max_tool_calls": 3,
@@ -294,7 +298,10 @@ fn items_are_parts() {
     };
     assert_eq!((first.text.raw(), first.is_summary), (r"**Checking**\n\nZero is the limit.", true));
     assert_eq!((&first.id, &second.id), (&sealed.id, &Some(Str::raw_of("rs_68af4036"))));
-    assert_eq!((sealed.sealed.as_ref().unwrap().raw(), sealed.text.is_empty()), ("gAAAAABob3FmQzE3ZTY", true));
+    assert_eq!(
+        (sealed.sealed.as_ref().unwrap().raw(), sealed.text.is_empty()),
+        ("gAAAAABob3FmQzE3ZTY~rs_68af4036", true)
+    );
     let thoughts = read("thoughts");
     let Part::Reasoning(shown) = &thoughts.candidates[0].parts[0] else { panic!("{thoughts:?}") };
     assert_eq!((shown.text.raw(), shown.is_summary), ("Below zero is cold.", false));
