@@ -8,6 +8,7 @@ mod ctx;
 mod fail;
 pub(crate) mod fields;
 mod finish;
+mod foreign;
 pub(crate) mod gate;
 mod held;
 mod judge;

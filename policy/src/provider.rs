@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::catalog::Model;
 use crate::id::{CredentialName, ModelName, ProviderName};
 use crate::list::AllowList;
 use crate::request::{Dialect, Operation, OperationSet};
 use crate::route::Weight;
+use crate::settings::Compat;
 
 /// A secret. It has no `Display` and its `Debug` hides it; [`Secret::reveal`] is the one way to it, easy to search for.
 #[derive(Clone, PartialEq, Eq)]
@@ -219,10 +221,43 @@ impl Credential {
 }
 
 impl Provider {
-    /// Whether it takes this operation in this dialect.
+    /// By which of its operations it serves what is asked in a dialect: by the same where it speaks that dialect and has it, else by
+    /// one that the request can be translated to. `known` is the model. `None`: by none.
     #[must_use]
-    pub fn takes(&self, dialect: Dialect, operation: Operation) -> bool {
-        self.dialect == dialect && self.operations.contains(operation)
+    pub fn served_as(
+        &self,
+        dialect: Dialect,
+        operation: Operation,
+        known: Option<&Model>,
+        compat: Compat,
+    ) -> Option<Operation> {
+        let is_direct = self.dialect == dialect && self.operations.contains(operation);
+        let has = |operation| self.operations.contains(operation);
+        if !operation.is_conversation() {
+            // Operations that get a translation of their own have their place here.
+            let is_translated = match operation {
+                Operation::Embedding => ![self.dialect, dialect].contains(&Dialect::Anthropic),
+                Operation::CountTokens => true,
+                _ => false,
+            };
+            return (is_direct || (is_translated && has(operation))).then_some(operation);
+        }
+        // Only OpenAI's dialect has it; a custom provider's list of operations may say more than its dialect has.
+        let has_responses = self.dialect == Dialect::OpenAi && has(Operation::Responses);
+        let mode = known.map(|known| &*known.mode);
+        let (only_chat, only_responses) = (mode == Some("chat"), mode == Some("responses") && has_responses);
+        let is_converted = match operation {
+            Operation::TextCompletion => compat.text_to_chat && only_chat && has(Operation::ChatCompletion),
+            Operation::ChatCompletion => compat.chat_to_responses && only_responses,
+            _ => false,
+        };
+        if is_direct && !is_converted {
+            Some(operation)
+        } else if has(Operation::ChatCompletion) && !only_responses {
+            Some(Operation::ChatCompletion)
+        } else {
+            has_responses.then_some(Operation::Responses)
+        }
     }
 
     /// The credentials that may be used at all.
@@ -230,3 +265,6 @@ impl Provider {
         self.credentials.iter().filter(|credential| credential.is_enabled)
     }
 }
+
+#[cfg(test)]
+mod tests;

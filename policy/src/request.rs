@@ -80,10 +80,16 @@ impl Operation {
         !matches!(self, Self::CountTokens | Self::ListModels)
     }
 
+    /// Whether it is a conversation's next turn, whatever that is called.
+    #[must_use]
+    pub const fn is_conversation(self) -> bool {
+        matches!(self, Self::ChatCompletion | Self::TextCompletion | Self::Responses)
+    }
+
     /// Whether a request of it can carry a limit on its output.
     #[must_use]
     pub const fn has_output_limit(self) -> bool {
-        matches!(self, Self::ChatCompletion | Self::TextCompletion | Self::Responses)
+        self.is_conversation()
     }
 
     const fn bit(self) -> u32 {

@@ -17,6 +17,7 @@ mod walk;
 pub use candidates::named_provider;
 pub use credentials::usable_credentials;
 pub use failure::Failure;
+pub use refusal::cannot_serve;
 pub use walk::Walk;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,7 +33,7 @@ use crate::limit::Accounts;
 use crate::money::scaled_decimal;
 use crate::price::{ModelPrice, WorstCase};
 use crate::provider::{Credential, Endpoint, Provider, Secret};
-use crate::request::{Dialect, Request};
+use crate::request::{Dialect, Operation, Request};
 use crate::snapshot::Snapshot;
 
 use balance::{Choice, Stick};
@@ -115,6 +116,8 @@ pub struct Attempt {
     pub credential: Arc<Credential>,
     /// The model as the provider calls it.
     pub model: ModelName,
+    /// By which of its operations the provider serves the call.
+    pub served_as: Operation,
     /// What is known of the model; `None` for one in no price list.
     pub known: Option<Arc<Model>>,
     /// Whether the price list or the configuration names the model; any other name is the caller's.
@@ -206,7 +209,7 @@ pub enum DropReason {
     OnlyByName,
     /// The key may not use the model.
     ModelBlocked,
-    /// The provider speaks another dialect, or lacks the operation.
+    /// The provider lacks the operation, and none of those that it has can stand for it.
     CannotSpeak {
         /// Its dialect.
         dialect: Dialect,
@@ -281,7 +284,9 @@ pub fn plan(
         catalog: Arc::clone(snapshot.catalog()),
         overrides: Arc::clone(snapshot.price_overrides()),
         key: caller.key.as_ref().map(|key| key.id.clone()),
+        dialect: request.dialect,
         operation: request.operation,
+        compat: snapshot.settings().compat,
         demand: request.demand,
         default_max_output: snapshot.settings().default_max_output_tokens,
     };

@@ -61,6 +61,17 @@ pub enum StreamRecovery {
     Buffer,
 }
 
+/// What is done to requests that the target cannot be asked as they are (`client.compat`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compat {
+    /// What the target's API has no equivalent of is left out rather than refused.
+    pub drops_params: bool,
+    /// Text completions of models that only chat are asked for as chats.
+    pub text_to_chat: bool,
+    /// Chats with models that only the Responses API has are asked for there.
+    pub chat_to_responses: bool,
+}
+
 /// What is written down of calls. What is charged for them is so in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logging {
@@ -120,6 +131,8 @@ pub struct Settings {
     pub min_clamped_tokens: u64,
     /// What is written down of calls.
     pub logging: Logging,
+    /// What is done to requests that the target cannot be asked as they are.
+    pub compat: Compat,
 }
 
 impl Default for Settings {
@@ -139,6 +152,7 @@ impl Default for Settings {
             refuse_unpriced: true,
             min_clamped_tokens: 256,
             logging: Logging::default(),
+            compat: Compat::default(),
         }
     }
 }

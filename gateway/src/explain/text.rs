@@ -105,10 +105,13 @@ fn target_lines(target: &TargetView, n: u32, plans: u32) -> Vec<String> {
 }
 
 fn attempt(attempt: &AttemptView) -> String {
-    let AttemptView { credential, weight, model, worst_case_usd, denied, .. } = attempt;
+    let AttemptView { credential, weight, model, translated_to, worst_case_usd, denied, .. } = attempt;
+    let translated = translated_to
+        .as_ref()
+        .map_or_else(String::new, |form| format!(" (translated: {} in the {} dialect)", form.operation, form.dialect));
     let cost = worst_case_usd.as_ref().map_or("without a price".to_owned(), |cost| format!("at most {cost} USD"));
     let denied = denied.as_ref().map_or(String::new(), |refusal| format!("; not now: {}", refusal.kind));
-    format!("   key `{credential}` (weight {weight}): model `{model}`, {cost}{denied}")
+    format!("   key `{credential}` (weight {weight}): model `{model}`{translated}, {cost}{denied}")
 }
 
 fn spread(plan: &PlanView, plans: u32) -> String {

@@ -2,11 +2,11 @@
 
 use engine::explain::{Explanation, PlannedAttempt, PlannedTarget};
 use policy::decision::Refusal;
-use policy::request::{Dialect, Request};
+use policy::request::Request;
 use policy::route::balance::{Balance, Stick};
 use policy::route::expr::Match;
 use policy::route::rule::Rule;
-use policy::route::{Caller, DropReason, Dropped, Plan, named_provider};
+use policy::route::{Caller, DropReason, Dropped, Plan, cannot_serve, named_provider};
 use policy::settings::StreamRecovery;
 use policy::snapshot::Snapshot;
 use serde::Serialize;
@@ -125,6 +125,13 @@ pub(super) struct TargetView {
     pub(super) attempts: Vec<AttemptView>,
 }
 
+/// In which form a provider is asked.
+#[derive(Debug, Serialize)]
+pub(super) struct TranslatedView {
+    pub(super) operation: &'static str,
+    pub(super) dialect: &'static str,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct AttemptView {
     pub(super) credential: String,
@@ -133,6 +140,8 @@ pub(super) struct AttemptView {
     pub(super) share: f64,
     /// What the provider calls the model.
     pub(super) model: String,
+    /// In which form the provider is asked, where that is not the request's: `chat_completion` of the `anthropic` dialect.
+    pub(super) translated_to: Option<TranslatedView>,
     /// Decimal; `null` where the model has no price.
     pub(super) worst_case_usd: Option<String>,
     /// Why an account could not take it at this moment; `null`: all could.
@@ -194,7 +203,7 @@ impl View {
         self.dropped = explanation.dropped.iter().map(|dropped| DroppedView::of(dropped, request)).collect();
         self.refusal = explanation.refusal.as_ref().map(|(refusal, times)| RefusalView::of(refusal, share(*times)));
         self.plan = explanation.plan.as_ref().map(|plan| {
-            let targets = explanation.targets.iter().map(|target| TargetView::of(target, &share)).collect();
+            let targets = explanation.targets.iter().map(|target| TargetView::of(target, request, &share)).collect();
             let recovery = request.stream.then(|| recovery(snapshot.settings().stream_recovery));
             PlanView::of(plan, recovery, targets)
         });
@@ -249,7 +258,7 @@ impl PlanView {
 }
 
 impl TargetView {
-    fn of(planned: &PlannedTarget, share: &dyn Fn(u32) -> f64) -> Self {
+    fn of(planned: &PlannedTarget, request: &Request<'_>, share: &dyn Fn(u32) -> f64) -> Self {
         let retries = &planned.target.provider.retries;
         let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -259,19 +268,23 @@ impl TargetView {
             max_retries: retries.max,
             backoff_initial_ms: millis(retries.backoff_initial),
             backoff_max_ms: millis(retries.backoff_max),
-            attempts: planned.attempts.iter().map(|attempt| AttemptView::of(attempt, share)).collect(),
+            attempts: planned.attempts.iter().map(|attempt| AttemptView::of(attempt, request, share)).collect(),
         }
     }
 }
 
 impl AttemptView {
-    fn of(planned: &PlannedAttempt, share: &dyn Fn(u32) -> f64) -> Self {
+    fn of(planned: &PlannedAttempt, request: &Request<'_>, share: &dyn Fn(u32) -> f64) -> Self {
         let attempt = &planned.attempt;
+        let (operation, dialect) = (attempt.served_as, attempt.provider.dialect);
+        let is_alike = operation == request.operation && dialect == request.dialect;
         Self {
             credential: attempt.credential.name.to_string(),
             weight: planned.weight.to_string(),
             share: share(planned.times_first),
             model: attempt.model.to_string(),
+            translated_to: (!is_alike)
+                .then(|| TranslatedView { operation: operation.as_str(), dialect: dialect.as_str() }),
             worst_case_usd: attempt.worst_case.map(|worst| worst.amount().to_string()),
             denied: planned.denied.as_ref().map(|refusal| RefusalView::of(refusal, 1.0)),
         }
@@ -294,7 +307,7 @@ fn why(reason: DropReason, request: &Request<'_>) -> (&'static str, String) {
         DropReason::ProviderBlocked => ("provider_blocked", "not among the key's `provider_configs`"),
         DropReason::OnlyByName => ("only_by_name", "its `weight` is null in the key, so it must be asked for by name"),
         DropReason::ModelBlocked => ("model_blocked", "the key's `allowed_models` do not have the model"),
-        DropReason::CannotSpeak { dialect } => return ("cannot_speak", cannot_speak(dialect, request)),
+        DropReason::CannotSpeak { dialect } => return ("cannot_speak", cannot_serve(dialect, request)),
         DropReason::NoCredential => {
             ("no_credential", "none of its `keys` is enabled, has a value, is for the model and allowed to the key")
         }
@@ -305,12 +318,4 @@ fn why(reason: DropReason, request: &Request<'_>) -> (&'static str, String) {
         ),
     };
     (code, words.to_owned())
-}
-
-fn cannot_speak(dialect: Dialect, request: &Request<'_>) -> String {
-    if dialect == request.dialect {
-        format!("does not take {} requests", request.operation)
-    } else {
-        format!("speaks the {dialect} dialect, and the request is in the {} dialect", request.dialect)
-    }
 }

@@ -67,12 +67,13 @@ impl Edge {
         }
         let (recovery, stream) = (snapshot.settings().stream_recovery, wish.stream);
         let mut call = call(Walk::begin(plan, &mut now), wish, body, recovery);
-        // What cannot be paid for is refused here, while the connection can go on being used.
-        call.hold = self.take_off(&mut call, asked, &mut ctx.record);
+        call.wants_array = stream && asked.wants_array(session.req_header().uri.query());
+        // What cannot be paid for, or not be asked, is refused here, while the connection can go on being used.
+        call.hold = self.take_off(&mut call, asked, false, &mut ctx.record);
         if call.hold.is_none()
-            && let Some(short) = call.short.take()
+            && let Some(refusal) = call.passed_over.take()
         {
-            return Err(short.into());
+            return Err(refusal.into());
         }
         ctx.stage = Stage::Admitted(Box::new(call));
         ctx.held = Some(Held::install(session, self.drain(stream), max_waiting(recovery)));
@@ -138,7 +139,8 @@ fn call(walk: Walk, wish: Wish, body: HeldBody, recovery: StreamRecovery) -> Cal
         body: Some(body),
         hold: None,
         admission: None,
-        short: None,
+        passed_over: None,
+        foreign: None,
         clamped: None,
         repeats: 0,
         addresses: 0,
@@ -147,6 +149,7 @@ fn call(walk: Walk, wish: Wish, body: HeldBody, recovery: StreamRecovery) -> Cal
         whole_events: WholeEvents::default(),
         progress: Progress::default(),
         is_stream: false,
+        wants_array: false,
         streams_array: false,
         first_content_us: None,
         last_content_us: None,

@@ -36,6 +36,11 @@ impl Edge {
             let _ = answer.insert_header("x-tollgate-provider", attempt.provider.name.as_str());
             let _ = answer.insert_header("x-tollgate-model", attempt.model.as_str());
         }
+        if let Some(foreign) = ctx.stage.call().and_then(|call| call.foreign.as_ref())
+            && !foreign.dropped().is_empty()
+        {
+            answer.insert_header("x-tollgate-dropped-params", foreign.dropped())?;
+        }
         if !ctx.record.trail().is_empty() {
             let _ = answer.insert_header("x-tollgate-attempts", ctx.record.trail());
         }

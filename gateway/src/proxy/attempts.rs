@@ -15,9 +15,11 @@ use policy::decision::{Reason, Refusal};
 use policy::route::{Attempt, Circumstances, Failure};
 use policy::snapshot::Snapshot;
 use providers::resume::Mode;
+use providers::translate::Untranslatable;
 use providers::verdict;
 
 use super::ctx::{Call, ErrorAnswer, RequestCtx, Stage, Told};
+use super::foreign::Foreign;
 use super::route::Asked;
 use super::{Edge, answer, fail};
 use crate::telemetry::record::Record;
@@ -63,22 +65,23 @@ impl Edge {
         true
     }
 
-    /// Reserves for the attempt that is next and opens its circuit's gate, passing over those that an account is short for or
-    /// whose gate stays shut. `None`: none is left, or the caller's own account is short.
-    pub(super) fn take_off(&self, call: &mut Call, asked: &Asked, record: &mut Record) -> Option<Hold> {
+    /// Makes the attempt that is next ready and opens its circuit's gate, passing over those that cannot be made and those whose gate
+    /// stays shut. `is_begun`: the client has the beginning of the answer. `None`: none is left, or the caller's own account is short.
+    pub(super) fn take_off(&self, call: &mut Call, asked: &Asked, is_begun: bool, record: &mut Record) -> Option<Hold> {
         let snapshot = self.live.snapshot();
         let now_us = self.clock.micros();
         let view = self.health.at(now_us);
         while call.walk.attempt().is_some() {
-            match self.reserve(&snapshot, call, asked) {
+            match self.make_ready(&snapshot, call, asked, is_begun) {
                 Ok(hold) if self.open_gate(call, now_us) => return Some(hold),
                 Ok(_) => {}
-                Err(Denied { refusal, is_callers }) => {
+                Err(Obstacle { refusal, word, is_callers }) => {
                     call.flight = None;
                     if let Some(attempt) = call.walk.attempt().filter(|_| !is_callers) {
-                        record.passed_over(&attempt.provider.name, refusal.reason.as_str());
+                        record.passed_over(&attempt.provider.name, word);
                     }
-                    call.short = if is_callers { Some(refusal) } else { call.short.take().or(Some(refusal)) };
+                    let first = call.passed_over.take().filter(|_| !is_callers);
+                    call.passed_over = first.or(Some(refusal));
                     if is_callers {
                         return None;
                     }
@@ -90,6 +93,26 @@ impl Edge {
             }
         }
         None
+    }
+
+    /// Reserves for the attempt that is next, and puts its request into the vendor's wire format where that is another one.
+    fn make_ready(
+        &self,
+        snapshot: &Snapshot,
+        call: &mut Call,
+        asked: &Asked,
+        is_begun: bool,
+    ) -> Result<Hold, Obstacle> {
+        call.foreign = None;
+        if is_begun && call.translation(asked).is_some() {
+            // What the client has been given tells nothing that a stream of another format could go on from.
+            let refusal =
+                Refusal::new(Reason::UpstreamUnreachable, "no target is left that could go on with the stream");
+            return Err(Obstacle { refusal, word: "cannot_continue", is_callers: false });
+        }
+        let hold = self.reserve(snapshot, call, asked)?;
+        call.foreign = Foreign::request(call, asked, &hold, snapshot.settings())?.map(Box::new);
+        Ok(hold)
     }
 
     /// Reserves what the attempt that is next may use. Operations that cost nothing are under no limit.
@@ -163,6 +186,10 @@ impl Edge {
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         let own_words = own_words(call, attempt, failure, &error);
         let may_pass = own_words.is_none() && !is_out;
+        let error = match &ctx.asked {
+            Some(asked) if call.foreign.is_some() => error.translated(asked, &ctx.request_id),
+            _ => error,
+        };
         let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
         let told = own_words.map_or_else(|| Told::Answer(error.clone()), Told::Refusal);
         self.settle(ctx, failure.as_str());
@@ -208,6 +235,29 @@ impl Edge {
             let _ = header.insert_header("x-tollgate-attempts", ctx.record.trail());
         }
         fail::respond(session, header, Bytes::from(error.body), ctx).await
+    }
+}
+
+/// Why an attempt cannot be made.
+struct Obstacle {
+    /// What the client is told if nothing else can be tried.
+    refusal: Refusal,
+    /// The same in a word, for the trail.
+    word: &'static str,
+    /// Whether it lies with the caller: then no other target can help.
+    is_callers: bool,
+}
+
+impl From<Denied> for Obstacle {
+    fn from(Denied { refusal, is_callers }: Denied) -> Self {
+        Self { word: refusal.reason.as_str(), refusal, is_callers }
+    }
+}
+
+impl From<Untranslatable> for Obstacle {
+    /// A target that is asked in the client's own format may take what cannot be translated.
+    fn from(reason: Untranslatable) -> Self {
+        Self { refusal: reason.refusal(), word: "untranslatable", is_callers: false }
     }
 }
 

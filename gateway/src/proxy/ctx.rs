@@ -19,6 +19,7 @@ use providers::verdict;
 
 use super::body::HeldBody;
 use super::fields::HeaderFields;
+use super::foreign::Foreign;
 use super::held::Held;
 use super::resume::{Script, Unsent};
 use super::route::Asked;
@@ -143,8 +144,10 @@ pub(crate) struct Call {
     pub(crate) hold: Option<Hold>,
     /// The call counted on its caller's limits, from its first hold on.
     pub(crate) admission: Option<Admission>,
-    /// Why the first target that an account was short for could not be used.
-    pub(crate) short: Option<Refusal>,
+    /// Why the first target that was passed over could not be used: an account was short for it, or it cannot be asked this.
+    pub(crate) passed_over: Option<Refusal>,
+    /// How the attempt that is next or under way is translated; `None`: client and vendor speak alike.
+    pub(crate) foreign: Option<Box<Foreign>>,
     /// The output limit that the current attempt was sent with, where that was lowered.
     pub(crate) clamped: Option<u64>,
     /// How often the current attempt was begun before, on connections that were already dead.
@@ -161,7 +164,10 @@ pub(crate) struct Call {
     pub(crate) progress: Progress,
     /// Whether the current answer is a stream.
     pub(crate) is_stream: bool,
-    /// Whether the current answer is streamed as a JSON array instead of events, as Gemini does unless it is asked for events.
+    /// Whether the client asked for a JSON array where a stream is events.
+    pub(crate) wants_array: bool,
+    /// Whether the client gets the current answer streamed as a JSON array instead of events, as Gemini does unless it is asked for
+    /// events.
     pub(crate) streams_array: bool,
     /// Microseconds from the start to the first content of the current answer.
     pub(crate) first_content_us: Option<u64>,

@@ -14,6 +14,7 @@ use policy::key::Access;
 use policy::provider::Provider;
 use policy::request::{Dialect, Operation, OperationSet};
 use policy::route::{Caller, usable_credentials};
+use policy::settings::Compat;
 use policy::snapshot::Snapshot;
 use providers::models::{ListedModel, anthropic_list, gemini_list, openai_list, superset_list};
 
@@ -56,13 +57,14 @@ async fn tell(session: &mut Session, ctx: &mut RequestCtx, body: Vec<u8>) -> Res
 fn usable(snapshot: &Snapshot, caller: &Caller, list: ModelList) -> BTreeMap<ModelName, Listed> {
     let mut models = BTreeMap::new();
     let key = caller.key.as_deref();
-    for provider in snapshot.providers().filter(|provider| is_listed(list, provider.dialect)) {
+    let compat = snapshot.settings().compat;
+    for provider in snapshot.providers() {
         let access = key.map_or(Access::Unlisted, |key| key.access(provider.name.as_str()));
         if !access.is_allowed() {
             continue;
         }
         for (name, known) in names(snapshot, provider) {
-            let operations = operations(provider, known.as_deref());
+            let operations = served(list, provider, operations(provider, known.as_deref()), known.as_deref(), compat);
             let operations = key.map_or(operations, |key| operations.intersection(key.operations));
             if !operations.has_any_that_costs() || usable_credentials(provider, &name, caller).next().is_none() {
                 continue;
@@ -81,11 +83,21 @@ struct Listed {
     operations: OperationSet,
 }
 
-fn is_listed(list: ModelList, dialect: Dialect) -> bool {
-    match list {
-        ModelList::Superset => true,
-        ModelList::Of(wanted) => wanted == dialect,
-    }
+/// What of a model's operations clients of a list can ask for: in a dialect's own list also what is translated from that dialect.
+fn served(
+    list: ModelList,
+    provider: &Provider,
+    operations: OperationSet,
+    known: Option<&Model>,
+    compat: Compat,
+) -> OperationSet {
+    let ModelList::Of(dialect) = list else { return operations };
+    let is_served = |operation: &Operation| {
+        let served = provider.served_as(dialect, *operation, known, compat);
+        // A direct one must be the model's own, and so must what stands for it.
+        served.is_some_and(|served| operations.contains(served))
+    };
+    Operation::ALL.iter().copied().filter(is_served).collect()
 }
 
 /// What a provider is known to have: the price list's models of operations served here, and what its credentials name.

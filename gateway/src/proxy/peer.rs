@@ -12,6 +12,7 @@ use policy::provider::{Endpoint, Provider};
 use policy::route::Failure;
 
 use super::ctx::{Call, RequestCtx, Stage, Told};
+use super::held::Held;
 use super::{Edge, fail};
 
 /// How long an unused connection to a provider is kept.
@@ -37,7 +38,8 @@ impl Edge {
                 return Err(fail::internal("a call lost its stage while it waited"));
             };
             let asked = ctx.asked.as_ref().ok_or_else(|| fail::internal("a call is for nothing"))?;
-            let hold = call.hold.take().or_else(|| self.take_off(&mut call, asked, &mut ctx.record));
+            let is_begun = ctx.held.as_ref().is_some_and(Held::header_is_out);
+            let hold = call.hold.take().or_else(|| self.take_off(&mut call, asked, is_begun, &mut ctx.record));
             let Some(hold) = hold else {
                 ctx.stage = Stage::Admitted(call);
                 return Err(self.nothing_is_open(ctx));
@@ -66,12 +68,13 @@ impl Edge {
         }
     }
 
-    /// An account is short for every target that is left, or their circuits are open, or became so since the plan was made.
+    /// An account is short for every target that is left, or it cannot be asked this, or their circuits are open, or became so
+    /// since the plan was made.
     fn nothing_is_open(&self, ctx: &mut RequestCtx) -> Box<Error> {
         if let Stage::Admitted(call) = &mut ctx.stage
-            && let Some(short) = call.short.take()
+            && let Some(refusal) = call.passed_over.take()
         {
-            ctx.first_error.get_or_insert(Told::Refusal(short));
+            ctx.first_error.get_or_insert(Told::Refusal(refusal));
             return self.last_word(ctx);
         }
         let name = ctx.stage.call().and_then(Call::attempt).map(|attempt| attempt.provider.name.clone());

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::Method;
 use policy::request::{Dialect, Operation};
 
+use super::query;
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -55,6 +57,14 @@ pub(crate) enum ModelList {
     Superset,
     /// One dialect's own path.
     Of(Dialect),
+}
+
+impl Asked {
+    /// Whether a stream is to come as a JSON array, as Gemini's does unless events are asked for.
+    pub(crate) fn wants_array(&self, query: Option<&str>) -> bool {
+        let asks_for_events = query.is_some_and(|query| query::value(query, "alt") == Some("sse"));
+        self.dialect == Dialect::Gemini && !asks_for_events
+    }
 }
 
 const OPENAI_PREFIXES: [&str; 4] = ["/openai", "/litellm", "/langchain", "/pydanticai"];

@@ -18,11 +18,15 @@ use super::route::Asked;
 use super::{Edge, fail, query};
 
 /// The client's headers that a vendor may see, by name. All others stay here, credentials of whatever kind among them.
-const PASSED_ON: [HeaderName; 3] = [header::ACCEPT, header::USER_AGENT, HeaderName::from_static("openai-beta")];
+const PASSED_ON: [HeaderName; 2] = [header::ACCEPT, header::USER_AGENT];
+/// More of them, by the beginning of their name.
+const PASSED_ON_PREFIXES: [&str; 2] = ["traceparent", "tracestate"];
+/// Those that a vendor may see that speaks the client's own dialect.
+const OF_DIALECT: [HeaderName; 1] = [HeaderName::from_static("openai-beta")];
+/// More of them, by the beginning of their name.
+const OF_DIALECT_PREFIXES: [&str; 3] = ["anthropic-", "x-stainless-", "x-goog-api-client"];
 /// Headers that say whose account is used: passed on only beside the caller's own credential.
 const ACCOUNT: [&str; 2] = ["openai-organization", "openai-project"];
-/// More of them, by the beginning of their name.
-const PASSED_ON_PREFIXES: [&str; 5] = ["anthropic-", "x-stainless-", "x-goog-api-client", "traceparent", "tracestate"];
 
 impl Edge {
     /// Makes the request of the current attempt and turns its hold into `Sent`.
@@ -41,6 +45,8 @@ impl Edge {
             ctx.unsent = Unsent::beginning_at(held.received());
         }
         call.error = None;
+        ctx.record.dropped_params =
+            call.foreign.as_ref().map_or_else(String::new, |foreign| foreign.dropped().to_owned());
         let Some(attempt) = call.attempt() else {
             return Err(fail::internal("a request lost its attempt"));
         };
@@ -76,8 +82,11 @@ impl Edge {
     }
 }
 
-/// The client's bytes, with this attempt's splices.
+/// The client's bytes, with this attempt's splices, or what they say in the vendor's wire format.
 fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
+    if let Some(foreign) = &call.foreign {
+        return foreign.body().clone();
+    }
     let named = call.peek.model.as_deref().is_some_and(|model| model != attempt.model.as_str());
     let quirks = vendor::find(attempt.provider.vendor).map_or(Quirks::NONE, |vendor| vendor.quirks);
     let edit = Edit {
@@ -92,10 +101,15 @@ fn body_of(call: &Call, attempt: &Attempt, asked: &Asked) -> Bytes {
     call.body.as_ref().map_or_else(Bytes::new, |body| splice(body.bytes(), &call.peek, &edit))
 }
 
-/// Whether the stream has usage though the client did not ask: it is metered, and hidden from the client.
+/// Whether the stream has usage though the client did not ask: it is metered, and hidden from the client. What is translated is told as
+/// the client wants it anyway.
 pub(super) fn hides_usage(call: &Call, asked: &Asked) -> bool {
     let streams_usage_on_request = matches!(asked.operation, Operation::ChatCompletion | Operation::TextCompletion);
-    asked.dialect == Dialect::OpenAi && streams_usage_on_request && call.stream && !call.peek.client_wants_usage
+    asked.dialect == Dialect::OpenAi
+        && streams_usage_on_request
+        && call.stream
+        && !call.peek.client_wants_usage
+        && call.foreign.is_none()
 }
 
 fn header_of(
@@ -107,11 +121,17 @@ fn header_of(
     request_id: &str,
 ) -> Result<RequestHeader> {
     let provider = &attempt.provider;
-    let path = path_of(client, attempt, asked, call.stream);
+    let path =
+        if call.foreign.is_some() { foreign_path(call, attempt) } else { path_of(client, attempt, asked, call.stream) };
     let mut request = RequestHeader::build("POST", path.as_bytes(), Some(16))?;
     let brings_own = call.walk.plan().caller.own_credential.is_some();
-    for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name, brings_own)) {
+    let is_alike = asked.dialect == provider.dialect;
+    for (name, value) in client.headers.iter().filter(|(name, _)| is_passed_on(name, brings_own, is_alike)) {
         request.append_header(name.clone(), value.clone())?;
+    }
+    if call.foreign.is_some() {
+        let accepted = if call.stream { "text/event-stream" } else { "application/json" };
+        request.insert_header(header::ACCEPT, accepted)?;
     }
     add_vendor_headers(&mut request, provider)?;
     for (name, value) in &provider.extra_headers {
@@ -141,6 +161,17 @@ fn path_of(client: &RequestHeader, attempt: &Attempt, asked: &Asked, stream: boo
     }
 }
 
+/// The path of what a call is served as in another format than it was asked in: nothing of the client's own path is in it.
+fn foreign_path(call: &Call, attempt: &Attempt) -> String {
+    let model = attempt.model.as_str();
+    let path = vendor::find(attempt.provider.vendor)
+        .map(|vendor| vendor::path(vendor, attempt.served_as, model, call.stream, None, None))
+        .unwrap_or_default();
+    // Else Gemini streams a JSON array.
+    let query = if attempt.provider.dialect == Dialect::Gemini && call.stream { "?alt=sse" } else { "" };
+    format!("{}{path}{query}", attempt.endpoint().prefix)
+}
+
 /// What a vendor may see of the query. Others of its parameters carry credentials, or change the answer so that it cannot be
 /// metered any more (Google's `fields`, `alt=proto`).
 fn passed_on_query(dialect: Dialect, query: &str) -> Option<&'static str> {
@@ -151,10 +182,13 @@ fn passed_on_query(dialect: Dialect, query: &str) -> Option<&'static str> {
     }
 }
 
-fn is_passed_on(name: &HeaderName, brings_own: bool) -> bool {
-    (brings_own && ACCOUNT.contains(&name.as_str()))
-        || PASSED_ON.contains(name)
-        || PASSED_ON_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+/// `is_alike`: the vendor speaks the client's dialect. One that speaks another has no use for the headers of that dialect's SDKs.
+fn is_passed_on(name: &HeaderName, brings_own: bool, is_alike: bool) -> bool {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.as_str().starts_with(prefix));
+    let is_of_dialect = || {
+        OF_DIALECT.contains(name) || begins(&OF_DIALECT_PREFIXES) || (brings_own && ACCOUNT.contains(&name.as_str()))
+    };
+    PASSED_ON.contains(name) || begins(&PASSED_ON_PREFIXES) || (is_alike && is_of_dialect())
 }
 
 /// Headers that the vendor needs and that the client did not send.

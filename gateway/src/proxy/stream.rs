@@ -8,12 +8,12 @@ use policy::decision::{Reason, Refusal};
 use policy::route::Failure;
 use policy::settings::StreamRecovery;
 use providers::meter::Meter;
-use providers::resume::Diverged;
 use providers::verdict;
 
 use super::Edge;
 use super::attempts::quotes_credential;
 use super::ctx::{Call, RequestCtx, Stage};
+use super::foreign::Untold;
 use super::held::Held;
 use super::resume::join;
 
@@ -39,7 +39,7 @@ impl Edge {
 
     fn pass_piece(&self, body: &mut Option<Bytes>, end: bool, ctx: &mut RequestCtx) -> Result<()> {
         let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
-            return pass_rest(body.as_deref().unwrap_or_default(), &ctx.stage);
+            return pass_rest(body, &ctx.stage);
         };
         let piece = body.take().unwrap_or_default();
         let is_progress = call.stream && call.progress.is_made_by(&piece);
@@ -47,10 +47,7 @@ impl Edge {
         if call.error.is_some() {
             return self.pass_error(body, piece, end, ctx);
         }
-        let scripted = match &mut call.script {
-            Some(script) => script.pass(piece, end),
-            None => Ok(piece),
-        };
+        let told = call.told(piece, end, meter.is_complete());
         if meter.has_content() {
             held.content_came();
             call.content_came(self.clock.micros(), ctx.record.started_us);
@@ -61,12 +58,13 @@ impl Edge {
         let seen = Seen::of(meter, held, end);
         if seen.is_out && !call.is_resumable() && call.body.take().is_some() {
             held.forget_body();
+            call.forget_request();
         }
-        if !seen.is_out && (seen.has_error || seen.is_broken || meter.is_malformed()) {
-            return self.give_up_on_answer(body, scripted.unwrap_or_default(), ctx);
+        if !seen.is_out && (seen.has_error || seen.is_broken || meter.is_malformed() || told.is_err()) {
+            return self.give_up_on_answer(body, told, ctx);
         }
-        let is_let_out = seen.is_let_out(call, meter, scripted.as_ref().map_or(0, Bytes::len));
-        let piece = match seen.passable(call, meter, scripted) {
+        let is_let_out = seen.is_let_out(call, meter, told.as_ref().map_or(0, Bytes::len));
+        let piece = match seen.passable(call, meter, told) {
             Ok(piece) => piece,
             Err(unsent) => return Err(self.stop_stream(ctx, unsent, seen.is_broken)),
         };
@@ -150,12 +148,13 @@ impl Seen {
     /// Whether the client is to have the header of a stream with these bytes of it.
     fn is_let_out(self, call: &mut Call, meter: &Meter, bytes: usize) -> bool {
         let is_buffered = !self.is_out && call.buffers(bytes);
-        call.is_stream && meter.has_content() && !meter.is_document() && !is_buffered
+        let has_content = meter.has_content() && call.foreign.as_ref().is_none_or(|foreign| foreign.has_told());
+        call.is_stream && has_content && !meter.is_document() && !is_buffered
     }
 
     /// What may be passed on. `Err`: the stream can be given no further from here; inside, what of it the client is still to have.
-    fn passable(self, call: &Call, meter: &Meter, scripted: Result<Bytes, Diverged>) -> Result<Bytes, Bytes> {
-        let piece = scripted.map_err(|Diverged| Bytes::new())?;
+    fn passable(self, call: &Call, meter: &Meter, told: Result<Bytes, Untold>) -> Result<Bytes, Bytes> {
+        let piece = told.map_err(|_| Bytes::new())?;
         if call.script.as_ref().is_some_and(|script| self.is_broken || script.transcript().has_failed()) {
             return Err(piece);
         }
@@ -165,11 +164,12 @@ impl Seen {
         Ok(piece)
     }
 
-    /// What of the piece goes out now: of a stream whole events only. A script gives none but those, and what is passed on of it is
-    /// to be noted.
+    /// What of the piece goes out now: of a stream whole events only. A script and a translation give none but those, and what is
+    /// passed on of a script is to be noted.
     fn in_whole_events(self, call: &mut Call, piece: Bytes, note: impl FnOnce(Bytes) -> Bytes) -> Bytes {
         match call.is_stream && !call.streams_array {
             _ if call.script.is_some() => note(piece),
+            _ if call.foreign.is_some() => piece,
             true if self.is_end && (self.has_error || !self.is_broken) => join(call.whole_events.rest(), piece),
             true => call.whole_events.pass(piece),
             false => piece,
@@ -178,6 +178,16 @@ impl Seen {
 }
 
 impl Call {
+    /// What of an answer's next bytes is for the client. Behind its last bytes a translation that is whole ends what it has written;
+    /// one that is not has no end.
+    fn told(&mut self, piece: Bytes, end: bool, is_complete: bool) -> Result<Bytes, Untold> {
+        match (&mut self.foreign, &mut self.script) {
+            (Some(foreign), _) => foreign.pass(&piece, end && is_complete),
+            (None, Some(script)) => Ok(script.pass(piece, end)?),
+            (None, None) => Ok(piece),
+        }
+    }
+
     /// Content of the current answer came; times are on the process's clock.
     fn content_came(&mut self, now_us: u64, started_us: u64) {
         if let Some(flight) = self.flight.as_mut().filter(|_| self.first_content_us.is_none()) {
@@ -210,8 +220,14 @@ fn may_be_shown(failure: Failure, status: u16) -> bool {
 }
 
 /// What comes of an error answer behind the part that was judged: it must not quote the credential either.
-fn pass_rest(piece: &[u8], stage: &Stage) -> Result<()> {
+fn pass_rest(body: &mut Option<Bytes>, stage: &Stage) -> Result<()> {
     let Some((call, attempt)) = stage.call().and_then(|call| Some((call, call.attempt()?))) else { return Ok(()) };
+    if call.foreign.is_some() {
+        // What is told in its stead was whole.
+        *body = None;
+        return Ok(());
+    }
+    let piece = body.as_deref().unwrap_or_default();
     if call.walk.plan().caller.own_credential.is_none() && quotes_credential(attempt, piece) {
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an error quotes a credential").into_up());
     }

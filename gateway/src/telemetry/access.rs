@@ -76,6 +76,8 @@ struct Line<'a> {
     stream: bool,
     #[serde(rename = "rule.ids", skip_serializing_if = "Vec::is_empty")]
     rules: Vec<&'a str>,
+    #[serde(rename = "params.dropped", skip_serializing_if = "str::is_empty")]
+    dropped_params: &'a str,
     attempts: u32,
     #[serde(rename = "attempts.failed", skip_serializing_if = "str::is_empty")]
     trail: &'a str,
@@ -208,6 +210,7 @@ impl<'a> Line<'a> {
             credential: served.map(|served| served.credential.as_str()),
             stream: record.stream,
             rules: record.rules.iter().map(|rule| rule.as_str()).collect(),
+            dropped_params: &record.dropped_params,
             attempts: record.attempts,
             trail: record.trail(),
             retries: record.retried.len(),

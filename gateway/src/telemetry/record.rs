@@ -38,6 +38,8 @@ pub(crate) struct Record {
     pub(crate) stream: bool,
     /// The rules that decided where it goes, in the order in which they matched.
     pub(crate) rules: Vec<RuleId>,
+    /// What was left out of the request for the last attempt, with commas between the names.
+    pub(crate) dropped_params: String,
     pub(crate) body_bytes: u64,
     pub(crate) answer_bytes: u64,
     /// The last attempt: where it went.

@@ -103,7 +103,6 @@ async fn a_refusal_says_what_a_caller_would_be_told_and_what_was_dropped() {
         (vec!["--model", "gpt-4o"], "virtual_key_required"),
         (vec!["--model", "gpt-4o", "--key", "sk-bf-canary-unknown"], "virtual_key_not_found"),
         (vec!["--model", "gpt-4o", "--key", KEY, "--header", "x-bf-vk: canary"], "invalid_request_error"),
-        (vec!["--model", "claude", "--key", KEY, "--path", "/v1/messages"], "invalid_request_error"),
     ] {
         let told = explain(&home, &arguments).await;
         assert_eq!((told.code, told.out.contains(kind)), (Some(1), true), "{kind}: {told:?}");
@@ -338,4 +337,13 @@ async fn what_is_told_is_what_happens_under_random_configurations() {
     let shared = seen.iter().filter(|one| one.is_some_and(|targets| targets > 1)).count();
     let all = (count(None), count(Some(1)), shared);
     assert!(all.0 >= 10 && all.1 >= 10 && all.2 >= 5, "refused, sure, shared: {all:?}: too few to mean anything");
+}
+
+#[tokio::test]
+async fn a_call_that_is_translated_is_told_to_be() {
+    let home = Home::new(&shared().config);
+    let told = explain(&home, &["--model", "gpt-4o", "--key", KEY, "--path", "/v1/messages"]).await;
+    assert!(told.out.contains("model `gpt-4o` (translated: chat_completion in the openai dialect)"), "{}", told.out);
+    let told = explain(&home, &["--model", "gpt-4o", "--key", KEY]).await;
+    assert!(told.code == Some(0) && !told.out.contains("translated"), "{}", told.out);
 }

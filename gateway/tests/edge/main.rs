@@ -65,5 +65,6 @@ mod store_commands;
 mod stream_faults;
 mod streams;
 mod tls;
+mod translation;
 mod upstream_tls;
 mod vendors;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::headers::RequiredHeader;
 use crate::route::balance::Balance;
-use crate::settings::{Logging, StreamRecovery};
+use crate::settings::{Compat, Logging, StreamRecovery};
 
 use super::header::required_headers;
 use super::network::Network;
@@ -50,6 +50,8 @@ pub struct ClientShape {
     pub refuse_unpriced: bool,
     /// `min_clamped_tokens`: no output limit is lowered further to fit a budget.
     pub min_clamped_tokens: u64,
+    /// `compat`: what is done to requests that the target cannot be asked as they are.
+    pub compat: Compat,
 }
 
 const STREAM_RECOVERIES: [(&str, StreamRecovery); 3] =
@@ -92,8 +94,20 @@ impl Read for ClientShape {
                 .flatten()
                 .unwrap_or(true),
             min_clamped_tokens: fields.whole("min_clamped_tokens", 256, 1..=100_000_000),
+            compat: fields.with("compat", compat).unwrap_or_default(),
         })
     }
+}
+
+fn compat(node: Node<'_>) -> Compat {
+    node.object(|fields| {
+        fields.or("should_convert_params", false);
+        Compat {
+            drops_params: fields.or("should_drop_params", false),
+            text_to_chat: fields.or("convert_text_to_chat", false),
+            chat_to_responses: fields.or("convert_chat_to_responses", false),
+        }
+    })
 }
 
 fn logging(fields: &mut Fields<'_>) -> Logging {

@@ -45,6 +45,7 @@ impl ClientShape {
             chain_depth: self.chain_depth,
             refuse_unpriced: self.refuse_unpriced,
             min_clamped_tokens: self.min_clamped_tokens,
+            compat: self.compat,
             logging: self.logging,
         }
     }

@@ -74,7 +74,7 @@ pub const NOT_SUPPORTED_YET: &[NotYet] = &[
     row("client.allowed_headers", "CORS", Filled),
     row("client.allowed_origins", "CORS", NotAll),
     row("client.async_job_result_ttl", "asynchronous jobs", Filled),
-    row("client.compat", "conversions between request types", Filled),
+    row("client.compat.should_convert_params", "conversions of single parameters", Filled),
     row("client.delete_expired_virtual_keys", "deleting expired keys", Filled),
     row("client.disable_db_pings_in_health", "a configuration store", Filled),
     row("client.drop_excess_requests", "queues for providers", Filled),

@@ -174,6 +174,7 @@ fn attempt(model: &str, is_listed: bool) -> Attempt {
         provider: Arc::new(provider),
         credential: Arc::new(credential),
         model: model.into(),
+        served_as: crate::request::Operation::ChatCompletion,
         known: is_listed.then_some(known),
         is_known: is_listed,
         own_price: None,

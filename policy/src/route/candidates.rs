@@ -118,8 +118,10 @@ pub(super) fn obstacle(
     if !allows(access, &wanted.model, provider) {
         return Some(DropReason::ModelBlocked);
     }
-    let dialect = provider.dialect;
-    (!provider.takes(request.dialect, request.operation)).then_some(DropReason::CannotSpeak { dialect })
+    let known = known(snapshot.catalog(), provider, &wanted.model);
+    let compat = snapshot.settings().compat;
+    let served = provider.served_as(request.dialect, request.operation, known.as_deref(), compat);
+    served.is_none().then_some(DropReason::CannotSpeak { dialect: provider.dialect })
 }
 
 fn allows(access: Access<'_>, model: &ModelName, provider: &Provider) -> bool {

@@ -10,7 +10,8 @@ use crate::id::{CredentialName, ModelName, VirtualKeyId};
 use crate::price::WorstCase;
 use crate::price::overrides::{PriceOverrides, Priced};
 use crate::provider::{Credential, Provider};
-use crate::request::Operation;
+use crate::request::{Dialect, Operation};
+use crate::settings::Compat;
 
 /// What prices an attempt.
 #[derive(Clone, Debug)]
@@ -18,7 +19,9 @@ pub(super) struct Pricing {
     pub(super) catalog: Arc<Catalog>,
     pub(super) overrides: Arc<PriceOverrides>,
     pub(super) key: Option<VirtualKeyId>,
+    pub(super) dialect: Dialect,
     pub(super) operation: Operation,
+    pub(super) compat: Compat,
     pub(super) demand: Demand,
     /// The output limit of a model whose own is not known.
     pub(super) default_max_output: u64,
@@ -79,9 +82,21 @@ pub(super) fn attempt(pricing: &Pricing, target: &Target, credential: &Arc<Crede
     let known = (model != *asked).then(of_alias).flatten().or_else(|| target.known.clone());
     let is_known = known.is_some() || credential.names(asked);
     let own_price = own_price(pricing, target, credential, &model, known.as_deref());
+    let served_as = provider.served_as(pricing.dialect, pricing.operation, known.as_deref(), pricing.compat);
+    // A plan has targets only that serve what is asked.
+    let served_as = served_as.unwrap_or(pricing.operation);
     let (provider, credential) = (Arc::clone(provider), Arc::clone(credential));
-    let mut attempt =
-        Attempt { provider, credential, model, known, is_known, own_price, worst_case: None, likely_tokens: 0 };
+    let mut attempt = Attempt {
+        provider,
+        credential,
+        model,
+        served_as,
+        known,
+        is_known,
+        own_price,
+        worst_case: None,
+        likely_tokens: 0,
+    };
     attempt.worst_case = worst_case(pricing, &attempt);
     attempt.likely_tokens = likely_tokens(pricing, &attempt);
     attempt

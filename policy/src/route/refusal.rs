@@ -6,7 +6,7 @@ use super::planner::SameModel;
 use super::{Caller, DropReason, Dropped};
 use crate::decision::{Reason, Refusal};
 use crate::id::{CredentialName, RuleId};
-use crate::request::Request;
+use crate::request::{Dialect, Request};
 
 /// The refusal.
 pub(super) fn of(
@@ -42,14 +42,9 @@ pub(super) fn of(
         DropReason::ModelBlocked => {
             (Reason::ModelBlocked, format!("{who} may not use model `{model}` of provider `{provider}`"))
         }
-        DropReason::CannotSpeak { dialect } => (
-            Reason::InvalidRequest,
-            format!(
-                "provider `{provider}` speaks the {dialect} dialect and cannot take {} in the {} dialect: call it as \
-                 {dialect} is called",
-                request.operation, request.dialect
-            ),
-        ),
+        DropReason::CannotSpeak { dialect } => {
+            (Reason::InvalidRequest, format!("provider `{provider}` {}", cannot_serve(*dialect, request)))
+        }
         DropReason::NoCredential => {
             let which = pinned.map_or_else(String::new, |name| format!(" named `{name}`"));
             let message =
@@ -67,5 +62,18 @@ pub(super) fn of(
         // A circuit is tried again after two seconds at the latest.
         Reason::UpstreamUnreachable => refusal.retry_after(Duration::from_secs(2)),
         _ => refusal,
+    }
+}
+
+/// Why a provider that speaks a dialect cannot serve a request, in words that follow its name.
+#[must_use]
+pub fn cannot_serve(dialect: Dialect, request: &Request<'_>) -> String {
+    let Request { operation, dialect: asked, .. } = request;
+    if dialect == *asked {
+        format!("does not take {operation} requests, nor any that they could be translated to")
+    } else {
+        format!(
+            "speaks the {dialect} dialect, and {operation} requests of the {asked} dialect cannot be translated to it"
+        )
     }
 }

@@ -169,10 +169,16 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds the one target of a caller who brings a credential of his own: that is one vendor's, so it goes where his SDK would
-    /// have sent it, whatever rules, weights and health say, and nowhere else.
+    /// have sent it, whatever rules, weights and health say, and nowhere else. A vendor of another dialect sees it only by name.
     pub(super) fn add_own(&mut self, asked: &Wanted) -> (SmallVec<[RuleId; 2]>, ModelName) {
         let dialect = self.request.dialect.as_str();
-        let group = self.group(asked, None);
+        let (group, foreign): (Group<'_>, Group<'_>) = self
+            .group(asked, None)
+            .into_iter()
+            .partition(|member| asked.provider.is_some() || member.target().provider.dialect == self.request.dialect);
+        for target in foreign.iter().map(Member::target) {
+            self.drop(target.provider.name.as_str(), target.model.as_str(), DropReason::OnlyByName);
+        }
         let own = group.into_iter().min_by_key(|member| {
             let (target, provider) = (member.target(), &member.target().provider);
             (provider.is_custom || provider.vendor != dialect, self.kinship(target), provider.order)

@@ -165,7 +165,8 @@ fn refused(caller: Caller, model: &str) -> (Reason, String) {
 #[test]
 fn a_prefix_names_a_configured_provider_and_nothing_else() {
     assert_eq!(ask(Caller::default(), "groq/gpt-4o").unwrap(), ["groq:gpt-4o"]);
-    assert_eq!(ask(Caller::default(), "meta/llama-9").unwrap(), ["openai:meta/llama-9", "groq:meta/llama-9"]);
+    let open = ["openai:meta/llama-9", "anthropic:meta/llama-9", "groq:meta/llama-9"];
+    assert_eq!(ask(Caller::default(), "meta/llama-9").unwrap(), open);
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn a_known_model_goes_to_those_that_serve_it_its_vendor_first() {
 
 #[test]
 fn a_model_that_nobody_knows_goes_to_every_provider_with_an_open_credential() {
-    assert_eq!(ask(Caller::default(), "gpt-99").unwrap(), ["openai:gpt-99", "groq:gpt-99"]);
+    assert_eq!(ask(Caller::default(), "gpt-99").unwrap(), ["openai:gpt-99", "anthropic:gpt-99", "groq:gpt-99"]);
 }
 
 #[test]
@@ -204,8 +205,13 @@ fn only_an_empty_plan_is_refused_with_the_reason_of_the_nearest_candidate() {
     assert_eq!(other_model.0, Reason::ModelBlocked);
     assert_eq!(other_model.1, "virtual key `team key` may not use model `gpt-4o` of provider `openai`");
 
-    let other_dialect = refused(key(vec![listed("anthropic", AllowList::All, Some("1"))]), "claude-x");
-    assert_eq!(other_dialect.0, Reason::InvalidRequest);
+    let embed = Request::new(Dialect::OpenAi, Operation::Embedding, "claude-x");
+    let other_dialect = attempts(&world(), Caller::default(), &embed).unwrap_err();
+    assert_eq!(other_dialect.reason, Reason::InvalidRequest);
+    assert_eq!(
+        other_dialect.message,
+        "provider `anthropic` speaks the anthropic dialect, and embedding requests of the openai dialect cannot be translated to it"
+    );
 
     let no_credential =
         ProviderAccess { credentials: AllowList::only(["other"]), ..listed("openai", AllowList::All, Some("1")) };
@@ -241,7 +247,18 @@ fn a_credential_without_weight_is_used_only_by_a_key_that_names_it() {
 fn a_callers_own_credential_is_shown_to_one_provider_only() {
     let own = Caller { key: None, own_credential: Some(Secret::new("sk-proj-x")) };
     assert_eq!(ask(Caller::default(), "gpt-4o").unwrap().len(), 2);
-    assert_eq!(ask(own, "gpt-4o").unwrap(), ["openai:gpt-4o"]);
+    assert_eq!(ask(own.clone(), "gpt-4o").unwrap(), ["openai:gpt-4o"]);
+    assert_eq!(refused(own.clone(), "claude-x").0, Reason::ProviderBlocked, "it may be another vendor's");
+    assert_eq!(ask(own, "anthropic/claude-x").unwrap(), ["anthropic:claude-x"]);
+}
+
+#[test]
+fn a_model_is_served_in_whichever_dialect_its_vendor_speaks() {
+    assert_eq!(ask(Caller::default(), "claude-x").unwrap(), ["anthropic:claude-x"]);
+    let messages = Request::new(Dialect::Anthropic, Operation::ChatCompletion, "gpt-4o");
+    let attempts = attempts(&world(), Caller::default(), &messages).unwrap();
+    let served: Vec<_> = attempts.iter().map(|one| (one.provider.name.as_str(), one.served_as)).collect();
+    assert_eq!(served, [("openai", Operation::ChatCompletion), ("local", Operation::ChatCompletion)]);
 }
 
 /// The routes of one provider are marked.

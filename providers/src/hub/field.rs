@@ -114,10 +114,11 @@ impl Lost {
 }
 
 /// Fields that only one wire format knows and without which the answer is the same in kind: names for accounts, caches and
-/// statistics, price classes, and how the stream is framed.
+/// statistics, price classes, where the user is, what tools give back, and how the stream is framed.
 const HINTS: &[&str] = &[
     "betas",
     "cache_control",
+    "contents[].parts[].partMetadata",
     "diagnostics",
     "include",
     "labels",
@@ -131,7 +132,11 @@ const HINTS: &[&str] = &[
     "serviceTier",
     "store",
     "stream_options.include_obfuscation",
+    "tools[].functionDeclarations[].response",
+    "tools[].functionDeclarations[].responseJsonSchema",
     "tools[].output_schema",
     "tools[].search_context_size",
+    "tools[].user_location",
     "truncation",
+    "web_search_options.user_location",
 ];

@@ -12,7 +12,7 @@ use policy::list::AllowList;
 use policy::money::{NanoUsd, PicoUsd};
 use policy::price::{ModelPrice, Rate, Unit};
 use policy::provider::{Credential, Deadlines, Endpoint, Provider, Retries, TlsTrust};
-use policy::request::{Dialect, OperationSet};
+use policy::request::{Dialect, Operation, OperationSet};
 use policy::route::{Attempt, Caller, OwnPrice, Weight};
 use policy::settings::Settings;
 use policy::snapshot::{Change, Customer, Snapshot, Team};
@@ -195,6 +195,7 @@ impl World {
             provider: Arc::new(provider(goal.provider)),
             credential: Arc::new(Credential::none()),
             model: if is_aliased { format!("d{model}").into() } else { goal.asked() },
+            served_as: Operation::ChatCompletion,
             known: is_listed.then(|| Arc::new(known)),
             is_known: true,
             worst_case: price.as_ref().map(|price| price.worst_case(&demand, None, MOST_OUTPUT[model])),

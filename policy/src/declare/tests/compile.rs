@@ -4,7 +4,7 @@ use crate::id::ModelName;
 use crate::key::{Access, TokenHash};
 use crate::request::{Operation, OperationSet};
 use crate::route::Weight;
-use crate::settings::KeyRequirement;
+use crate::settings::{Compat, KeyRequirement};
 
 use super::*;
 
@@ -48,6 +48,7 @@ fn settings_are_those_of_the_client_section() {
     let settings = right(
         r#"{"client": {"virtual_key_prefix": "tg-", "allow_direct_keys": true, "default_max_output_tokens": 7,
             "unpriced_models": "allow", "min_clamped_tokens": 64,
+            "compat": {"should_drop_params": true, "convert_text_to_chat": true, "should_convert_params": false},
             "required_headers": ["X-Tenant"]}}"#,
     )
     .settings();
@@ -56,6 +57,7 @@ fn settings_are_those_of_the_client_section() {
     assert_eq!(settings.default_max_output_tokens, 7);
     assert!(!settings.refuse_unpriced);
     assert_eq!(settings.min_clamped_tokens, 64);
+    assert_eq!(settings.compat, Compat { drops_params: true, text_to_chat: true, chat_to_responses: false });
     assert_eq!(&*settings.required_headers[0].name, "x-tenant");
 }
 

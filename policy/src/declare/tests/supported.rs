@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::provider::{Deadlines, Retries};
 use crate::request::Operation;
 use crate::route::balance::Balance;
-use crate::settings::{Logging, StreamRecovery};
+use crate::settings::{Compat, Logging, StreamRecovery};
 
 use super::super::not_yet::NOT_SUPPORTED_YET;
 use super::*;
@@ -29,6 +29,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(client.chain_depth, 10);
     assert!(client.refuse_unpriced);
     assert_eq!(client.min_clamped_tokens, 256);
+    assert_eq!(client.compat, Compat::default());
     assert!(client.trusted_proxies.is_empty() && client.required_headers.is_empty());
     assert_eq!(server.threads, None);
     assert!(server.work_stealing);

@@ -85,7 +85,9 @@ fn made(operation: Operation, demand: Demand, overrides: Option<Arc<PriceOverrid
         catalog: Arc::new(catalog),
         overrides: Arc::new(set),
         key: None,
+        dialect: Dialect::OpenAi,
         operation,
+        compat: crate::settings::Compat::default(),
         demand,
         default_max_output: 50,
     };

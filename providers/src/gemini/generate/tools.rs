@@ -136,14 +136,30 @@ pub(super) fn write(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
             if has_functions {
                 sink.object(|sink| write_functions(request, lost, sink));
             }
-            request.tools.iter().for_each(|tool| write_hosted(tool, is_own, lost, sink));
+            request.tools.iter().for_each(|tool| write_hosted(tool, request.from, lost, sink));
         });
     } else {
         lost.add_if(!request.tools.is_empty(), Field::HostedTool);
     }
     lost.add_if(request.parallel_tools == Some(false), Field::ParallelTools);
-    if has_functions {
-        write_choice(request.tool_choice.as_ref(), sink);
+    let choice = request.tool_choice.as_ref();
+    // Only functions can be called for; what the vendor runs itself it runs as it likes.
+    let is_met = choice.is_none_or(|choice| is_of_functions(choice, request));
+    lost.add_if(!is_met, Field::ToolChoice);
+    if has_functions && is_met {
+        write_choice(choice, sink);
+    }
+}
+
+fn is_of_functions(choice: &ToolChoice<'_>, request: &Request<'_>) -> bool {
+    let mut functions = request.tools.iter().filter_map(|tool| match tool {
+        Tool::Function(function) => Some(&function.name),
+        _ => None,
+    });
+    match choice {
+        ToolChoice::Auto | ToolChoice::None | ToolChoice::Among { required: false, .. } => true,
+        ToolChoice::Required | ToolChoice::Among { .. } => functions.next().is_some(),
+        ToolChoice::Named(name) => functions.any(|function| function == name),
     }
 }
 
@@ -167,7 +183,8 @@ fn write_functions(request: &Request<'_>, lost: &mut Lost, sink: &mut Sink) {
 }
 
 /// Which sites are searched cannot be said in the Gemini API, nor how often, nor from where.
-fn write_hosted(tool: &Tool<'_>, is_own: bool, lost: &mut Lost, sink: &mut Sink) {
+fn write_hosted(tool: &Tool<'_>, from: Wire, lost: &mut Lost, sink: &mut Sink) {
+    let is_own = from == Wire::Generate;
     match tool {
         Tool::Function(_) => {}
         Tool::WebSearch(search) => {
@@ -175,12 +192,19 @@ fn write_hosted(tool: &Tool<'_>, is_own: bool, lost: &mut Lost, sink: &mut Sink)
                 search.max_uses.is_some() || !search.allowed_domains.is_empty() || !search.blocked_domains.is_empty();
             lost.add_if(has_limits, Field::HostedTool);
             if search.location.is_some() {
-                lost.add_other("user_location");
+                lost.add_other(location_name(from));
             }
             sink.object(|sink| sink.key("googleSearch").object(|_| {}));
         }
         Tool::Hosted { kind, value } if is_own => sink.object(|sink| sink.json_member(&kind.plain(), value)),
         Tool::Hosted { .. } => lost.add(Field::HostedTool),
+    }
+}
+
+const fn location_name(from: Wire) -> &'static str {
+    match from {
+        Wire::Chat => "web_search_options.user_location",
+        _ => "tools[].user_location",
     }
 }
 

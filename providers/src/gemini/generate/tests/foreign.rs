@@ -106,6 +106,25 @@ fn what_means_nothing_special_is_not_lost() {
 }
 
 #[test]
+fn only_functions_can_be_called_for() {
+    let function = json!({"type": "function", "function": {"name": "f"}});
+    let named = |name: &str| json!({"type": "function", "function": {"name": name}});
+    for (tools, choice, is_lost) in [
+        (json!([function]), named("f"), false),
+        (json!([function]), named("g"), true),
+        (json!([]), json!("required"), true),
+        (json!([]), json!("none"), false),
+    ] {
+        let body = json!({"model": "m", "messages": [], "tools": tools, "tool_choice": choice,
+            "web_search_options": {"user_location": {"type": "approximate", "approximate": {"city": "Rome"}}}});
+        let (written, demands, hints) = asked(&body, "gemini-2.5-flash");
+        assert_eq!(demands, if is_lost { vec!["tool_choice"] } else { vec![] }, "{body}");
+        assert_eq!(hints, ["web_search_options.user_location"]);
+        assert_eq!(written["toolConfig"].is_object(), !is_lost && choice != "none", "{body}");
+    }
+}
+
+#[test]
 fn the_gateways_limit_goes_before_the_clients() {
     let request = Request { max_output: Some(10), ..chat::read_request(br#"{"messages":[]}"#).unwrap() };
     let limited = Target { limit: Some(7), ..target("m") };
