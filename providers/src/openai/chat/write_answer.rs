@@ -198,7 +198,7 @@ fn write_annotations(parts: &[Part<'_>], sink: &mut Sink) {
         for part in parts {
             let Part::Text(text) = part else { continue };
             let end = start + characters(&text.text);
-            text.citations.iter().for_each(|citation| write_annotation(citation, start, end, sink));
+            text.citations.iter().for_each(|citation| write_annotation(citation, (start, end), None, sink));
             start = end;
         }
     });
@@ -209,11 +209,15 @@ pub(super) const fn is_told(citation: &Citation<'_>) -> bool {
     citation.url.is_some()
 }
 
-/// Writes what the text from `start` to `end` rests on, or the part of it that is told.
-pub(super) fn write_annotation(citation: &Citation<'_>, start: u64, end: u64, sink: &mut Sink) {
+/// Writes what the text from `start` to `end` rests on, or the part of it that is told. `index`: its place among those of a
+/// stream, by which OpenAI's client puts lists together; without it, it breaks off at the second one.
+pub(super) fn write_annotation(citation: &Citation<'_>, (start, end): (u64, u64), index: Option<u64>, sink: &mut Sink) {
     let Some(url) = &citation.url else { return };
     let (from, to) = citation.range.map_or((start, end), |(from, to)| (start + from, start + to));
     sink.object(|sink| {
+        if let Some(index) = index {
+            sink.count_member("index", index);
+        }
         sink.plain_member("type", "url_citation");
         sink.key("url_citation").object(|sink| {
             sink.count_member("start_index", from);

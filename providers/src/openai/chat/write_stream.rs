@@ -13,7 +13,7 @@ use super::{call, logprobs, thought};
 use crate::error::vendor_event;
 use crate::hub::answer::Stop;
 use crate::hub::delta::{At, Delta, Opened};
-use crate::hub::part::{Arguments, Part, Reasoning, ToolCall};
+use crate::hub::part::{Arguments, Citation, Part, Reasoning, ToolCall};
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
 use crate::translate::Context;
@@ -38,6 +38,7 @@ struct Choice {
     open: Option<Open>,
     calls: u64,
     thoughts: u64,
+    annotations: u64,
     /// Characters of its texts, and of those before the one that is open.
     characters: u64,
     start: u64,
@@ -77,10 +78,8 @@ impl StreamWriter {
             Delta::Signature { at, signature } => self.signature(*at, signature, sink),
             Delta::Citation { at, citation } if is_told(citation) => {
                 let choice = self.choice(at.candidate);
-                let (start, end) = (choice.start, choice.characters);
-                self.chunk(at.candidate, sink, |sink| {
-                    sink.key("annotations").array(|sink| write_annotation(citation, start, end, sink));
-                });
+                let text = (choice.start, choice.characters);
+                self.annotation(*at, citation, text, sink);
             }
             Delta::Citation { .. } => {}
             Delta::Logprobs { at, logprobs } => {
@@ -152,12 +151,10 @@ impl StreamWriter {
                 let choice = self.choice(at.candidate);
                 choice.start = choice.characters;
                 choice.characters += characters(&text.text);
-                let (start, end) = (choice.start, choice.characters);
+                let place = (choice.start, choice.characters);
                 self.chunk(at.candidate, sink, |sink| sink.text_member("content", &text.text));
                 for citation in text.citations.iter().filter(|citation| is_told(citation)) {
-                    self.chunk(at.candidate, sink, |sink| {
-                        sink.key("annotations").array(|sink| write_annotation(citation, start, end, sink));
-                    });
+                    self.annotation(at, citation, place, sink);
                 }
             }
             Part::Refusal(refusal) => {
@@ -183,6 +180,15 @@ impl StreamWriter {
             }
             Part::ToolResult(_) | Part::Other { .. } => {}
         }
+    }
+
+    fn annotation(&mut self, at: At, citation: &Citation<'_>, text: (u64, u64), sink: &mut Sink) {
+        let choice = self.choice(at.candidate);
+        let index = choice.annotations;
+        choice.annotations += 1;
+        self.chunk(at.candidate, sink, |sink| {
+            sink.key("annotations").array(|sink| write_annotation(citation, text, Some(index), sink));
+        });
     }
 
     fn thought(&mut self, at: At, thought: &Reasoning<'_>, sink: &mut Sink) {
@@ -275,6 +281,8 @@ impl StreamWriter {
                 sink.key("tool_calls").array(|sink| {
                     sink.object(|sink| {
                         sink.count_member("index", calls);
+                        // OpenAI's client breaks off at a call without a function.
+                        sink.key("function").object(|sink| sink.plain_member("arguments", ""));
                         call::write_signature(signature, sink);
                     });
                 });
