@@ -185,7 +185,8 @@ fn translated(body: Vec<u8>, lost: Lost, target: &Target<'_>) -> Result<Translat
     if !lost.demands.is_empty() && !target.drops {
         return Err(Untranslatable::Inexpressible { fields: lost.demands });
     }
-    let dropped = [lost.demands, lost.hints].concat();
+    let mut dropped = lost.demands;
+    dropped.extend(lost.hints.into_iter().filter(|hint| !dropped.contains(hint)).collect::<Vec<_>>());
     Ok(Translated { body, dropped })
 }
 

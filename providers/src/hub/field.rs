@@ -57,7 +57,17 @@ impl Field {
 
     /// Whether the answer is the same in kind without it: marks for caches and accounts, and what was only a wish.
     const fn is_hint(self) -> bool {
-        matches!(self, Self::CacheMark | Self::User | Self::ParallelTools | Self::StrictTool | Self::ParticipantName)
+        matches!(
+            self,
+            Self::CacheMark
+                | Self::User
+                | Self::ParallelTools
+                | Self::StrictTool
+                | Self::ParticipantName
+                // No vendor promises the same answer for the same seed.
+                | Self::Seed
+                | Self::Verbosity
+        )
     }
 }
 

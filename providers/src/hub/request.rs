@@ -172,12 +172,4 @@ impl<'a> Request<'a> {
         }
         merged
     }
-
-    /// The name of the tool that was called by this id, for wire formats whose results repeat it.
-    pub(crate) fn tool_called(&self, id: &Str<'_>) -> Option<&Str<'a>> {
-        self.turns.iter().rev().flat_map(|turn| &turn.parts).find_map(|part| match part {
-            Part::ToolCall(call) if call.id.as_ref() == Some(id) => Some(&call.name),
-            _ => None,
-        })
-    }
 }

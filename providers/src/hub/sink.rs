@@ -24,10 +24,6 @@ impl Sink {
         std::mem::take(&mut self.out)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
     /// An object with these members.
     pub(crate) fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.begin(b'{');

@@ -384,14 +384,14 @@ fn what_cannot_be_asked_is_named_and_defaults_are_not() {
         "n",
         "frequency_penalty",
         "presence_penalty",
-        "seed",
         "logprobs",
         "top_logprobs",
-        "verbosity",
         "modalities",
         "prediction",
         "output_config.format",
         "stop_sequences",
+        "seed",
+        "verbosity",
         "metadata.user_id",
     ];
     assert_eq!(lost, expected);

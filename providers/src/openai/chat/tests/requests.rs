@@ -294,8 +294,8 @@ fn what_a_copy_does_not_know_is_named() {
     let text = r#"{"messages":[{"role":"user","name":"a","content":"x"}],"seed":1,"user":"u","logprobs":true,"verbosity":"low","store":true,"top_k":3}"#;
     let (value, lost) = asked_of(ChatQuirks::MISTRAL, text, Wire::Responses);
     assert_eq!(value, json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "random_seed": 1}));
-    assert_eq!(lost.demands, ["top_k", "logprobs", "verbosity"]);
-    assert_eq!(lost.hints, ["messages[].name", "user", "store"]);
+    assert_eq!(lost.demands, ["top_k", "logprobs"]);
+    assert_eq!(lost.hints, ["messages[].name", "user", "verbosity", "store"]);
     let (value, _) = asked_of(ChatQuirks::OPEN_MODELS, text, Wire::Responses);
     assert_eq!((&value["top_k"], &value["user"], &value["logprobs"]), (&json!(3), &json!("u"), &json!(true)));
     let (_, lost) = asked_of(ChatQuirks::DEEPSEEK, &fixture("structured.request.json"), Wire::Messages);
