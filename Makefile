@@ -9,6 +9,7 @@ CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 CONFIG ?= conf/quickstart.json
 LOCKED := --locked
+FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## Show this list
@@ -39,8 +40,12 @@ test-sdk: system-python ## Run the official Python clients against a real gatewa
 test-api: system-python ## Test the management API against its own document alone
 	@scripts/test.py api
 
+.PHONY: fuzz
+fuzz: system ## Give every decoder of the providers crate broken input, for FUZZ_SECONDS (60) in all
+	TOLLGATE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(LOCKED) -p providers --test translation -- --nocapture fuzz::broken
+
 .PHONY: check
-check: fmt-check lint layering doc test ## Everything that CI runs
+check: fmt-check lint layering doc test fuzz ## Everything that CI runs
 
 .PHONY: fmt
 fmt: lint-tools ## Format everything

@@ -58,6 +58,10 @@ fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
             }
             b"service_tier" => take_tier(tally, &mut reader)?,
             b"error" => take_error(tally, &mut reader)?,
+            b"x_groq" if reader.kind()? == Kind::Object => {
+                groq(tally, &mut reader)?;
+                has_more = true;
+            }
             b"id" | b"object" | b"created" | b"model" | b"system_fingerprint" | b"obfuscation" | b"provider" => {
                 reader.skip()?;
             }
@@ -81,6 +85,19 @@ fn chunk(tally: &mut Tally, data: &[u8]) -> Result<Verdict, JsonError> {
         Some(cut) if has_more => Verdict::Cut(cut.span()),
         Some(_) => Verdict::Drop,
     })
+}
+
+/// Groq tells what was used in the last chunk of every stream, whether it is asked or not
+/// (<https://console.groq.com/docs/text-chat#streaming>, 2026-11).
+fn groq(tally: &mut Tally, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+    let mut walk = reader.object()?;
+    while let Some(key) = reader.next_key(&mut walk)? {
+        let span = reader.skip()?;
+        if key.raw() == b"usage" && reader.slice(span) != b"null" {
+            take_usage(tally, reader.slice(span), true);
+        }
+    }
+    Ok(())
 }
 
 fn take_usage(tally: &mut Tally, raw: &[u8], is_last: bool) {

@@ -127,6 +127,39 @@ fn vectors_come_in_the_form_that_was_asked_for() {
 }
 
 #[test]
+fn a_count_is_asked_for_as_the_vendor_wants_it() {
+    let anthropic = r#"{"model":"x","messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"enabled","budget_tokens":50000}}"#;
+    let responses = r#"{"model":"x","instructions":"Be brief","input":"Hi","tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}"#;
+    let wrapped = r#"{"generateContentRequest":{"model":"models/x","contents":[{"parts":[{"text":"Hi"}]}],"generationConfig":{"temperature":1.5,"topK":4,"stopSequences":["x"]}}}"#;
+    let plain = r#"{"contents":[{"parts":[{"text":"Hi"}]}]}"#;
+    for (client, body, vendor, first) in [
+        (Dialect::Anthropic, anthropic, Dialect::Gemini, vec!["generateContentRequest"]),
+        (Dialect::Anthropic, anthropic, Dialect::OpenAi, vec!["input", "model", "reasoning"]),
+        (Dialect::OpenAi, responses, Dialect::Anthropic, vec!["messages", "model", "system", "tools"]),
+        (Dialect::OpenAi, responses, Dialect::Gemini, vec!["generateContentRequest"]),
+        (Dialect::Gemini, wrapped, Dialect::Anthropic, vec!["messages", "model"]),
+        (Dialect::Gemini, plain, Dialect::OpenAi, vec!["input", "model"]),
+    ] {
+        let translated = counting(client, vendor).request(body.as_bytes(), &TARGET).unwrap();
+        assert!(translated.dropped.is_empty(), "{:?}", translated.dropped);
+        let written: serde_json::Value = serde_json::from_slice(&translated.body).unwrap();
+        let names: Vec<_> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, first, "{written}");
+        let asked = written.get("generateContentRequest").unwrap_or(&written);
+        let model = if vendor == Dialect::Gemini { "models/m" } else { "m" };
+        assert_eq!(asked["model"], model, "{written}");
+        assert!(written.to_string().contains("\"Hi\""), "{written}");
+    }
+}
+
+#[test]
+fn an_error_within_a_wrapped_request_names_its_place() {
+    let body = br#"{"generateContentRequest":{"contents":7}}"#;
+    let error = counting(Dialect::Gemini, Dialect::OpenAi).request(body, &TARGET).unwrap_err();
+    assert!(error.to_string().starts_with("`generateContentRequest.contents"), "{error}");
+}
+
+#[test]
 fn a_count_is_told_as_the_client_reads_it() {
     let answers = [
         (Dialect::OpenAi, r#"{"object":"response.input_tokens","input_tokens":12}"#),

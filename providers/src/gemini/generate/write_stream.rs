@@ -195,7 +195,8 @@ impl StreamWriter {
             if let Some(used) = &self.usage {
                 usage::write(used, sink.key("usageMetadata"));
             }
-            sink.frame(&self.head);
+            let is_first = self.candidates.is_empty() && self.usage.is_none();
+            sink.frame(if is_first { self.head.trim_start_matches(',') } else { &self.head });
         });
         self.finish(sink);
         if self.context.as_array {
