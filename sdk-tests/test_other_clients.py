@@ -38,8 +38,10 @@ class TestLiteLLM:
         own = request.param
 
         def complete(target, controls="", key=EVERYTHING, **options):
+            # What litellm itself sends, which passes unchanged within one API, is its own business.
+            named = MODELS[target] + controls if target == own else model(target, controls)
             return litellm.completion(
-                model=f"{own}/{model(target, controls)}",
+                model=f"{own}/{named}",
                 api_base=base[own],
                 api_key=key,
                 max_tokens=50,
@@ -119,7 +121,7 @@ class TestLangChain:
 
     @everywhere
     def test_a_key_that_may_not(self, chat, target):
-        with pytest.raises(Exception, match="allowed") as caught:
+        with pytest.raises(Exception, match="may not use") as caught:
             chat(target, key=RESTRICTED).invoke("Hello")
         assert caught.value.status_code == 403
 

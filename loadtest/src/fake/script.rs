@@ -224,7 +224,9 @@ pub(super) fn asks_for_weather(messages: &Value) -> bool {
     };
     let is_users = last.get("role").is_none_or(|role| role == "user");
     let text = last.to_string();
-    let is_result = ["tool_result", "functionResponse", "function_call_output"].iter().any(|mark| text.contains(mark));
+    let is_result = ["tool_result", "functionResponse", "function_response", "function_call_output"]
+        .iter()
+        .any(|mark| text.contains(mark));
     is_users && !is_result && text.to_lowercase().contains("weather")
 }
 
