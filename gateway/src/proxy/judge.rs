@@ -7,7 +7,7 @@ use http::header;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
-use policy::request::{Dialect, Operation};
+use policy::request::Dialect;
 use policy::route::{Attempt, Failure};
 use providers::meter::Meter;
 use providers::translate::Context;
@@ -16,7 +16,6 @@ use providers::verdict;
 use super::attempts::next_attempt;
 use super::ctx::{Call, ErrorAnswer, RequestCtx, Stage, Told};
 use super::fields::HeaderFields;
-use super::route::Asked;
 use super::whole_events::WholeEvents;
 use super::{Edge, fail, foreign, send};
 
@@ -56,7 +55,7 @@ impl Edge {
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
         if call.foreign.is_some() {
             foreign::rewrite_header(answer, form.is_stream && !form.streams_array);
-            call.begin_foreign(asked, is_success, &ctx.request_id, self.clock.now().wall_ms);
+            call.begin_foreign(is_success, &ctx.request_id, self.clock.now().wall_ms);
         } else if form.is_stream {
             // A stream may end with an error of ours, or go on from another target: its length is not known.
             answer.remove_header(&header::CONTENT_LENGTH);
@@ -124,19 +123,17 @@ impl Form {
 
 impl Call {
     /// Begins the translation of an answer.
-    fn begin_foreign(&mut self, asked: &Asked, is_success: bool, request_id: &str, now_ms: u64) {
+    fn begin_foreign(&mut self, is_success: bool, request_id: &str, now_ms: u64) {
         self.script = None;
         let model = self.attempt().map(|attempt| attempt.model.to_string()).unwrap_or_default();
         let Some(foreign) = self.foreign.as_mut().filter(|_| is_success) else { return };
-        let repeats_what_was_asked = matches!(asked.operation, Operation::Responses | Operation::Embedding);
-        let body = self.body.as_ref().filter(|_| repeats_what_was_asked);
         let context = Context {
             request_id: request_id.to_owned(),
             model,
             now_s: now_ms / 1_000,
             wants_usage: self.peek.client_wants_usage,
             as_array: self.wants_array,
-            asked: body.map(|body| body.bytes().clone()).unwrap_or_default(),
+            asked: self.body.as_ref().map(|body| body.bytes().clone()).unwrap_or_default(),
         };
         foreign.begin(context, self.is_stream, self.stream);
     }

@@ -12,6 +12,7 @@ use providers::verdict;
 
 use super::Edge;
 use super::attempts::quotes_credential;
+use super::body::HeldBody;
 use super::ctx::{Call, RequestCtx, Stage};
 use super::foreign::Untold;
 use super::held::Held;
@@ -182,6 +183,7 @@ impl Call {
     /// one that is not has no end.
     fn told(&mut self, piece: Bytes, end: bool, is_complete: bool) -> Result<Bytes, Untold> {
         match (&mut self.foreign, &mut self.script) {
+            (Some(foreign), _) if foreign.is_gathered() && !has_room(&mut self.body, &piece) => Err(Untold::TooLong),
             (Some(foreign), _) => foreign.pass(&piece, end && is_complete),
             (None, Some(script)) => Ok(script.pass(piece, end)?),
             (None, None) => Ok(piece),
@@ -202,6 +204,11 @@ impl Call {
     fn buffers(&mut self, bytes: usize) -> bool {
         self.recovery == StreamRecovery::Buffer && self.body.as_mut().is_some_and(|body| body.hold_more(bytes as u64))
     }
+}
+
+/// Whether there is room for more of an answer beside its request's body.
+fn has_room(body: &mut Option<HeldBody>, piece: &[u8]) -> bool {
+    body.as_mut().is_none_or(|body| body.hold_more(piece.len() as u64))
 }
 
 /// Whether a stream's own error says of the credential what the client is not to know.

@@ -17,7 +17,7 @@ use super::support::stub::Stub;
 /// The vendors' own ways to ask for a conversation's next turn.
 const VENDORS: [Api; 3] = [Api::Chat, Api::Messages, Api::Gemini];
 /// How clients ask for it.
-const CLIENTS: [Api; 5] = [Api::Chat, Api::Responses, Api::Messages, Api::Gemini, Api::GeminiArray];
+const CLIENTS: [Api; 6] = Api::ALL;
 
 /// Clients with vendors that speak another dialect.
 fn pairs() -> impl Iterator<Item = (Api, Api)> {

@@ -92,7 +92,7 @@ async fn nothing_of_a_stream_waits_for_its_end() {
 #[tokio::test]
 async fn usage_is_told_in_a_chat_stream_only_to_clients_that_ask_for_it() {
     let scene = Scene::start().await;
-    for client in [Api::Chat] {
+    for client in [Api::Chat, Api::Completion] {
         let answer = asked(&scene, client, Api::Messages, true).await;
         assert!(events(client, &answer.text()).iter().all(|event| !event["usage"].is_object()), "{}", answer.text());
         assert_eq!(scene.logged(&answer).await["tokens.source"], "reported");

@@ -80,7 +80,7 @@ async fn a_rate_limit_holds_whatever_the_format() {
 
 #[tokio::test]
 async fn a_limit_that_a_budget_sets_is_sent_in_the_vendors_own_field() {
-    for (client, vendor) in pairs().filter(|(client, _)| *client != Api::Messages) {
+    for (client, vendor) in pairs().filter(|(client, _)| *client != Api::Messages && *client != Api::Completion) {
         let scene = Scene::with(|config| {
             with_price(config);
             config["client"]["min_clamped_tokens"] = json!(1);
@@ -120,6 +120,9 @@ async fn where_neither_sets_a_limit_what_was_reserved_is_sent_to_a_vendor_that_w
     let answer = reply(scene.post("/v1/chat/completions").body(body.to_string())).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(scene.entry().body.unwrap()["max_tokens"], 64_000, "the model's own");
+    let answer = ask(&scene, "sk-bf-canary-free", Api::Completion, Api::Messages, false, None).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(scene.entry().body.unwrap()["max_tokens"], 16, "what text completions have by default");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn a_vendor_without_text_completions_or_responses_is_asked_for_chats() {
     })
     .await;
     scene.let_fake("~strict");
-    for client in [Api::Responses] {
+    for client in [Api::Completion, Api::Responses] {
         for stream in [false, true] {
             let answer = scene.asked(client, "small/gpt-4o", stream).await;
             assert_eq!(answer.status, 200, "{client:?}: {}", answer.text());

@@ -56,8 +56,9 @@ enum Open {
 }
 
 impl StreamWriter {
-    pub(crate) fn new(context: Context) -> Self {
-        let shows = shows_thoughts(&context.asked);
+    pub(crate) fn new(mut context: Context) -> Self {
+        // It has been read; a long request is not kept for as long as the stream lasts.
+        let shows = shows_thoughts(&std::mem::take(&mut context.asked));
         let head = head_of(&Head::default(), &context);
         Self { context, shows, head, has_begun: false, candidates: BTreeMap::new(), usage: None }
     }

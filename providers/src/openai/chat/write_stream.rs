@@ -57,8 +57,9 @@ enum Open {
 }
 
 impl StreamWriter {
-    pub(crate) fn new(context: Context) -> Self {
-        let wants_functions = wants_functions(&context.asked);
+    pub(crate) fn new(mut context: Context) -> Self {
+        // It has been read; a long request is not kept for as long as the stream lasts.
+        let wants_functions = wants_functions(&std::mem::take(&mut context.asked));
         Self {
             context,
             wants_functions,

@@ -38,8 +38,10 @@ struct Choice {
 }
 
 impl StreamWriter {
-    pub(crate) fn new(context: Context) -> Self {
-        let echo = echoed(&context.asked).map(Str::into_owned).unwrap_or_default();
+    pub(crate) fn new(mut context: Context) -> Self {
+        // It has been read; a long request is not kept for as long as the stream lasts.
+        let asked = std::mem::take(&mut context.asked);
+        let echo = echoed(&asked).map(Str::into_owned).unwrap_or_default();
         let frame = ChunkFrame::new("cmpl-", "text_completion");
         Self { context, echo, frame, choices: BTreeMap::new(), usage: None }
     }

@@ -92,7 +92,7 @@ impl StreamWriter {
         }
         let frame = Frame::new(head, &self.context).into_owned();
         // It has been read; another copy of a long request is not kept.
-        self.context.asked.clear();
+        drop(std::mem::take(&mut self.context.asked));
         for kind in ["response.created", "response.in_progress"] {
             self.events.write(kind, sink, |sink| {
                 sink.key("response");
