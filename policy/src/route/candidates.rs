@@ -146,7 +146,7 @@ fn serves_when_named(snapshot: &Snapshot, provider: &Provider, model: &ModelName
 }
 
 /// A provider serves what the price list, its credentials' model lists, or their aliases name for it.
-fn serves(snapshot: &Snapshot, provider: &Provider, model: &ModelName) -> bool {
+pub(super) fn serves(snapshot: &Snapshot, provider: &Provider, model: &ModelName) -> bool {
     provider.enabled_credentials().any(|credential| {
         credential.names(model) || (credential.is_for(model) && is_in_catalog(snapshot, provider, model))
     })

@@ -162,9 +162,24 @@ impl<'a> Planner<'a> {
         self.dropped.push(Dropped { provider: provider.into(), model: model.into(), reason });
     }
 
+    /// A model that nobody is known to serve is likeliest of a vendor whose API the client speaks, so those come first.
+    fn in_order(&self, group: Group<'a>, dice: &mut dyn Dice) -> Group<'a> {
+        let speaks = |member: &Member<'_>| member.target.provider.dialect == self.request.dialect;
+        let serves =
+            |member: &Member<'_>| candidates::serves(self.snapshot, &member.target.provider, &member.target.model);
+        let is_mixed = group.iter().any(speaks) && !group.iter().all(speaks);
+        if !is_mixed || group.iter().any(serves) {
+            return self.by_weight(group, dice);
+        }
+        let (own, others): (Group<'_>, Group<'_>) = group.into_iter().partition(speaks);
+        let mut ordered = self.by_weight(own, dice);
+        ordered.extend(self.by_weight(others, dice));
+        ordered
+    }
+
     /// One is drawn by the key's weights, then come the other weighted ones by falling weight, then those without a weight: the
     /// model's own vendor, the vendor of the client's dialect, the order of the configuration.
-    fn in_order(&self, group: Group<'a>, dice: &mut dyn Dice) -> Group<'a> {
+    fn by_weight(&self, group: Group<'a>, dice: &mut dyn Dice) -> Group<'a> {
         let is_balanced = self.choice.balance == Balance::Adaptive;
         let has_weights = group.iter().any(|member| member.weight.is_some());
         let (weighted, mut others): (Group<'_>, Group<'_>) = if has_weights || !is_balanced {

@@ -165,7 +165,7 @@ fn refused(caller: Caller, model: &str) -> (Reason, String) {
 #[test]
 fn a_prefix_names_a_configured_provider_and_nothing_else() {
     assert_eq!(ask(Caller::default(), "groq/gpt-4o").unwrap(), ["groq:gpt-4o"]);
-    let open = ["openai:meta/llama-9", "anthropic:meta/llama-9", "groq:meta/llama-9"];
+    let open = ["openai:meta/llama-9", "groq:meta/llama-9", "anthropic:meta/llama-9"];
     assert_eq!(ask(Caller::default(), "meta/llama-9").unwrap(), open);
 }
 
@@ -178,7 +178,16 @@ fn a_known_model_goes_to_those_that_serve_it_its_vendor_first() {
 
 #[test]
 fn a_model_that_nobody_knows_goes_to_every_provider_with_an_open_credential() {
-    assert_eq!(ask(Caller::default(), "gpt-99").unwrap(), ["openai:gpt-99", "anthropic:gpt-99", "groq:gpt-99"]);
+    assert_eq!(ask(Caller::default(), "gpt-99").unwrap(), ["openai:gpt-99", "groq:gpt-99", "anthropic:gpt-99"]);
+}
+
+#[test]
+fn a_model_that_nobody_knows_is_first_asked_of_those_who_speak_the_clients_dialect_whatever_the_weights() {
+    let weighted = |name, weight| listed(name, AllowList::All, Some(weight));
+    let all = || key(vec![weighted("anthropic", "5"), weighted("groq", "1"), weighted("openai", "1")]);
+    assert_eq!(ask(all(), "gpt-99").unwrap(), ["openai:gpt-99", "groq:gpt-99", "anthropic:gpt-99"]);
+    let foreign = key(vec![weighted("anthropic", "1")]);
+    assert_eq!(ask(foreign, "gpt-99").unwrap(), ["anthropic:gpt-99"]);
 }
 
 #[test]
