@@ -33,8 +33,7 @@ impl<'a> Str<'a> {
         if memchr::memchr(b'\\', self.0.as_bytes()).is_none() {
             return Cow::Borrowed(&self.0);
         }
-        let quoted = format!("\"{}\"", self.0);
-        Cow::Owned(serde_json::from_str(&quoted).unwrap_or_else(|_| lossy(&quoted)))
+        Cow::Owned(unescaped(&self.0))
     }
 
     /// Whether it is this string.
@@ -172,38 +171,50 @@ fn escape(character: char, out: &mut String) {
     }
 }
 
-/// Decodes a JSON string that has halves of surrogate pairs.
-fn lossy(quoted: &str) -> String {
-    let mut mended = String::with_capacity(quoted.len());
-    let mut rest = quoted;
-    while let Some(at) = rest.find('\\') {
-        let (plain, tail) = rest.split_at(at);
-        mended.push_str(plain);
-        let length = escape_length(tail);
-        let (escape, after) = tail.split_at_checked(length).unwrap_or((tail, ""));
-        mended.push_str(if is_half(escape) { "\u{FFFD}" } else { escape });
-        rest = after;
+/// The string that is meant by what stands between quotes.
+fn unescaped(raw: &str) -> String {
+    let mut plain = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, escape)) = memchr::memchr(b'\\', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        plain.push_str(before);
+        let (character, length) = character(escape);
+        plain.push(character);
+        rest = escape.get(length..).unwrap_or_default();
     }
-    mended.push_str(rest);
-    serde_json::from_str(&mended).unwrap_or_default()
+    plain.push_str(rest);
+    plain
 }
 
-/// How long the escape is with which this begins; a whole surrogate pair is one.
-fn escape_length(text: &str) -> usize {
-    let unit = |at: usize| {
-        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
-        u16::from_str_radix(digits, 16).ok()
+/// The character for which the escape stands that this begins with, and how long the escape is.
+fn character(escape: &str) -> (char, usize) {
+    let character = match escape.as_bytes().get(1) {
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return coded(escape),
+        Some(itself @ (b'"' | b'\\' | b'/')) => char::from(*itself),
+        // The reader lets no others pass.
+        _ => return (char::REPLACEMENT_CHARACTER, 1),
     };
-    match (unit(0), unit(6)) {
-        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
-        (Some(_), _) => 6,
-        (None, _) => 2,
-    }
+    (character, 2)
 }
 
-fn is_half(escape: &str) -> bool {
-    let unit = escape.strip_prefix("\\u").filter(|digits| digits.len() == 4);
-    unit.and_then(|digits| u16::from_str_radix(digits, 16).ok()).is_some_and(|unit| (0xD800..=0xDFFF).contains(&unit))
+/// The character of `\uXXXX`, or of two of them that are a surrogate pair.
+fn coded(escape: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = escape.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let (code, length) = match (unit(0), unit(6)) {
+        (Some(high @ 0xD800..=0xDBFF), Some(low @ 0xDC00..=0xDFFF)) => {
+            (0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00), 12)
+        }
+        (Some(code), _) => (code, 6),
+        (None, _) => (0xD800, 2),
+    };
+    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
 }
 
 #[cfg(test)]
@@ -220,6 +231,7 @@ mod tests {
             (r"\ud83d\ude00\ude00", "\u{1F600}\u{FFFD}"),
             (r"\\ud83d", r"\ud83d"),
             (r"\ud83d\n", "\u{FFFD}\n"),
+            (r#"\b\f\r\t\/\""#, "\u{8}\u{c}\r\t/\""),
         ] {
             assert_eq!(Str::raw_of(raw).plain(), plain, "{raw}");
         }
@@ -252,6 +264,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_escape_is_what_a_general_parser_makes_of_it(text in any::<String>()) {
+            let coded: String = text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+            prop_assert_eq!(Str::raw_of(&coded).plain(), text.as_str());
+            let short = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(Str::raw_of(&short[1..short.len() - 1]).plain(), text.as_str());
+        }
+
         #[test]
         fn a_string_comes_back_from_its_escapes(text in any::<String>()) {
             let string = Str::of(&text);
