@@ -74,16 +74,30 @@ pub enum Untranslatable {
         /// The fields, by their names in the request.
         fields: Vec<Cow<'static, str>>,
     },
+    /// It goes on from what another vendor has kept. Without that it would be another request, so it is not dropped either.
+    #[error("{}", stored(.fields))]
+    Stored {
+        /// The fields, by their names in the request.
+        fields: Vec<Cow<'static, str>>,
+    },
 }
 
 fn inexpressible(fields: &[Cow<'static, str>]) -> String {
-    let quoted: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
     let (verb, them) = if fields.len() == 1 { ("has", "it") } else { ("have", "them") };
     format!(
         "{} {verb} no equivalent in the API of the model's provider; leave {them} out, or let the gateway do so \
          (client.compat.should_drop_params)",
-        quoted.join(", ")
+        listed(fields)
     )
+}
+
+fn stored(fields: &[Cow<'static, str>]) -> String {
+    let verb = if fields.len() == 1 { "names" } else { "name" };
+    format!("{} {verb} what only another provider has kept; send it with the request instead", listed(fields))
+}
+
+fn listed(fields: &[Cow<'static, str>]) -> String {
+    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Untranslatable {
@@ -94,7 +108,7 @@ impl Untranslatable {
         match self {
             Self::Unreadable(ReadError::NotJson { .. }) => refusal,
             Self::Unreadable(ReadError::Wrong { place, .. }) => refusal.about(place.to_string()),
-            Self::Inexpressible { fields } => match fields.first() {
+            Self::Inexpressible { fields } | Self::Stored { fields } => match fields.first() {
                 Some(first) => refusal.about(first.clone().into_owned()),
                 None => refusal,
             },
@@ -180,8 +194,26 @@ impl Translation {
     }
 }
 
+/// Fields that stand for something which the vendor of their API keeps: an answer, a conversation, a file, a cache, a machine.
+const STORED: &[&str] = &[
+    "cachedContent",
+    "container",
+    "conversation",
+    "input[].content[].file_id",
+    "input[].item_reference",
+    "messages[].content[].file.file_id",
+    "messages[].content[].source.file_id",
+    "previous_response_id",
+    "prompt",
+];
+
 /// What becomes of a request that was written.
 fn translated(body: Vec<u8>, lost: Lost, target: &Target<'_>) -> Result<Translated, Untranslatable> {
+    let is_stored = |field: &&Cow<'static, str>| STORED.contains(&&***field);
+    let fields: Vec<_> = lost.demands.iter().filter(is_stored).cloned().collect();
+    if !fields.is_empty() {
+        return Err(Untranslatable::Stored { fields });
+    }
     if !lost.demands.is_empty() && !target.drops {
         return Err(Untranslatable::Inexpressible { fields: lost.demands });
     }

@@ -200,3 +200,18 @@ fn vectors_are_metered_the_same_on_both_sides() {
     assert_eq!(used(Dialect::OpenAi, &back), used(Dialect::OpenAi, openai));
     assert_eq!(used(Dialect::OpenAi, &back).input, 7);
 }
+
+#[test]
+fn what_only_another_vendor_keeps_is_refused_even_where_fields_are_dropped() {
+    let body = br#"{"input":"And then?","previous_response_id":"resp_1","logprobs":true,"moderation":{}}"#;
+    let translation = Translation::between(Wire::Responses, Wire::Messages);
+    let error = translation.request(body, &Target { drops: true, ..TARGET }).unwrap_err();
+    assert_eq!(error, Untranslatable::Stored { fields: vec!["previous_response_id".into()] });
+    assert_eq!(
+        error.refusal().message,
+        "`previous_response_id` names what only another provider has kept; send it with the request instead"
+    );
+    let file = br#"{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#;
+    let error = Translation::between(Wire::Chat, Wire::Generate).request(file, &Target { drops: true, ..TARGET });
+    assert_eq!(error.unwrap_err().refusal().param.as_deref(), Some("messages[].content[].file.file_id"));
+}

@@ -1,5 +1,7 @@
 //! Which module reads and writes each wire format.
 
+use bytes::Bytes;
+
 use super::{Context, Target};
 use crate::hub::Wire;
 use crate::hub::answer::Answer;
@@ -88,6 +90,7 @@ impl StreamReader {
         Some(match wire {
             Wire::Chat => Self::Chat(openai::chat::StreamReader::default()),
             Wire::Responses => Self::Responses(Box::default()),
+            // Nothing of what was asked is told again there, and a request is not to be held for as long as its answer takes.
             Wire::Messages => Self::Messages(anthropic::messages::StreamReader::default()),
             Wire::Generate => Self::Generate(gemini::generate::StreamReader::default()),
             Wire::Completions => return None,
@@ -131,7 +134,9 @@ impl StreamWriter {
             Wire::Chat => Self::Chat(openai::chat::StreamWriter::new(context)),
             Wire::Completions => Self::Completions(openai::completions::StreamWriter::new(context)),
             Wire::Responses => Self::Responses(Box::new(openai::responses::StreamWriter::new(context))),
-            Wire::Messages => Self::Messages(anthropic::messages::StreamWriter::new(context)),
+            Wire::Messages => {
+                Self::Messages(anthropic::messages::StreamWriter::new(Context { asked: Bytes::new(), ..context }))
+            }
             Wire::Generate => Self::Generate(gemini::generate::StreamWriter::new(context)),
         }
     }

@@ -27,7 +27,7 @@ fn request(fixture: &Fixture, vendor: Wire) -> String {
     let refused = match translation.request(&fixture.bytes, &target(false)) {
         Ok(_) => String::from("[]"),
         Err(Untranslatable::Inexpressible { fields }) => serde_json::to_string(&fields).unwrap(),
-        Err(Untranslatable::Unreadable(error)) => {
+        Err(error @ (Untranslatable::Unreadable(_) | Untranslatable::Stored { .. })) => {
             return laid_out(&serde_json::json!({ "error": error.to_string() }).to_string());
         }
     };
