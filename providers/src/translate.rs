@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use crate::hub::Wire;
 use crate::hub::answer::Answer;
-use crate::hub::field::Lost;
+use crate::hub::field::{Lost, MORE};
 pub use crate::hub::source::ReadError;
 use crate::vendor::Quirks;
 use count::Counting;
@@ -97,7 +97,9 @@ fn stored(fields: &[Cow<'static, str>]) -> String {
 }
 
 fn listed(fields: &[Cow<'static, str>]) -> String {
-    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+    let quote =
+        |field: &Cow<'static, str>| if field.starts_with(MORE) { field.to_string() } else { format!("`{field}`") };
+    fields.iter().map(quote).collect::<Vec<_>>().join(", ")
 }
 
 impl Untranslatable {
@@ -209,16 +211,17 @@ const STORED: &[&str] = &[
 
 /// What becomes of a request that was written.
 fn translated(body: Vec<u8>, lost: Lost, target: &Target<'_>) -> Result<Translated, Untranslatable> {
+    let (demands, hints) = lost.into_lists();
     let is_stored = |field: &&Cow<'static, str>| STORED.contains(&&***field);
-    let fields: Vec<_> = lost.demands.iter().filter(is_stored).cloned().collect();
+    let fields: Vec<_> = demands.iter().filter(is_stored).cloned().collect();
     if !fields.is_empty() {
         return Err(Untranslatable::Stored { fields });
     }
-    if !lost.demands.is_empty() && !target.drops {
-        return Err(Untranslatable::Inexpressible { fields: lost.demands });
+    if !demands.is_empty() && !target.drops {
+        return Err(Untranslatable::Inexpressible { fields: demands });
     }
-    let mut dropped = lost.demands;
-    dropped.extend(lost.hints.into_iter().filter(|hint| !dropped.contains(hint)).collect::<Vec<_>>());
+    let mut dropped = demands;
+    dropped.extend(hints.into_iter().filter(|hint| !dropped.contains(hint)).collect::<Vec<_>>());
     Ok(Translated { body, dropped })
 }
 
