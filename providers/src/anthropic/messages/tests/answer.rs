@@ -15,6 +15,14 @@ fn answers_come_back_as_they_were() {
         let mut expected = json(&body);
         // What a price class means is the vendor's own affair.
         expected["usage"].as_object_mut().unwrap().remove("service_tier");
+        // What is translated is taken for another vendor's.
+        for block in expected["content"].as_array_mut().unwrap() {
+            for name in ["signature", "data"] {
+                if let Some(proof) = block.get_mut(name) {
+                    *proof = format!("tollgate:{}", proof.as_str().unwrap()).into();
+                }
+            }
+        }
         assert_eq!(json(&SAME.answer(&body, &context()).unwrap()), expected, "{name}");
     }
 }
