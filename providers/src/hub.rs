@@ -14,6 +14,7 @@ pub(crate) mod part;
 pub(crate) mod request;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod stranger;
 pub(crate) mod text;
 
 /// A wire format of conversations.

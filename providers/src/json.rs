@@ -24,7 +24,7 @@ impl Span {
     }
 }
 
-/// A member to be cut out of an object, with one comma.
+/// A member or element to be cut out of an object or array, with one comma.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     span: Span,
@@ -33,12 +33,12 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// The member behind this comma, or, where there is none, behind the object's opening brace; its value ends at `end`.
+    /// What stands behind this comma, or, where there is none, behind the opening bracket; it ends at `end`.
     pub(crate) fn new(comma: Option<usize>, open: usize, end: usize) -> Self {
         Self { span: Span { start: comma.unwrap_or(open), end }, wants_comma: comma.is_none() }
     }
 
-    /// The cut when the walk has come to the next member, behind this comma.
+    /// The cut when the walk has come to what is next, behind this comma.
     pub(crate) fn until(mut self, comma: Option<usize>) -> Self {
         if let (true, Some(comma)) = (self.wants_comma, comma) {
             self.span.end = comma + 1;

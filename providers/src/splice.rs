@@ -6,6 +6,10 @@ use policy::request::{Dialect, Operation};
 use crate::json::{Cut, Span};
 use crate::peek::Peek;
 
+mod strangers;
+
+use strangers::Place;
+
 /// What is to be changed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Edit<'a> {
@@ -47,6 +51,8 @@ pub struct SplicePoints {
     /// Whether that field is within `generationConfig`.
     limit_is_inside: bool,
     takes_stream_options: bool,
+    /// Where thoughts of other vendors can be.
+    strangers: Option<Place>,
 }
 
 /// A member that has members of its own, and the one of them that matters.
@@ -82,6 +88,7 @@ impl SplicePoints {
             limit,
             limit_is_inside: dialect == Dialect::Gemini,
             takes_stream_options: dialect == Dialect::OpenAi && has_stream_options,
+            strangers: Place::of(dialect, operation),
             ..Self::default()
         }
     }
@@ -90,7 +97,8 @@ impl SplicePoints {
 /// The name of the output limit that not all who copy OpenAI's API know.
 pub(crate) const NEWER_LIMIT: &str = "max_completion_tokens";
 
-/// The body with the changes made; the very same bytes, not copied, where there is nothing to change.
+/// The body with the changes made, without thoughts of other vendors that the gateway has told the client of; the very same bytes, not
+/// copied, where there is nothing to change.
 #[must_use]
 pub fn splice(body: &Bytes, peek: &Peek, edit: &Edit<'_>) -> Bytes {
     let mut patch = Patch { body, pieces: Vec::new(), new_members: Vec::new() };
@@ -113,6 +121,8 @@ pub fn splice(body: &Bytes, peek: &Peek, edit: &Edit<'_>) -> Bytes {
     }
     let cut = points.gateway.filter(|_| edit.drop_gateway_fields);
     patch.pieces.extend(cut.map(|cut| (cut.span(), String::new())));
+    let strangers = points.strangers.map(|place| strangers::find(body, place)).unwrap_or_default();
+    patch.pieces.extend(strangers.iter().map(|cut| (cut.span(), String::new())));
     patch.insert_members(points.open, points.members - usize::from(cut.is_some()).min(points.members));
     patch.apply()
 }

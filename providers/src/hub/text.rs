@@ -45,6 +45,14 @@ impl<'a> Str<'a> {
         self.0.is_empty()
     }
 
+    /// What stands behind this beginning. `None`: it begins otherwise.
+    pub(crate) fn behind(&self, beginning: &str) -> Option<Self> {
+        match &self.0 {
+            Cow::Borrowed(raw) => raw.strip_prefix(beginning).map(Self::raw_of),
+            Cow::Owned(raw) => raw.strip_prefix(beginning).map(|rest| Self(Cow::Owned(rest.to_owned()))),
+        }
+    }
+
     /// Adds another string behind it.
     pub(crate) fn push(&mut self, more: &Str<'_>) {
         if !more.is_empty() {

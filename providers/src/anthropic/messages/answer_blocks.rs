@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::hub::part::{Arguments, Citation, Media, MediaKind, MediaSource, Part, Reasoning, Text, ToolCall};
 use crate::hub::sink::Sink;
+use crate::hub::stranger::marked;
 use crate::hub::text::{Json, Str};
 
 /// Writes a text.
@@ -39,19 +40,28 @@ pub(super) fn citation(sink: &mut Sink, citation: &Citation<'_>) {
     });
 }
 
-/// Writes a thought. Where the vendor gives no proof, the member is empty: SDKs want it.
+/// Writes a thought. Its proof is none of Anthropic's.
 pub(super) fn reasoning(sink: &mut Sink, reasoning: &Reasoning<'_>) {
     sink.object(|sink| match &reasoning.sealed {
         Some(sealed) if reasoning.text.is_empty() && reasoning.signature.is_none() => {
             sink.plain_member("type", "redacted_thinking");
-            sink.text_member("data", sealed);
+            sink.text_member("data", &marked(sealed));
         }
         sealed => {
             sink.plain_member("type", "thinking");
             sink.text_member("thinking", &reasoning.text);
             let proof = reasoning.signature.as_ref().or(sealed.as_ref());
-            sink.text_member("signature", proof.unwrap_or(&Str::default()));
+            sink.text_member("signature", &marked(proof.unwrap_or(&Str::default())));
         }
+    });
+}
+
+/// Writes what a thought begins with in a stream: its text follows, and then its proof.
+pub(super) fn reasoning_start(sink: &mut Sink) {
+    sink.object(|sink| {
+        sink.plain_member("type", "thinking");
+        sink.plain_member("thinking", "");
+        sink.plain_member("signature", "");
     });
 }
 

@@ -3,7 +3,8 @@
 use crate::hub::part::{Arguments, CacheMark, Citation, Part, Reasoning, Text, ToolCall, ToolOutput, ToolResult};
 use crate::hub::request::Other;
 use crate::hub::source::{Result, Source};
-use crate::hub::text::{Json, Str};
+use crate::hub::stranger::unmarked;
+use crate::hub::text::Json;
 use crate::json::Kind;
 
 use super::media;
@@ -135,12 +136,11 @@ fn tool_call<'a>(source: &mut Source<'a>) -> Result<ToolCall<'a>> {
 
 fn reasoning<'a>(source: &mut Source<'a>) -> Result<Reasoning<'a>> {
     let mut reasoning = Reasoning::default();
-    let given = |text: Option<Str<'a>>| text.filter(|text| !text.is_empty());
     source.members(|source, name| {
         match name {
             "thinking" => reasoning.text = source.text_or_null()?.unwrap_or_default(),
-            "signature" => reasoning.signature = given(source.text_or_null()?),
-            "data" => reasoning.sealed = given(source.text_or_null()?),
+            "signature" => reasoning.signature = source.text_or_null()?.and_then(unmarked),
+            "data" => reasoning.sealed = source.text_or_null()?.and_then(unmarked),
             _ => source.skip()?,
         }
         Ok(())

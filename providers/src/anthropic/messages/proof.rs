@@ -1,5 +1,5 @@
 //! Other vendors' proofs of a tool's call: Anthropic's calls have none, so it stands in a sealed thought of its own, which clients give
-//! back as it is, and which says to which call it belongs.
+//! back as it is, and which says to which call it belongs. Like all proofs that are not Anthropic's it is marked where it is written.
 
 use std::collections::HashMap;
 

@@ -9,6 +9,7 @@ use crate::hub::answer::Head;
 use crate::hub::delta::{At, Delta, Opened};
 use crate::hub::part::{Part, Reasoning};
 use crate::hub::source::{Result, Source};
+use crate::hub::stranger::unmarked;
 use crate::hub::text::{Json, Str};
 
 use super::blocks::{Blocks, citation};
@@ -172,7 +173,7 @@ impl StreamReader {
         source.members(|source, name| {
             match name {
                 "text" | "thinking" | "partial_json" => tell(each, at, source.text()?),
-                "signature" => each(Delta::Signature { at, signature: source.text()? }),
+                "signature" => sign(each, at, source.text()?),
                 "citation" => each(Delta::Citation { at, citation: citation(source)? }),
                 _ => source.skip()?,
             }
@@ -225,6 +226,12 @@ impl StreamReader {
 fn tell(each: &mut Each<'_>, at: At, text: Str<'_>) {
     if !text.is_empty() {
         each(Delta::Text { at, text });
+    }
+}
+
+fn sign(each: &mut Each<'_>, at: At, proof: Str<'_>) {
+    if let Some(signature) = unmarked(proof) {
+        each(Delta::Signature { at, signature });
     }
 }
 

@@ -7,8 +7,9 @@ use crate::anthropic::usage;
 use crate::error::{self, VendorError};
 use crate::hub::answer::{Head, Stop};
 use crate::hub::delta::{Delta, Opened};
-use crate::hub::part::{Citation, Part, Reasoning, Text};
+use crate::hub::part::{Citation, Part, Text};
 use crate::hub::sink::Sink;
+use crate::hub::stranger::marked;
 use crate::hub::text::Str;
 use crate::translate::Context;
 
@@ -25,8 +26,9 @@ pub(crate) struct StreamWriter {
     open: Option<Open>,
     /// Calls that have begun.
     calls: u32,
-    /// The id of the call that is open, and its proof.
+    /// The id of the call that is open.
     call: String,
+    /// The proof of the call or thought that is open.
     proof: Option<Str<'static>>,
     held: Held,
     stop: Option<Stop<'static>>,
@@ -67,7 +69,7 @@ impl StreamWriter {
             Delta::Head(head) => self.head(head, sink),
             Delta::Open { at, part } if at.candidate == 0 => self.open(part, sink),
             Delta::Text { at, text } if at.candidate == 0 => self.text(text, sink),
-            Delta::Signature { at, signature } if at.candidate == 0 => self.signature(signature, sink),
+            Delta::Signature { at, signature } if at.candidate == 0 => self.signature(signature),
             Delta::Citation { at, citation } if at.candidate == 0 => self.citation(citation, sink),
             Delta::Close { at } if at.candidate == 0 => self.close(sink),
             Delta::Stop { candidate: 0, stop } => self.stop = Some(owned(stop)),
@@ -118,7 +120,7 @@ impl StreamWriter {
                 self.start(sink, Open::Call, |sink| blocks::tool_call_start(sink, &id, name));
             }
             Opened::Reasoning { .. } => {
-                self.start(sink, Open::Reasoning, |sink| blocks::reasoning(sink, &Reasoning::default()));
+                self.start(sink, Open::Reasoning, blocks::reasoning_start);
             }
             Opened::Whole(part) => self.whole(part, sink),
         }
@@ -155,13 +157,10 @@ impl StreamWriter {
         self.piece(sink, kind, |sink| sink.text_member(member, text));
     }
 
-    fn signature(&mut self, signature: &Str<'_>, sink: &mut Sink) {
-        match self.open {
-            Some(Open::Reasoning) => {
-                self.piece(sink, "signature_delta", |sink| sink.text_member("signature", signature));
-            }
-            Some(Open::Call) => self.proof.get_or_insert_default().push(signature),
-            Some(Open::Text | Open::Whole) | None => {}
+    /// SDKs keep the last piece of a proof, so it is told whole.
+    fn signature(&mut self, signature: &Str<'_>) {
+        if let Some(Open::Reasoning | Open::Call) = self.open {
+            self.proof.get_or_insert_default().push(signature);
         }
     }
 
@@ -182,6 +181,10 @@ impl StreamWriter {
     }
 
     fn close(&mut self, sink: &mut Sink) {
+        if self.open == Some(Open::Reasoning) {
+            let proof = marked(&self.proof.take().unwrap_or_default());
+            self.piece(sink, "signature_delta", |sink| sink.text_member("signature", &proof));
+        }
         if self.open.take().is_some() {
             let index = self.blocks.saturating_sub(1);
             event(sink, "content_block_stop", |sink| sink.count_member("index", index));

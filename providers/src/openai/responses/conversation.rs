@@ -215,7 +215,7 @@ fn read_reasoning<'a>(members: &Members<'a>) -> Result<Thoughts<'a>> {
         }
         Proof::Sealed(sealed) => thoughts.parts.push(Reasoning { sealed: Some(sealed), ..empty() }),
         Proof::Call { id, signature } => thoughts.call = Some((id, signature)),
-        Proof::Own => {}
+        Proof::Nothing | Proof::Own => {}
     }
     Ok(thoughts)
 }

@@ -136,7 +136,7 @@ impl<'a> Item<'a> {
         let proof = match (&reasoning.signature, &reasoning.sealed) {
             (Some(signature), _) => Proof::Signature(signature.by_ref()),
             (None, Some(sealed)) => Proof::Sealed(sealed.by_ref()),
-            (None, None) => Proof::Own,
+            (None, None) => Proof::Nothing,
         };
         self.thought(reasoning, &proof, sink);
     }

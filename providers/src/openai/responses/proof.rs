@@ -1,6 +1,7 @@
 //! Other vendors' proofs of reasoning in the Responses API: an item has one opaque text for them, `encrypted_content`, and clients give
-//! it back as it is. It says what it is, so that it goes back to where it came from; OpenAI's own says nothing.
+//! it back as it is. It is marked and says what it is, so that it goes back to where it came from; OpenAI's own says nothing.
 
+use crate::hub::stranger::MARK;
 use crate::hub::text::Str;
 
 const SIGNATURE: &str = "signature:";
@@ -16,6 +17,8 @@ pub(super) enum Proof<'a> {
     Sealed(Str<'a>),
     /// A signature of the call that has this id.
     Call { id: Str<'a>, signature: Str<'a> },
+    /// None: another vendor has shown its reasoning unsigned.
+    Nothing,
     /// OpenAI's own, of use to nobody else.
     Own,
 }
@@ -23,6 +26,7 @@ pub(super) enum Proof<'a> {
 impl<'a> Proof<'a> {
     pub(super) fn read(encrypted: &Str<'_>) -> Self {
         let text = encrypted.plain();
+        let Some(text) = text.strip_prefix(MARK) else { return Self::Own };
         let owned = |text: &str| Str::of(text).into_owned();
         if let Some(signature) = text.strip_prefix(SIGNATURE) {
             Self::Signature(owned(signature))
@@ -32,23 +36,19 @@ impl<'a> Proof<'a> {
             // Signatures are base64, but ids may have a colon.
             Self::Call { id: owned(id), signature: owned(signature) }
         } else {
-            Self::Own
+            Self::Nothing
         }
     }
 
     /// What to write as `encrypted_content`. `None`: nothing.
     pub(super) fn write(&self) -> Option<Str<'static>> {
-        let pieces: &[&Str<'_>] = match self {
-            Self::Signature(signature) => &[&Str::raw_of(SIGNATURE), signature],
-            Self::Sealed(sealed) => &[&Str::raw_of(SEALED), sealed],
-            Self::Call { id, signature } => &[&Str::raw_of(CALL), id, &Str::raw_of(":"), signature],
+        Some(match self {
+            Self::Signature(signature) => Str::joined(&[MARK, SIGNATURE, signature.raw()]),
+            Self::Sealed(sealed) => Str::joined(&[MARK, SEALED, sealed.raw()]),
+            Self::Call { id, signature } => Str::joined(&[MARK, CALL, id.raw(), ":", signature.raw()]),
+            Self::Nothing => Str::joined(&[MARK]),
             Self::Own => return None,
-        };
-        let mut encrypted = Str::default();
-        for piece in pieces {
-            encrypted.push(piece);
-        }
-        Some(encrypted.into_owned())
+        })
     }
 }
 
@@ -77,17 +77,18 @@ mod tests {
     #[test]
     fn a_proof_comes_back_as_what_it_is() {
         for (proof, text) in [
-            (Proof::Signature(Str::raw_of("Eq/+==")), "signature:Eq/+=="),
-            (Proof::Sealed(Str::raw_of("EmwK")), "sealed:EmwK"),
+            (Proof::Signature(Str::raw_of("Eq/+==")), "tollgate:signature:Eq/+=="),
+            (Proof::Sealed(Str::raw_of("EmwK")), "tollgate:sealed:EmwK"),
             (
                 Proof::Call { id: Str::raw_of("functions.f:0"), signature: Str::raw_of("CiQB") },
-                "call:functions.f:0:CiQB",
+                "tollgate:call:functions.f:0:CiQB",
             ),
+            (Proof::Nothing, "tollgate:"),
         ] {
             let written = proof.write().unwrap();
             assert_eq!((written.raw(), Proof::read(&written)), (text, proof));
         }
-        assert_eq!(Proof::read(&Str::raw_of(r"signature:a\/b")), Proof::Signature(Str::raw_of("a/b")));
+        assert_eq!(Proof::read(&Str::raw_of(r"tollgate:signature:a\/b")), Proof::Signature(Str::raw_of("a/b")));
         assert_eq!(Proof::read(&Str::raw_of("gAAAAABo")), Proof::Own);
         assert_eq!(Proof::Own.write(), None);
     }

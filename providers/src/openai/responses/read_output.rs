@@ -10,6 +10,7 @@ use crate::hub::answer::{Head, Logprob, Stop};
 use crate::hub::members::Members;
 use crate::hub::part::{Arguments, Part, Reasoning, ToolCall};
 use crate::hub::source::{Result, Source};
+use crate::hub::stranger::MARK;
 use crate::hub::text::Json;
 use crate::openai::usage;
 
@@ -129,10 +130,10 @@ pub(super) fn read_call<'a>(item: &Members<'a>) -> Result<ToolCall<'a>> {
     Ok(ToolCall { id, name: item.needed_text("name")?, arguments, signature: None, cache: None })
 }
 
-/// A thought as the vendor sealed it, behind its summaries.
+/// A thought as the vendor sealed it, behind its summaries. A bare mark is another gateway's, and seals nothing.
 pub(super) fn read_sealed<'a>(item: &Members<'a>) -> Result<Option<Reasoning<'a>>> {
     let id = item.text("id")?;
-    let sealed = item.text("encrypted_content")?.filter(|sealed| !sealed.is_empty());
+    let sealed = item.text("encrypted_content")?.filter(|sealed| !sealed.is_empty() && !sealed.is(MARK));
     let sealed = sealed.map(|sealed| proof::bound(sealed, id.as_ref()));
     Ok(sealed.map(|sealed| Reasoning { sealed: Some(sealed), id, ..Reasoning::default() }))
 }

@@ -15,6 +15,14 @@ fn answers_come_back_as_they_were() {
         let mut expected = json(&body);
         // What a price class means is the vendor's own affair.
         expected["usage"].as_object_mut().unwrap().remove("service_tier");
+        // What is translated is taken for another vendor's.
+        for block in expected["content"].as_array_mut().unwrap() {
+            for name in ["signature", "data"] {
+                if let Some(proof) = block.get_mut(name) {
+                    *proof = format!("tollgate:{}", proof.as_str().unwrap()).into();
+                }
+            }
+        }
         assert_eq!(json(&SAME.answer(&body, &context()).unwrap()), expected, "{name}");
     }
 }
@@ -96,7 +104,7 @@ fn a_calls_proof_comes_back_with_the_clients_next_request() {
     let (id, signature) = (Some(Str::of("a:1")), Some(Str::of("CiQB/+==")));
     let call = Part::ToolCall(ToolCall { id, name: Str::of("f"), arguments, signature, cache: None });
     let answer = written(vec![call.clone()], None);
-    assert_eq!(answer["content"][1], json!({"type": "redacted_thinking", "data": "call:a:1:CiQB/+=="}));
+    assert_eq!(answer["content"][1], json!({"type": "redacted_thinking", "data": "tollgate:call:a:1:CiQB/+=="}));
     let body = json!({"messages": [{"role": "assistant", "content": answer["content"]}]}).to_string();
     assert_eq!(super::super::read_request(body.as_bytes()).unwrap().turns[0].parts, [call]);
 }
@@ -108,9 +116,13 @@ fn thoughts_without_proof_and_sealed_ones_have_blocks() {
     };
     let answer = written(vec![thought("a", None), thought("b", Some("gAAAA")), thought("", Some("EmwK"))], None);
     let expected = json!([
-        {"type": "thinking", "thinking": "a", "signature": ""},
-        {"type": "thinking", "thinking": "b", "signature": "gAAAA"},
-        {"type": "redacted_thinking", "data": "EmwK"},
+        {"type": "thinking", "thinking": "a", "signature": "tollgate:"},
+        {"type": "thinking", "thinking": "b", "signature": "tollgate:gAAAA"},
+        {"type": "redacted_thinking", "data": "tollgate:EmwK"},
     ]);
     assert_eq!((&answer["content"], &answer["stop_reason"]), (&expected, &json!("end_turn")));
+    let body = json!({"messages": [{"role": "assistant", "content": expected}]}).to_string();
+    let turns = super::super::read_request(body.as_bytes()).unwrap().turns;
+    let signed = Reasoning { text: Str::of("b"), signature: Some(Str::of("gAAAA")), ..Reasoning::default() };
+    assert_eq!(turns[0].parts, [thought("a", None), Part::Reasoning(signed), thought("", Some("EmwK"))]);
 }

@@ -200,7 +200,7 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         "\n\nevent: content_block_stop\n",
         r#"data: {"type":"content_block_stop","index":0}"#,
         "\n\nevent: content_block_start\n",
-        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"call:call_req-1_0:CiQB"}}"#,
+        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"tollgate:call:call_req-1_0:CiQB"}}"#,
         "\n\nevent: content_block_stop\n",
         r#"data: {"type":"content_block_stop","index":1}"#,
         "\n\nevent: message_delta\n",
@@ -209,4 +209,37 @@ fn blocks_are_numbered_and_framed_as_sdks_want_them() {
         "\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
     assert_eq!(String::from_utf8(sink.take()).unwrap(), expected);
+}
+
+#[test]
+fn a_thought_ends_with_its_whole_proof_and_says_that_it_is_not_anthropics() {
+    let text = |text: &'static str| crate::hub::text::Str::of(text);
+    let at = At { candidate: 0, part: 0 };
+    let signature = |signature| Delta::Signature { at, signature: text(signature) };
+    for (pieces, proof) in [
+        (vec![], "tollgate:"),
+        (vec![signature("EqQB")], "tollgate:EqQB"),
+        (vec![signature("Eq"), signature("QB")], "tollgate:EqQB"),
+    ] {
+        let mut writer = StreamWriter::new(context());
+        let mut sink = Sink::default();
+        let part = Opened::Reasoning { id: None, is_summary: false };
+        writer.delta(&Delta::Open { at, part }, &mut sink);
+        sink.take();
+        let last = [Delta::Text { at, text: text("t") }, Delta::Close { at }];
+        pieces.iter().chain(&last).for_each(|delta| writer.delta(delta, &mut sink));
+        let expected = format!(
+            concat!(
+                "event: content_block_delta\n",
+                r#"data: {{"type":"content_block_delta","index":0,"delta":{{"type":"thinking_delta","thinking":"t"}}}}"#,
+                "\n\nevent: content_block_delta\n",
+                r#"data: {{"type":"content_block_delta","index":0,"delta":{{"type":"signature_delta","signature":"{}"}}}}"#,
+                "\n\nevent: content_block_stop\n",
+                r#"data: {{"type":"content_block_stop","index":0}}"#,
+                "\n\n",
+            ),
+            proof
+        );
+        assert_eq!(String::from_utf8(sink.take()).unwrap(), expected);
+    }
 }

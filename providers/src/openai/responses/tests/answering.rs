@@ -18,10 +18,13 @@ fn a_whole_answer_has_items_in_the_order_of_its_parts() {
     assert_eq!(shape(&response), expected.map(|(kind, id)| (kind.to_owned(), id.to_owned())));
     let output = &response["output"];
     assert_eq!(output[0]["summary"], json!([{"type": "summary_text", "text": "Oslo?"}]));
-    assert_eq!((&output[0]["content"], &output[0]["encrypted_content"]), (&Value::Null, &Value::Null));
+    assert_eq!((&output[0]["content"], &output[0]["encrypted_content"]), (&Value::Null, &json!("tollgate:")));
     assert_eq!(output[1]["content"], json!([{"type": "reasoning_text", "text": "North."}]));
-    assert_eq!((&output[1]["summary"], &output[1]["encrypted_content"]), (&json!([]), &json!("signature:EuYB")));
-    assert_eq!(output[2]["encrypted_content"], "sealed:EmwK");
+    assert_eq!(
+        (&output[1]["summary"], &output[1]["encrypted_content"]),
+        (&json!([]), &json!("tollgate:signature:EuYB"))
+    );
+    assert_eq!(output[2]["encrypted_content"], "tollgate:sealed:EmwK");
     let content = &output[3]["content"];
     assert_eq!(
         content[0]["logprobs"],
@@ -42,7 +45,7 @@ fn a_whole_answer_has_items_in_the_order_of_its_parts() {
     assert_eq!(output[5]["arguments"], r#"{"city":"Oslo"}"#);
     assert_eq!(
         (&output[5]["call_id"], &output[6]["encrypted_content"]),
-        (&json!("toolu_1"), &json!("call:toolu_1:CiQB"))
+        (&json!("toolu_1"), &json!("tollgate:call:toolu_1:CiQB"))
     );
     assert_eq!((&output[7]["call_id"], &output[7]["arguments"]), (&json!("call_0a1b_7"), &json!("{}")));
 }
