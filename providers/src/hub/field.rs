@@ -92,6 +92,11 @@ impl Lost {
         self.note(Cow::Borrowed((self.names)(field)), field.is_hint());
     }
 
+    /// The same of one that counts as a demand elsewhere, where it is but a wish.
+    pub(crate) fn add_hint(&mut self, field: Field) {
+        self.note(Cow::Borrowed((self.names)(field)), true);
+    }
+
     /// The same, where this is so.
     pub(crate) fn add_if(&mut self, is_lost: bool, field: Field) {
         if is_lost {
