@@ -163,7 +163,7 @@ fn owned_source(source: MediaSource<'_>) -> MediaSource<'static> {
 }
 
 /// Of what comes in one piece.
-fn owned_whole(part: Part<'_>) -> Part<'static> {
+pub(super) fn owned_whole(part: Part<'_>) -> Part<'static> {
     match part {
         Part::Reasoning(reasoning) => Part::Reasoning(Reasoning {
             text: reasoning.text.into_owned(),

@@ -401,7 +401,7 @@ fn begun(part: Opened<'_>) -> Part<'static> {
         Opened::Reasoning { id, is_summary } => {
             Part::Reasoning(Reasoning { id: id.map(Str::into_owned), is_summary, ..Reasoning::default() })
         }
-        Opened::Whole(part) => crate::openai::responses::queue::owned_whole(part),
+        Opened::Whole(part) => crate::openai::queue::owned_whole(part),
     }
 }
 
