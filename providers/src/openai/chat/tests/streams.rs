@@ -188,7 +188,7 @@ fn what_comes_between_a_calls_pieces_waits_until_it_is_whole() {
             vec![HALF, text, note, NEXT, REST, text, LAST],
             r"0.1 text|  \n|  rests on https://x/y None|  .|0.2 call c g|  {|  }|  .|0.3 text|  \n|  .|0 Tools",
         ),
-        (vec![HALF, sorry, REST], "0.1 refusal|  no|  .|0 Refusal"),
+        (vec![HALF, sorry, REST], "0.1 refusal|  no|  .|0 Tools"),
     ] {
         assert_eq!(told_of(&choices), format!("{CALL}{behind}"), "{choices:?}");
     }
