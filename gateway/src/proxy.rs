@@ -15,6 +15,7 @@ mod judge;
 mod limits;
 pub(crate) mod manage;
 mod models;
+mod passed_over;
 mod peer;
 mod query;
 mod resume;

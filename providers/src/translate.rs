@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use crate::hub::Wire;
 use crate::hub::answer::Answer;
-use crate::hub::field::Lost;
+use crate::hub::field::{Lost, MORE};
 pub use crate::hub::source::ReadError;
 use crate::vendor::Quirks;
 use count::Counting;
@@ -77,7 +77,9 @@ pub enum Untranslatable {
 }
 
 fn inexpressible(fields: &[Cow<'static, str>]) -> String {
-    let quoted: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let quote =
+        |field: &Cow<'static, str>| if field.starts_with(MORE) { field.to_string() } else { format!("`{field}`") };
+    let quoted: Vec<_> = fields.iter().map(quote).collect();
     let (verb, them) = if fields.len() == 1 { ("has", "it") } else { ("have", "them") };
     format!(
         "{} {verb} no equivalent in the API of the model's provider; leave {them} out, or let the gateway do so \
@@ -182,11 +184,12 @@ impl Translation {
 
 /// What becomes of a request that was written.
 fn translated(body: Vec<u8>, lost: Lost, target: &Target<'_>) -> Result<Translated, Untranslatable> {
-    if !lost.demands.is_empty() && !target.drops {
-        return Err(Untranslatable::Inexpressible { fields: lost.demands });
+    let (demands, hints) = lost.into_lists();
+    if !demands.is_empty() && !target.drops {
+        return Err(Untranslatable::Inexpressible { fields: demands });
     }
-    let mut dropped = lost.demands;
-    dropped.extend(lost.hints.into_iter().filter(|hint| !dropped.contains(hint)).collect::<Vec<_>>());
+    let mut dropped = demands;
+    dropped.extend(hints.into_iter().filter(|hint| !dropped.contains(hint)).collect::<Vec<_>>());
     Ok(Translated { body, dropped })
 }
 

@@ -16,6 +16,7 @@ use super::ctx::{Call, Progress, RequestCtx, Stage};
 use super::fields::HeaderFields;
 use super::gate::{self, Wish};
 use super::held::{Drain, Held};
+use super::passed_over::PassedOver;
 use super::route::Asked;
 use super::whole_events::WholeEvents;
 
@@ -71,7 +72,7 @@ impl Edge {
         // What cannot be paid for, or not be asked, is refused here, while the connection can go on being used.
         call.hold = self.take_off(&mut call, asked, false, &mut ctx.record);
         if call.hold.is_none()
-            && let Some(refusal) = call.passed_over.take()
+            && let Some(refusal) = call.passed_over.refusal(call.walk.plan())
         {
             return Err(refusal.into());
         }
@@ -139,7 +140,7 @@ fn call(walk: Walk, wish: Wish, body: HeldBody, recovery: StreamRecovery) -> Cal
         body: Some(body),
         hold: None,
         admission: None,
-        passed_over: None,
+        passed_over: PassedOver::default(),
         foreign: None,
         clamped: None,
         repeats: 0,

@@ -14,6 +14,7 @@ use pingora::{Error, ErrorType, Result};
 use policy::decision::{Reason, Refusal};
 use policy::route::{Attempt, Circumstances, Failure};
 use policy::snapshot::Snapshot;
+use providers::error::VendorError;
 use providers::resume::Mode;
 use providers::translate::Untranslatable;
 use providers::verdict;
@@ -72,18 +73,16 @@ impl Edge {
         let now_us = self.clock.micros();
         let view = self.health.at(now_us);
         while call.walk.attempt().is_some() {
-            match self.make_ready(&snapshot, call, asked, is_begun) {
-                Ok(hold) if self.open_gate(call, now_us) => return Some(hold),
-                Ok(_) => {}
-                Err(Obstacle { refusal, word, is_callers }) => {
-                    call.flight = None;
-                    if let Some(attempt) = call.walk.attempt().filter(|_| !is_callers) {
-                        record.passed_over(&attempt.provider.name, word);
-                    }
-                    let first = call.passed_over.take().filter(|_| !is_callers);
-                    call.passed_over = first.or(Some(refusal));
-                    if is_callers {
-                        return None;
+            // Another credential of a target that cannot be asked this changes nothing.
+            let is_hopeless = call.walk.target().is_some_and(|target| call.passed_over.cannot_be_asked(target));
+            if !is_hopeless {
+                match self.make_ready(&snapshot, call, asked, is_begun) {
+                    Ok(hold) if self.open_gate(call, now_us) => return Some(hold),
+                    Ok(_) => {}
+                    Err(obstacle) => {
+                        if !pass_over(call, obstacle, record) {
+                            return None;
+                        }
                     }
                 }
             }
@@ -108,7 +107,7 @@ impl Edge {
             // What the client has been given tells nothing that a stream of another format could go on from.
             let refusal =
                 Refusal::new(Reason::UpstreamUnreachable, "no target is left that could go on with the stream");
-            return Err(Obstacle { refusal, word: "cannot_continue", is_callers: false });
+            return Err(Obstacle { refusal, word: "cannot_continue", kind: Kind::Targets });
         }
         let hold = self.reserve(snapshot, call, asked)?;
         call.foreign = Foreign::request(call, asked, &hold, snapshot.settings())?.map(Box::new);
@@ -184,12 +183,14 @@ impl Edge {
         };
         ctx.record.answered_with(error.status);
         let is_out = ctx.held.as_ref().is_some_and(|held| held.header_is_out());
-        let own_words = own_words(call, attempt, failure, &error);
-        let may_pass = own_words.is_none() && !is_out;
+        let own_words_before = own_words(call, attempt, failure, &error);
         let error = match &ctx.asked {
             Some(asked) if call.foreign.is_some() => error.translated(asked, &ctx.request_id),
             _ => error,
         };
+        // Escapes that hid a credential are gone from a translated text.
+        let own_words = own_words_before.or_else(|| own_words(call, attempt, failure, &error));
+        let may_pass = own_words.is_none() && !is_out;
         let was_first = ctx.first_error.is_none() || call.walk.is_at_first_target();
         let told = own_words.map_or_else(|| Told::Answer(error.clone()), Told::Refusal);
         self.settle(ctx, failure.as_str());
@@ -244,21 +245,49 @@ struct Obstacle {
     refusal: Refusal,
     /// The same in a word, for the trail.
     word: &'static str,
-    /// Whether it lies with the caller: then no other target can help.
-    is_callers: bool,
+    kind: Kind,
+}
+
+/// Whom an obstacle lies with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The caller: no other target can help.
+    Callers,
+    /// The target, at present.
+    Targets,
+    /// What is asked, which the target's format has no words for: no other credential can help.
+    Formats,
 }
 
 impl From<Denied> for Obstacle {
     fn from(Denied { refusal, is_callers }: Denied) -> Self {
-        Self { word: refusal.reason.as_str(), refusal, is_callers }
+        let kind = if is_callers { Kind::Callers } else { Kind::Targets };
+        Self { word: refusal.reason.as_str(), refusal, kind }
     }
 }
 
 impl From<Untranslatable> for Obstacle {
     /// A target that is asked in the client's own format may take what cannot be translated.
     fn from(reason: Untranslatable) -> Self {
-        Self { refusal: reason.refusal(), word: "untranslatable", is_callers: false }
+        Self { refusal: reason.refusal(), word: "untranslatable", kind: Kind::Formats }
     }
+}
+
+/// Notes why the attempt that is next cannot be made. `false`: no other can either.
+fn pass_over(call: &mut Call, Obstacle { refusal, word, kind }: Obstacle, record: &mut Record) -> bool {
+    call.flight = None;
+    match (kind, call.walk.target()) {
+        (Kind::Callers, _) => {
+            call.passed_over.denied_to_caller(refusal);
+            return false;
+        }
+        (Kind::Formats, Some(target)) => call.passed_over.untranslatable(target, refusal),
+        (Kind::Targets | Kind::Formats, _) => call.passed_over.denied(refusal),
+    }
+    if let Some(attempt) = call.walk.attempt() {
+        record.passed_over(&attempt.provider.name, word);
+    }
+    true
 }
 
 /// An error that makes Pingora ask for the next peer.
@@ -284,7 +313,11 @@ fn own_words(call: &Call, attempt: &Attempt, failure: Failure, error: &ErrorAnsw
         let message = format!("provider `{name}` refused every credential that it was shown");
         return Some(Refusal::new(Reason::CredentialsExhausted, message));
     }
-    quotes_credential(attempt, &error.body).then(|| {
+    let quotes = || {
+        let told = VendorError::read(&error.body);
+        told.is_some_and(|told| quotes_credential(attempt, told.message.as_bytes()))
+    };
+    (quotes_credential(attempt, &error.body) || quotes()).then(|| {
         let message = format!("provider `{name}` answered {} with a text that cannot be shown", error.status);
         Refusal::new(Reason::UpstreamUnreachable, message)
     })

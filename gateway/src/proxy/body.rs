@@ -70,7 +70,8 @@ impl HeldBody {
         &self.bytes
     }
 
-    /// Takes more of the budget, for bytes of the answer that are held beside the body. `false`: there is no more.
+    /// Takes more of the budget, for bytes of the answer that are held beside the body. `false`: there is no more, and nothing was
+    /// taken.
     pub(crate) fn hold_more(&mut self, bytes: u64) -> bool {
         self.share.grow(bytes).is_ok()
     }
@@ -79,10 +80,11 @@ impl HeldBody {
 impl Share {
     fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
         let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes = self.bytes.saturating_add(bytes);
         if before.saturating_add(bytes) <= self.budget.max_bytes {
+            self.bytes = self.bytes.saturating_add(bytes);
             return Ok(());
         }
+        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
         let message = "the gateway holds as many request bytes as it may; try again in a moment";
         Err(Refusal::new(Reason::Overloaded, message).retry_after(Duration::from_secs(1)))
     }
@@ -186,4 +188,21 @@ pub(crate) fn too_large(limits: BodyLimits) -> Refusal {
 fn broken(extra: usize) -> Refusal {
     let what = if extra > 0 { "is longer than its content-length" } else { "is not framed as HTTP" };
     Refusal::new(Reason::InvalidRequest, format!("the request body {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_takes_nothing_of_the_budget() {
+        let budget = BodyBudget::new(10);
+        let mut body = HeldBody { bytes: Bytes::new(), share: Share { budget: Arc::clone(&budget), bytes: 0 } };
+        assert!(body.hold_more(8));
+        assert!(!body.hold_more(3));
+        assert_eq!(budget.held(), 8);
+        assert!(body.hold_more(2));
+        drop(body);
+        assert_eq!(budget.held(), 0);
+    }
 }

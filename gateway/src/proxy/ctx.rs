@@ -21,6 +21,7 @@ use super::body::HeldBody;
 use super::fields::HeaderFields;
 use super::foreign::Foreign;
 use super::held::Held;
+use super::passed_over::PassedOver;
 use super::resume::{Script, Unsent};
 use super::route::Asked;
 use super::whole_events::WholeEvents;
@@ -144,8 +145,8 @@ pub(crate) struct Call {
     pub(crate) hold: Option<Hold>,
     /// The call counted on its caller's limits, from its first hold on.
     pub(crate) admission: Option<Admission>,
-    /// Why the first target that was passed over could not be used: an account was short for it, or it cannot be asked this.
-    pub(crate) passed_over: Option<Refusal>,
+    /// Why targets were passed over: an account was short for them, or they cannot be asked this.
+    pub(crate) passed_over: PassedOver,
     /// How the attempt that is next or under way is translated; `None`: client and vendor speak alike.
     pub(crate) foreign: Option<Box<Foreign>>,
     /// The output limit that the current attempt was sent with, where that was lowered.

@@ -65,6 +65,13 @@ pub(crate) enum Untold {
     Diverged,
 }
 
+impl Untold {
+    /// Whether only the translation could not go on; the vendor's answer may be sound.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::NoStream | Self::TooLong)
+    }
+}
+
 impl From<Diverged> for Untold {
     fn from(Diverged: Diverged) -> Self {
         Self::Diverged

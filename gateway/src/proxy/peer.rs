@@ -71,14 +71,17 @@ impl Edge {
     /// An account is short for every target that is left, or it cannot be asked this, or their circuits are open, or became so
     /// since the plan was made.
     fn nothing_is_open(&self, ctx: &mut RequestCtx) -> Box<Error> {
-        if let Stage::Admitted(call) = &mut ctx.stage
-            && let Some(refusal) = call.passed_over.take()
+        if let Stage::Admitted(call) = &ctx.stage
+            && let Some(refusal) = call.passed_over.refusal(call.walk.plan())
         {
             ctx.first_error.get_or_insert(Told::Refusal(refusal));
             return self.last_word(ctx);
         }
         let name = ctx.stage.call().and_then(Call::attempt).map(|attempt| attempt.provider.name.clone());
         let message = match name {
+            Some(_) if ctx.stage.call().is_some_and(|call| call.passed_over.has_untranslatable()) => {
+                "no provider that could be asked this is there at present".to_owned()
+            }
             Some(name) => format!("provider `{name}` failed too often and is not asked for a moment"),
             None => "every provider failed too often and is not asked for a moment".to_owned(),
         };

@@ -12,7 +12,6 @@ use providers::verdict;
 
 use super::Edge;
 use super::attempts::quotes_credential;
-use super::body::HeldBody;
 use super::ctx::{Call, RequestCtx, Stage};
 use super::foreign::Untold;
 use super::held::Held;
@@ -62,12 +61,13 @@ impl Edge {
             call.forget_request();
         }
         if !seen.is_out && (seen.has_error || seen.is_broken || meter.is_malformed() || told.is_err()) {
-            return self.give_up_on_answer(body, told, ctx);
+            return self.give_up_on_answer(body, told, end, ctx);
         }
+        let is_untold = told.as_ref().is_err_and(Untold::is_ours);
         let is_let_out = seen.is_let_out(call, meter, told.as_ref().map_or(0, Bytes::len));
         let piece = match seen.passable(call, meter, told) {
             Ok(piece) => piece,
-            Err(unsent) => return Err(self.stop_stream(ctx, unsent, seen.is_broken)),
+            Err(unsent) => return Err(self.stop_stream(ctx, unsent, seen.is_broken, is_untold)),
         };
         if is_let_out {
             held.let_out();
@@ -82,13 +82,16 @@ impl Edge {
     }
 
     /// A stream whose beginning the client has can be given no further from here.
-    fn stop_stream(&self, ctx: &mut RequestCtx, unsent: Bytes, is_broken: bool) -> Box<Error> {
+    fn stop_stream(&self, ctx: &mut RequestCtx, unsent: Bytes, is_broken: bool, is_untold: bool) -> Box<Error> {
         let name = ctx.stage.call().and_then(|call| call.attempt()).map(|attempt| attempt.provider.name.clone());
         let name = name.as_ref().map_or("", |name| name.as_str());
         let what =
             if is_broken { "ended its answer before it was complete" } else { "failed in the middle of its answer" };
         let reason = Refusal::new(Reason::UpstreamUnreachable, format!("provider `{name}` {what}"));
         let failure = ctx.stage.failure_told().unwrap_or(Failure::BadAnswer);
+        if let Stage::Answering(call, _, meter) = &mut ctx.stage {
+            call.spare_route(meter, is_untold && !is_broken);
+        }
         self.break_off(ctx, unsent, failure, reason)
     }
 
@@ -183,10 +186,22 @@ impl Call {
     /// one that is not has no end.
     fn told(&mut self, piece: Bytes, end: bool, is_complete: bool) -> Result<Bytes, Untold> {
         match (&mut self.foreign, &mut self.script) {
-            (Some(foreign), _) if foreign.is_gathered() && !has_room(&mut self.body, &piece) => Err(Untold::TooLong),
+            (Some(foreign), _) if foreign.is_gathered() => {
+                // It is paid for, and bounded by itself: it is told even where there is no room for it beside the others.
+                let _ = self.body.as_mut().is_some_and(|body| body.hold_more(piece.len() as u64));
+                foreign.pass(&piece, end && is_complete)
+            }
             (Some(foreign), _) => foreign.pass(&piece, end && is_complete),
             (None, Some(script)) => Ok(script.pass(piece, end)?),
             (None, None) => Ok(piece),
+        }
+    }
+
+    /// Lets the route of an answer that cannot be told, though its meter finds no fault in it, go unblamed: those who ask it in its own
+    /// format may be well served.
+    fn spare_route(&mut self, meter: &Meter, is_untold: bool) {
+        if is_untold && !meter.is_malformed() && meter.error_seen().is_none() {
+            self.flight = None;
         }
     }
 
@@ -204,11 +219,6 @@ impl Call {
     fn buffers(&mut self, bytes: usize) -> bool {
         self.recovery == StreamRecovery::Buffer && self.body.as_mut().is_some_and(|body| body.hold_more(bytes as u64))
     }
-}
-
-/// Whether there is room for more of an answer beside its request's body.
-fn has_room(body: &mut Option<HeldBody>, piece: &[u8]) -> bool {
-    body.as_mut().is_none_or(|body| body.hold_more(piece.len() as u64))
 }
 
 /// Whether a stream's own error says of the credential what the client is not to know.

@@ -59,11 +59,15 @@ impl Edge {
         &self,
         body: &mut Option<Bytes>,
         told: std::result::Result<Bytes, Untold>,
+        end: bool,
         ctx: &mut RequestCtx,
     ) -> Result<()> {
         let (Stage::Answering(call, _, meter), Some(held)) = (&mut ctx.stage, &ctx.held) else {
             return Ok(());
         };
+        // One that broke off is at fault by itself.
+        let is_ours = (meter.is_complete() || !end) && told.as_ref().is_err_and(Untold::is_ours);
+        call.spare_route(meter, is_ours);
         let untold = told.as_ref().err().map(ToString::to_string);
         let piece = told.unwrap_or_default();
         let withheld = call.script.as_mut().map(Script::take_withheld).unwrap_or_default();

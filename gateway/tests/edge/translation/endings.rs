@@ -76,6 +76,37 @@ async fn a_document_that_is_none_is_a_bad_answer() {
 }
 
 #[tokio::test]
+async fn a_sound_answer_that_cannot_be_translated_closes_the_route_to_nobody() {
+    let (stub, scene) = always(Api::Chat, document("200 OK", r#"{"choices": 7}"#), |_| ()).await;
+    for stream in [false, true] {
+        for call in 1..=8 {
+            let told = asked(&scene, Api::Messages, Api::Chat, stream).await;
+            assert_eq!(told.status, 502, "{call}: {}", told.text());
+        }
+    }
+    assert_eq!(stub.requests().len(), 16);
+}
+
+#[tokio::test]
+async fn an_answer_is_told_though_there_is_no_room_for_it_beside_the_bodies() {
+    let long = "w ".repeat(700 * 1024);
+    let whole = json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": Api::Chat.model(),
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": long}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12},
+    });
+    let (_stub, scene) = always(Api::Chat, document("200 OK", &whole.to_string()), |config| {
+        config["client"]["max_request_body_size_mb"] = json!(1);
+        config["client"]["max_buffered_bytes"] = json!(1024 * 1024);
+    })
+    .await;
+    let told = asked(&scene, Api::Messages, Api::Chat, false).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    assert_eq!(text(Api::Messages, &told, false).len(), long.len());
+    scene.until_metric("tollgate_held_body_bytes ", 0).await;
+}
+
+#[tokio::test]
 async fn a_broken_event_behind_the_beginning_ends_the_stream() {
     for (client, vendor) in pairs() {
         let whole = stream(&format!("{}{WAIT}data: {{]\n\n", two_pieces(vendor).0));

@@ -143,6 +143,25 @@ async fn an_error_in_a_stream_tells_nothing_of_the_credential() {
     }
 }
 
+#[tokio::test]
+async fn an_error_that_hides_the_credential_in_escapes_does_not_tell_it() {
+    for (client, vendor) in [(Api::Messages, Api::Chat), (Api::Chat, Api::Messages), (Api::Chat, Api::Chat)] {
+        let secret = vendor_secret(vendor.vendor());
+        let escaped = format!("\\u{:04x}{}", u32::from(secret.chars().next().unwrap()), &secret[1..]);
+        let error = server_error(vendor, &format!("x {secret}")).to_string().replace(&secret, &escaped);
+        let whole = document("400 Bad Request", &error);
+        let stub = Stub::answering(move |_| whole.clone()).await;
+        let scene = Scene::with(|config| {
+            config["providers"][vendor.vendor()]["network_config"]["base_url"] = json!(stub.url());
+        })
+        .await;
+        let answer = asked(&scene, client, vendor, false).await;
+        let told = answer.json().to_string();
+        assert!(answer.status >= 400 && !told.contains(&secret), "{client:?} to {vendor:?}: {told}");
+        assert!(told.contains("cannot be shown"), "{client:?} to {vendor:?}: {told}");
+    }
+}
+
 /// The first vendor fails as told; the second, of another dialect, answers.
 async fn falling_back(client: Api, first: Api, second: Api, controls: &str, stream: bool) -> (Scene, Reply) {
     let healthy = fake();

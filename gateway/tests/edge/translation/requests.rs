@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::support::config::{KEY, VENDOR_SECRET, vendor_secret};
 use super::super::support::scene::{Scene, reply};
 use super::super::support::sse::{Api, reason};
+use super::super::support::stub::nobody;
 use super::{asked, asked_with, assert_error_of, pairs, text};
 
 #[tokio::test]
@@ -129,6 +130,29 @@ async fn a_target_of_the_clients_own_format_takes_what_another_cannot_be_asked()
     assert_eq!(answer.header("x-tollgate-provider"), Some("openai"));
     assert_eq!(answer.header("x-tollgate-attempts"), Some("anthropic=untranslatable"));
     assert_eq!(scene.entry().body.unwrap()["logprobs"], true);
+}
+
+#[tokio::test]
+async fn what_a_target_would_take_that_is_left_alone_at_present_may_be_asked_again() {
+    let nobody = nobody().await;
+    let scene = Scene::with(|config| {
+        config["providers"]["openai"]["network_config"]["base_url"] = json!(nobody);
+        config["providers"]["openai"]["network_config"]["max_retries"] = json!(0);
+    })
+    .await;
+    for call in 0..8 {
+        let refused = asked_with(&scene, Api::Chat, Api::Chat, false, |body| {
+            ask_logprobs(body);
+            body["fallbacks"] = json!([format!("anthropic/{}", Api::Messages.model())]);
+        })
+        .await;
+        let what = format!("call {call}: {}", refused.text());
+        assert!(refused.status >= 500, "{what}");
+        assert_eq!(reason(&refused.json()), Some("upstream_unreachable"), "{what}");
+        assert_ne!(refused.header("x-should-retry"), Some("false"), "{what}");
+        assert!(refused.header("x-tollgate-attempts").unwrap().ends_with("anthropic=untranslatable"), "{what}");
+    }
+    assert!(scene.fake.books().is_empty());
 }
 
 #[tokio::test]

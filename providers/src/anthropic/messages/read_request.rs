@@ -5,6 +5,7 @@ use crate::hub::Wire;
 use crate::hub::part::{Role, Turn};
 use crate::hub::request::{Format, Other, Request};
 use crate::hub::source::{ReadError, Result, Source};
+use crate::json::Kind;
 
 use super::blocks::Blocks;
 use super::{proof, thinking, tools};
@@ -35,6 +36,7 @@ fn field<'a>(source: &mut Source<'a>, name: &str, request: &mut Request<'a>) -> 
         "temperature" => request.temperature = source.number()?,
         "top_p" => request.top_p = source.number()?,
         "top_k" => request.top_k = source.number()?,
+        "context_management" => context_management(source, request)?,
         "stop_sequences" => request.stop = source.list(Source::text)?,
         _ => other(source, request, name.to_owned())?,
     }
@@ -45,6 +47,24 @@ fn other<'a>(source: &mut Source<'a>, request: &mut Request<'a>, name: String) -
     if let Some(value) = source.json_or_null()? {
         request.others.push(Other { name: name.into(), value });
     }
+    Ok(())
+}
+
+/// Clients send it unasked, to have old results and thoughts left out of long conversations; only where these are to be summed up
+/// does the answer differ. Which of both it is, its name tells.
+fn context_management<'a>(source: &mut Source<'a>, request: &mut Request<'a>) -> Result<()> {
+    let mut is_compact = false;
+    let ((), value) = source.kept(|source| {
+        source.members(|source, name| match name {
+            "edits" if source.kind()? == Kind::Array => source.elements(|source| {
+                is_compact |= source.ahead("type")?.is_some_and(|kind| kind.raw().starts_with("compact"));
+                source.skip()
+            }),
+            _ => source.skip(),
+        })
+    })?;
+    let name = if is_compact { "context_management" } else { "context_management.edits" };
+    request.others.push(Other { name: name.into(), value });
     Ok(())
 }
 

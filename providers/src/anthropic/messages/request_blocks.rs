@@ -140,6 +140,13 @@ impl<'l, 'r> BlockWriter<'l, 'r> {
     }
 }
 
+/// The part with which an assistant's turn begins as it is written.
+pub(super) fn first_written<'p, 'a>(from: Wire, parts: &[&'p Part<'a>]) -> Option<&'p Part<'a>> {
+    let mut unheard = Lost::new(|_| "");
+    let mut blocks = BlockWriter::new(from, &mut unheard);
+    parts.iter().copied().find(|part| blocks.can_say(Role::Assistant, part))
+}
+
 /// Whether a thought's proof can be Anthropic's own. OpenAI's is told by how it is sealed; Anthropic refuses thoughts without.
 fn is_own(reasoning: &Reasoning<'_>) -> bool {
     let proof = reasoning.signature.as_ref().or(reasoning.sealed.as_ref());

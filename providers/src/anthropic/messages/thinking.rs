@@ -1,16 +1,20 @@
 //! How much the model thinks, both ways (`types/thinking_config_param.py`, `types/output_config_param.py` of the Python SDK).
 
 use crate::hub::field::{Field, Lost};
+use crate::hub::part::{Part, Role};
 use crate::hub::request::{Request, Thinking};
 use crate::hub::sink::Sink;
 use crate::hub::source::{Result, Source};
 use crate::hub::text::Str;
 
 use super::model::Generation;
-use super::tools;
+use super::{request_blocks, tools};
 
 /// The smallest budget that Anthropic takes, in tokens.
 const MIN_BUDGET: u64 = 1_024;
+
+/// So many tokens are left to the answer where a client's budget does not fit under the limit.
+const ANSWER: u64 = 1_024;
 
 /// Efforts, and budgets of tokens that come near them.
 const EFFORTS: [(&str, u64); 7] = [
@@ -83,9 +87,13 @@ impl Asked {
             let ask = if is_forced { Ask::Nothing } else { Ask::Adaptive };
             return Self { ask, effort: effort(thinking, generation), ..asked };
         }
-        let budget = budget(thinking).min(limit.saturating_sub(1));
+        let budget = budget(thinking, request.max_output, limit);
         if is_forced || budget < MIN_BUDGET {
             lost.add(Field::Thinking);
+            return none;
+        }
+        if is_amid_thoughtless_work(request) {
+            lost.add_hint(Field::Thinking);
             return none;
         }
         Self { ask: Ask::Budget(budget), ..asked }
@@ -133,8 +141,35 @@ fn effort(thinking: &Thinking<'_>, generation: Generation) -> Option<&'static st
     })
 }
 
-fn budget(thinking: &Thinking<'_>) -> u64 {
+/// The tokens to think with. An effort takes two thirds of the limit at most. A budget of the client's own is kept where it leaves the
+/// answer as much as the client left it, or `ANSWER`. Neither is lowered below `MIN_BUDGET` for the answer's sake, and both are below
+/// the limit, as Anthropic demands.
+fn budget(thinking: &Thinking<'_>, own_limit: Option<u64>, limit: u64) -> u64 {
+    let (asked, most) = match thinking.budget {
+        Some(budget) => {
+            let left = own_limit.map_or(0, |own| own.saturating_sub(budget));
+            let answer = if left == 0 { ANSWER } else { left.min(ANSWER) };
+            (budget, limit.saturating_sub(answer))
+        }
+        None => (budget_of_effort(thinking), limit.saturating_sub(limit / 3)),
+    };
+    asked.min(most).max(MIN_BUDGET).min(limit.saturating_sub(1))
+}
+
+fn budget_of_effort(thinking: &Thinking<'_>) -> u64 {
     let named = thinking.effort.as_ref().and_then(|effort| EFFORTS.iter().find(|(name, _)| effort.is(name)));
-    let by_effort = named.map_or(8_192, |(_, tokens)| *tokens);
-    thinking.budget.unwrap_or(by_effort).max(MIN_BUDGET)
+    named.map_or(8_192, |(_, tokens)| *tokens)
+}
+
+/// Whether the model is to go on with work that it began without a thought, or with one that cannot be given back. All its turns since
+/// the user last spoke count as one, which Anthropic refuses with a budget unless it begins with a thought.
+fn is_amid_thoughtless_work(request: &Request<'_>) -> bool {
+    let is_result = |part: &&Part<'_>| matches!(part, Part::ToolResult(_));
+    let turns = request.alternating();
+    let work = turns.iter().rev().take_while(|(role, parts)| *role == Role::Assistant || parts.iter().any(is_result));
+    let first = work
+        .filter(|(role, _)| *role == Role::Assistant)
+        .filter_map(|(_, parts)| request_blocks::first_written(request.from, parts))
+        .last();
+    first.is_some_and(|part| !matches!(part, Part::Reasoning(_)))
 }

@@ -143,19 +143,22 @@ fn stop_sequences(sink: &mut Sink, request: &Request<'_>, lost: &mut Lost) {
 /// Temperature and the like: a model that thinks has its own, newer ones have no other, and some take one of two.
 fn sampling(sink: &mut Sink, request: &Request<'_>, asked: Asked, generation: Generation, lost: &mut Lost) {
     let is_free = generation.takes_sampling() && !asked.is_on();
+    let is_told = |top_p: &&Json<'_>| value_of(top_p).is_none_or(|top_p| top_p < 1.0);
+    let top_p = request.top_p.as_ref().filter(is_told);
+    let has_room_for_default = top_p.is_none() || generation.takes_both_sampling();
     let mut is_hot = false;
     if let Some(temperature) = &request.temperature {
         let value = value_of(temperature).unwrap_or(1.0);
         let is_default = (value - 1.0).abs() < f64::EPSILON;
         lost.add_if(!is_free && !is_default, Field::Temperature);
         is_hot = is_free && !is_default;
-        if is_free {
+        if is_hot || (is_free && has_room_for_default) {
             // Others go up to 2.
             let top = Json::read("1");
             sink.json_member("temperature", if value > 1.0 { &top } else { temperature });
         }
     }
-    if let Some(top_p) = request.top_p.as_ref().filter(|top_p| value_of(top_p).is_none_or(|top_p| top_p < 1.0)) {
+    if let Some(top_p) = top_p {
         let is_taken = is_free && (!is_hot || generation.takes_both_sampling());
         lost.add_if(!is_taken, Field::TopP);
         if is_taken {

@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use super::super::read_request;
+use super::{SAME, target};
 use crate::hub::part::{Arguments, MediaKind, MediaSource, Part, Role, ToolOutput};
 use crate::hub::request::{Format, Request, Tool, ToolChoice};
+use crate::translate::Untranslatable;
 
 fn turn(content: &serde_json::Value) -> String {
     json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}).to_string()
@@ -52,7 +54,7 @@ fn fields_that_only_anthropic_has_are_kept_by_name() {
     names.sort_unstable();
     let expected = [
         "container",
-        "context_management",
+        "context_management.edits",
         "mcp_servers",
         "messages[].clear_at",
         "messages[].content[].citations",
@@ -61,6 +63,26 @@ fn fields_that_only_anthropic_has_are_kept_by_name() {
     ];
     assert_eq!(names, expected);
     assert_eq!(request.user.unwrap().raw(), "u");
+}
+
+#[test]
+fn only_summing_up_a_conversation_is_more_than_a_hint() {
+    for (edits, dropped) in [
+        (json!([{"type": "clear_thinking_20251015", "keep": "all"}]), Some("context_management.edits")),
+        (json!([{"type": "clear_tool_uses_20250919"}]), Some("context_management.edits")),
+        (json!(null), Some("context_management.edits")),
+        (json!([{"type": "clear_thinking_20251015"}, {"trigger": {}, "type": "compact_20260112"}]), None),
+    ] {
+        let body = json!({"messages": [{"role": "user", "content": "x"}], "context_management": {"edits": edits}});
+        let translated = SAME.request(body.to_string().as_bytes(), &target("claude-opus-5"));
+        match dropped {
+            Some(name) => assert_eq!(translated.unwrap().dropped, [name]),
+            None => {
+                let fields = vec!["context_management".into()];
+                assert_eq!(translated.unwrap_err(), Untranslatable::Inexpressible { fields });
+            }
+        }
+    }
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
         (thinking(Some("none"), None), "claude-opus-4-8", 99, none.clone(), none.clone()),
         (thinking(None, Some(0)), OLD, 99, none.clone(), none.clone()),
         (thinking(Some("low"), None), OLD, 9_999, json!({"type": "enabled", "budget_tokens": 2_048}), none.clone()),
-        (thinking(Some("max"), None), OLD, 9_999, json!({"type": "enabled", "budget_tokens": 9_998}), none.clone()),
+        (thinking(Some("max"), None), OLD, 9_999, json!({"type": "enabled", "budget_tokens": 6_666}), none.clone()),
         (thinking(None, Some(1_000)), OLD, 9_999, json!({"type": "enabled", "budget_tokens": 1_024}), none.clone()),
     ] {
         let change = |request: &mut Request<'static>| {
@@ -262,6 +262,66 @@ fn thinking_is_asked_for_as_the_model_knows_it() {
         let (body, lost) = asking(change, model);
         assert_eq!((&body["thinking"], &body["output_config"]["effort"]), (&expected, &effort), "{asked:?} {model}");
         assert!(lost.is_empty(), "{asked:?} {model}");
+    }
+}
+
+#[test]
+fn thinking_leaves_room_for_an_answer() {
+    for (effort, budget, own_limit, gateways_limit, expected) in [
+        (Some("high"), None, Some(4_096), None, 2_731),
+        (Some("high"), None, None, None, 2_731),
+        (Some("low"), None, Some(4_096), None, 2_048),
+        (Some("high"), None, Some(1_200), None, 1_024),
+        (Some("high"), None, Some(1_025), None, 1_024),
+        (None, None, Some(6_000), None, 4_000),
+        (None, Some(2_000), Some(2_500), None, 2_000),
+        (None, Some(2_000), Some(2_001), None, 2_000),
+        (None, Some(9_000), Some(9_000), None, 7_976),
+        (None, Some(9_000), None, None, 3_072),
+        (None, Some(9_000), Some(20_000), Some(9_001), 7_977),
+        (None, Some(9_000), Some(9_100), Some(9_050), 8_950),
+        (None, Some(9_000), Some(20_000), Some(1_500), 1_024),
+    ] {
+        let mut asked = request([turn(Role::User, [text("x")])]);
+        asked.thinking = Some(Thinking { effort: effort.map(Str::of), budget, ..Thinking::default() });
+        asked.max_output = own_limit;
+        let (body, lost) = written(&asked, &Target { limit: gateways_limit, ..target(OLD) });
+        assert_eq!(body["thinking"]["budget_tokens"], expected, "{asked:?} {gateways_limit:?}");
+        assert!(lost.is_empty());
+    }
+}
+
+#[test]
+fn work_that_began_without_a_thought_goes_on_without() {
+    let said = |part: Part<'static>| turn(Role::Assistant, [part]);
+    let user = || turn(Role::User, [text("x")]);
+    let back = || turn(Role::User, [result(Some("a"), None, "1")]);
+    let calls = || said(call(Some("a"), "f", "{}"));
+    let thought =
+        |proof: &'static str| Part::Reasoning(Reasoning { signature: Some(Str::of(proof)), ..Reasoning::default() });
+    let thinks_and_calls = |proof| turn(Role::Assistant, [thought(proof), call(Some("a"), "f", "{}")]);
+    for (turns, is_on) in [
+        (vec![user(), calls(), back()], false),
+        (vec![user(), calls(), back(), user()], false),
+        (vec![user(), thinks_and_calls("gAAAAB"), back()], false),
+        (vec![user(), turn(Role::Assistant, [text("so"), thought("EqQB"), call(Some("a"), "f", "{}")]), back()], false),
+        (vec![user(), calls(), back(), thinks_and_calls("EqQB"), back()], false),
+        (vec![user(), said(text("The answer is ("))], false),
+        (vec![user(), thinks_and_calls("EqQB"), back()], true),
+        (vec![user(), turn(Role::Assistant, [text(" "), thought("EqQB"), call(Some("a"), "f", "{}")]), back()], true),
+        (vec![user(), thinks_and_calls("EqQB"), back(), calls(), back()], true),
+        (vec![user(), calls(), back(), said(text("y")), user()], true),
+        (vec![user()], true),
+    ] {
+        let mut asked = request(turns);
+        asked.thinking = Some(Thinking { effort: Some(Str::of("medium")), ..Thinking::default() });
+        let mut lost = Lost::new(super::super::name);
+        let body = json(&write_request(&asked, &target(OLD), &mut lost).unwrap());
+        assert_eq!(body["thinking"].is_object(), is_on, "{asked:?}");
+        let hints = if is_on { vec![] } else { vec![std::borrow::Cow::from("thinking")] };
+        assert_eq!((lost.hints, lost.demands.len()), (hints, 0));
+        let (by_effort, lost) = written(&asked, &target(NEW));
+        assert_eq!((&by_effort["thinking"], lost.len()), (&json!({"type": "adaptive"}), 0));
     }
 }
 
@@ -290,8 +350,10 @@ fn sampling_is_asked_of_models_that_have_it() {
         (OLD, number("1.7"), None, json!([1, null]), vec![]),
         (OLD, number("0.5"), number("1"), json!([0.5, null]), vec![]),
         (OLD, number("0.5"), number("0.9"), json!([0.5, null]), vec!["top_p"]),
-        (OLD, number("1"), number("0.9"), json!([1, 0.9]), vec![]),
+        (OLD, number("1"), number("0.9"), json!([null, 0.9]), vec![]),
+        (OLD, number("1.0"), None, json!([1.0, null]), vec![]),
         ("claude-3-5-haiku-latest", number("0.5"), number("0.9"), json!([0.5, 0.9]), vec![]),
+        ("claude-3-5-haiku-latest", number("1"), number("0.9"), json!([1, 0.9]), vec![]),
         (NEW, number("1.0"), number("1.0"), json!([null, null]), vec![]),
         (NEW, number("0.5"), number("0.9"), json!([null, null]), vec!["temperature", "top_p"]),
     ] {
