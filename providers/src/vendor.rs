@@ -7,7 +7,7 @@ mod endpoint;
 mod path;
 mod table;
 
-pub use chat::{Asked, ChatQuirks, Thoughts};
+pub use chat::{Asked, ChatQuirks, Efforts, Thoughts};
 pub use endpoint::{EndpointError, endpoint};
 pub use path::path;
 pub use table::VENDORS;

@@ -4,6 +4,7 @@
 mod call;
 mod content;
 mod frame;
+mod growing_call;
 mod logprobs;
 mod message;
 mod read_answer;

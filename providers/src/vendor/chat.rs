@@ -7,6 +7,8 @@ pub struct ChatQuirks {
     pub thoughts: Thoughts,
     /// How it is asked to think.
     pub thinking: Asked,
+    /// Which efforts it knows.
+    pub efforts: Efforts,
     /// Whether it has the fields that OpenAI added for its own models and accounts: `store`, `service_tier`, `prompt_cache_key`,
     /// `verbosity` and the like, and `allowed_tools`.
     pub has_own_fields: bool,
@@ -42,11 +44,36 @@ pub enum Asked {
     Object,
 }
 
+/// Which efforts a vendor's models can be asked to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Efforts {
+    /// None can be asked.
+    Nowhere,
+    /// `low`, `medium` and `high`.
+    LowToHigh,
+    /// All that OpenAI has.
+    All,
+}
+
+impl Efforts {
+    /// The one that is nearest to this. `None`: there is none; not to think at all is not the same as to think little.
+    #[must_use]
+    pub fn nearest(self, effort: &str) -> Option<&str> {
+        match (self, effort) {
+            (Self::Nowhere, _) | (Self::LowToHigh, "none") => None,
+            (Self::LowToHigh, "minimal") => Some("low"),
+            (Self::LowToHigh, "xhigh" | "max") => Some("high"),
+            (Self::LowToHigh | Self::All, own) => Some(own),
+        }
+    }
+}
+
 impl ChatQuirks {
     /// None: OpenAI's own.
     pub const NONE: Self = Self {
         thoughts: Thoughts::Nowhere,
         thinking: Asked::Effort,
+        efforts: Efforts::All,
         has_own_fields: true,
         has_top_k: false,
         has_cache_control: false,
@@ -54,7 +81,7 @@ impl ChatQuirks {
         unknown: &[],
     };
     /// Those of most who copy the API.
-    pub const COPY: Self = Self { has_own_fields: false, ..Self::NONE };
+    pub const COPY: Self = Self { has_own_fields: false, efforts: Efforts::LowToHigh, ..Self::NONE };
     /// Those of servers that operators run themselves (vLLM, SGLang), and of hosts that serve open models by them: their sampling
     /// has more to set.
     pub const OPEN_MODELS: Self = Self { has_top_k: true, ..Self::COPY };
@@ -63,6 +90,7 @@ impl ChatQuirks {
     pub const DEEPSEEK: Self = Self {
         thoughts: Thoughts::Content,
         thinking: Asked::Switch,
+        efforts: Efforts::All,
         unknown: &[
             "response_format.json_schema",
             "seed",
@@ -75,6 +103,7 @@ impl ChatQuirks {
     };
     /// Mistral's (<https://docs.mistral.ai/api>, 2026-11), which refuses fields that it does not know.
     pub const MISTRAL: Self = Self {
+        efforts: Efforts::Nowhere,
         seed_field: "random_seed",
         unknown: &["user", "logprobs", "top_logprobs", "messages[].name", "web_search_options"],
         ..Self::COPY
@@ -83,6 +112,7 @@ impl ChatQuirks {
     pub const OPENROUTER: Self = Self {
         thoughts: Thoughts::Details,
         thinking: Asked::Object,
+        efforts: Efforts::All,
         has_top_k: true,
         has_cache_control: true,
         ..Self::COPY

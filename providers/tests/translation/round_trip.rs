@@ -22,11 +22,18 @@ pub(crate) fn canonical(wire: Wire, request: &[u8]) -> Result<Vec<u8>, String> {
 /// The request by way of another format. `None`: that one cannot express all of it.
 pub(crate) fn there_and_back(wire: Wire, other: Wire, request: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let Ok(there) = Translation::between(wire, other).request(request, &roomy(false)) else { return Ok(None) };
-    if !there.dropped.is_empty() {
+    if !there.dropped.is_empty() || (other == Wire::Chat && has_moved(&there.body)) {
         return Ok(None);
     }
     let back = Translation::between(other, wire).request(&there.body, &roomy(true));
     back.map(|back| Some(back.body)).map_err(|error| format!("{error}\n{}", text(&there.body)))
+}
+
+/// Whether a user shows media right behind a tool's message: in chat completions, that is where a tool's own media go.
+fn has_moved(chat: &[u8]) -> bool {
+    let chat: Value = serde_json::from_slice(chat).unwrap_or_default();
+    let messages = chat["messages"].as_array().map_or(&[][..], Vec::as_slice);
+    messages.windows(2).any(|pair| pair[0]["role"] == "tool" && pair[1]["content"][0]["type"] == "image_url")
 }
 
 /// The request without what formats need not agree on: ids of calls (in the order of their appearance), space within JSON in

@@ -1,18 +1,20 @@
 //! Streamed answers: chunks as parts that begin, grow and end. Chunks carry no marks of where a part ends, so that is where another
-//! begins or the answer ends; why a choice ended is told at the end, as some go on behind it.
+//! begins or the answer ends. Only a call's pieces may stand among others': all that begins before it is whole waits for it. Why a choice ended is told at the end, as some go on behind it.
 
 use std::collections::BTreeMap;
 
 use super::call::Call;
+use super::growing_call::GrowingCall;
 use super::read_answer::{citations, index, stop};
 use super::read_chunk::{Choice, Chunk};
 use super::thought::Detail;
 use crate::error::VendorError;
 use crate::hub::answer::{Head, Logprob, Stop};
-use crate::hub::delta::{At, Delta, Opened};
+use crate::hub::delta::{Delta, Opened};
 use crate::hub::part::{Arguments, Part, Reasoning};
 use crate::hub::source::{ReadError, Result};
 use crate::hub::text::Str;
+use crate::openai::queue::{Piece, Queue};
 
 /// Reads a stream.
 #[derive(Debug, Default)]
@@ -78,7 +80,7 @@ impl StreamReader {
 
     fn candidate(&mut self, number: Option<u64>) -> &mut Candidate {
         let number = index(number.or(Some(0)));
-        self.candidates.entry(number).or_insert_with(|| Candidate { number, ..Candidate::default() })
+        self.candidates.entry(number).or_insert_with(|| Candidate::new(number))
     }
 
     fn end(&mut self, each: Each<'_>) {
@@ -89,7 +91,7 @@ impl StreamReader {
         if !self.has_head {
             self.head(Head::default(), each);
         }
-        if let (Some(first), false) = (self.candidates.values().next(), self.found.is_empty()) {
+        if let (Some(first), false) = (self.candidates.values_mut().next(), self.found.is_empty()) {
             first.cite(&self.found, each);
         }
         for candidate in self.candidates.values_mut() {
@@ -100,12 +102,14 @@ impl StreamReader {
 }
 
 /// A choice so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Candidate {
     number: u32,
-    /// How many parts were begun.
+    queue: Queue<u32>,
+    /// How many parts were begun: what the next one is known by.
     parts: u32,
-    open: Option<Open>,
+    /// The parts that grow: calls, whose pieces may mingle with all else, and what came last.
+    growing: Vec<(u32, Growing)>,
     /// How many calls were begun.
     calls: u64,
     /// A call whose name is still to come: its id.
@@ -114,13 +118,27 @@ struct Candidate {
     finish: Option<Finish>,
 }
 
-/// The part that grows.
+/// A part that grows.
 #[derive(Debug, PartialEq)]
-enum Open {
+enum Growing {
     Text,
     Refusal,
     Thought { index: Option<u64>, is_summary: bool },
-    Call { index: Option<u64>, id: Option<Str<'static>> },
+    Whole,
+    Call(GrowingCall),
+}
+
+impl Growing {
+    /// Whether more of it may come after another part has begun.
+    fn lasts_beside(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Call(call), Self::Call(next)) => {
+                !call.arguments.is_whole && call.index.is_some() && next.index.is_some() && call.index != next.index
+            }
+            (Self::Call(call), _) => !call.arguments.is_whole,
+            _ => false,
+        }
+    }
 }
 
 /// Why it ended, in the vendor's word.
@@ -128,7 +146,21 @@ enum Open {
 struct Finish(String);
 
 impl Candidate {
+    const fn new(number: u32) -> Self {
+        Self {
+            number,
+            queue: Queue::of(number),
+            parts: 0,
+            growing: Vec::new(),
+            calls: 0,
+            nameless: None,
+            has_refusal: false,
+            finish: None,
+        }
+    }
+
     fn take(&mut self, choice: Choice<'_>, each: Each<'_>) -> Result<()> {
+        let has_words = choice.text.is_some() || choice.refusal.is_some() || !choice.parts.is_empty();
         for detail in choice.thoughts.into_details() {
             self.thought(detail, each);
         }
@@ -140,18 +172,21 @@ impl Candidate {
         }
         if let Some(text) = choice.refusal {
             self.has_refusal = true;
-            let at = self.grow(|open| *open == Open::Refusal, || (Open::Refusal, Opened::Refusal), each);
-            each(Delta::Text { at, text });
+            let part = self.grow(|last| *last == Growing::Refusal, || (Growing::Refusal, Opened::Refusal), each);
+            self.queue.tell(&part, Piece::Text(text), each);
         }
         for citation in choice.citations {
-            let at = self.text_part(each);
-            each(Delta::Citation { at, citation });
+            let part = self.text_part(each);
+            self.queue.tell(&part, Piece::Citation(citation), each);
         }
         if let Some(signature) = choice.signature {
-            let at = self.text_part(each);
-            each(Delta::Signature { at, signature });
+            let part = self.text_part(each);
+            self.queue.tell(&part, Piece::Signature(signature), each);
         }
-        self.logprobs(choice.logprobs, each);
+        // Some tell of the tokens of calls and thoughts too, which have no place for it.
+        if has_words || choice.calls.is_empty() {
+            self.logprobs(choice.logprobs, each);
+        }
         for call in choice.calls {
             self.call(call, each)?;
         }
@@ -161,48 +196,52 @@ impl Candidate {
         Ok(())
     }
 
-    fn at(&self) -> At {
-        At { candidate: self.number, part: self.parts.saturating_sub(1) }
+    /// A part begins: all others have ended but those of which more may come.
+    fn begin(&mut self, growing: Growing, opened: Opened<'_>, each: Each<'_>) -> u32 {
+        let part = self.parts;
+        self.parts += 1;
+        self.growing.retain(|(_, other)| other.lasts_beside(&growing));
+        let lasting = &self.growing;
+        self.queue.close(|part| !lasting.iter().any(|(own, _)| own == part), each);
+        self.growing.push((part, growing));
+        self.queue.open(part, opened, each);
+        part
     }
 
-    fn close(&mut self, each: Each<'_>) {
-        if self.open.take().is_some() {
-            each(Delta::Close { at: self.at() });
-        }
+    fn end_part(&mut self, part: u32, each: Each<'_>) {
+        self.growing.retain(|(own, _)| *own != part);
+        self.queue.close(|own| *own == part, each);
     }
 
-    /// The part that grows where it is such a one, else a new one.
+    /// The part that came last where it is such a one, else a new one.
     fn grow<'o>(
         &mut self,
-        is_such: impl FnOnce(&Open) -> bool,
-        new: impl FnOnce() -> (Open, Opened<'o>),
+        is_such: impl FnOnce(&Growing) -> bool,
+        new: impl FnOnce() -> (Growing, Opened<'o>),
         each: Each<'_>,
-    ) -> At {
-        if !self.open.as_ref().is_some_and(is_such) {
-            self.close(each);
-            let (open, part) = new();
-            self.open = Some(open);
-            self.parts += 1;
-            each(Delta::Open { at: self.at(), part });
+    ) -> u32 {
+        match self.growing.last() {
+            Some((part, last)) if is_such(last) => *part,
+            _ => {
+                let (growing, opened) = new();
+                self.begin(growing, opened, each)
+            }
         }
-        self.at()
     }
 
-    fn text_part(&mut self, each: Each<'_>) -> At {
-        self.grow(|open| *open == Open::Text, || (Open::Text, Opened::Text), each)
+    fn text_part(&mut self, each: Each<'_>) -> u32 {
+        self.grow(|last| *last == Growing::Text, || (Growing::Text, Opened::Text), each)
     }
 
     fn text(&mut self, text: Str<'_>, each: Each<'_>) {
-        let at = self.text_part(each);
-        each(Delta::Text { at, text });
+        let part = self.text_part(each);
+        self.queue.tell(&part, Piece::Text(text), each);
     }
 
     fn logprobs(&mut self, logprobs: Vec<Logprob<'_>>, each: Each<'_>) {
-        if logprobs.is_empty() {
-            return;
+        if let (Some((part, Growing::Text | Growing::Refusal)), false) = (self.growing.last(), logprobs.is_empty()) {
+            self.queue.tell(part, Piece::Logprobs(logprobs), each);
         }
-        let at = if self.open == Some(Open::Refusal) { self.at() } else { self.text_part(each) };
-        each(Delta::Logprobs { at, logprobs });
     }
 
     fn thought(&mut self, detail: Detail<'_>, each: Each<'_>) {
@@ -212,17 +251,17 @@ impl Candidate {
             let sealed = Reasoning { sealed, id, ..Reasoning::default() };
             return self.whole(Part::Reasoning(sealed), each);
         }
-        let goes_on = |open: &Open| {
-            matches!(open, Open::Thought { index: own, is_summary: is_own }
+        let goes_on = |last: &Growing| {
+            matches!(last, Growing::Thought { index: own, is_summary: is_own }
                 if *is_own == is_summary && (index.is_none() || own.is_none() || *own == index))
         };
-        let new = || (Open::Thought { index, is_summary }, Opened::Reasoning { id, is_summary });
-        let at = self.grow(goes_on, new, each);
+        let new = || (Growing::Thought { index, is_summary }, Opened::Reasoning { id, is_summary });
+        let part = self.grow(goes_on, new, each);
         if !text.is_empty() {
-            each(Delta::Text { at, text });
+            self.queue.tell(&part, Piece::Text(text), each);
         }
         if let Some(signature) = signature {
-            each(Delta::Signature { at, signature });
+            self.queue.tell(&part, Piece::Signature(signature), each);
         }
     }
 
@@ -235,66 +274,77 @@ impl Candidate {
         }
     }
 
-    fn whole(&mut self, part: Part<'_>, each: Each<'_>) {
-        self.close(each);
-        self.parts += 1;
-        each(Delta::Open { at: self.at(), part: Opened::Whole(part) });
-        each(Delta::Close { at: self.at() });
+    fn whole(&mut self, whole: Part<'_>, each: Each<'_>) {
+        let part = self.begin(Growing::Whole, Opened::Whole(whole), each);
+        self.end_part(part, each);
     }
 
-    /// A call or a piece of one. Some leave the index out, some have 0 for all, some repeat id and name in each piece.
+    /// A call or a piece of one.
     fn call(&mut self, call: Call<'_>, each: Each<'_>) -> Result<()> {
+        let growing = self.growing.iter().rev().find_map(|(part, growing)| match growing {
+            Growing::Call(own) if own.goes_on(&call) => Some(*part),
+            _ => None,
+        });
         let Call { index, id, name, arguments, signature, .. } = call;
-        let goes_on = match &self.open {
-            Some(Open::Call { index: own, id: own_id }) => {
-                let is_other = index.is_some() && own.is_some() && index != *own;
-                let is_renamed = name.is_some() && id.is_some() && *own_id != id;
-                let is_nameless_next = name.is_some() && id.is_none() && index.is_none();
-                !is_other && !is_renamed && !is_nameless_next
+        let part = match (growing, name) {
+            (Some(part), _) => part,
+            (None, None) => return self.nameless(index, id, arguments.as_ref()),
+            (None, Some(name)) => {
+                let id = id.or_else(|| self.nameless.take());
+                self.calls += 1;
+                let call = GrowingCall::new(index, id.clone().map(Str::into_owned));
+                self.begin(Growing::Call(call), Opened::ToolCall { id, name }, each)
             }
-            _ => false,
         };
-        if !goes_on {
-            let Some(name) = name else { return self.nameless(index, id, arguments.as_ref()) };
-            let id = id.or_else(|| self.nameless.take());
-            self.close(each);
-            self.calls += 1;
-            self.parts += 1;
-            self.open = Some(Open::Call { index, id: id.clone().map(Str::into_owned) });
-            each(Delta::Open { at: self.at(), part: Opened::ToolCall { id, name } });
-        }
-        let at = self.at();
         let text = arguments.as_ref().map(Arguments::text).filter(|text| !text.is_empty());
+        let is_whole = text.as_ref().is_some_and(|text| self.grow_call(part, text));
         if let Some(text) = text {
-            each(Delta::Text { at, text });
+            self.queue.tell(&part, Piece::Text(text), each);
         }
         if let Some(signature) = signature {
-            each(Delta::Signature { at, signature });
+            self.queue.tell(&part, Piece::Signature(signature), each);
+        }
+        if is_whole && part + 1 < self.parts {
+            self.end_part(part, each);
         }
         Ok(())
     }
 
-    /// A call that has no name yet. Arguments cannot come before it, nor behind those of the next call: parts do not mingle.
+    /// Whether a call's arguments are whole with this.
+    fn grow_call(&mut self, part: u32, text: &Str<'_>) -> bool {
+        match self.growing.iter_mut().find(|(own, _)| *own == part) {
+            Some((_, Growing::Call(call))) => {
+                call.arguments.push(&text.plain());
+                call.arguments.is_whole
+            }
+            _ => false,
+        }
+    }
+
+    /// A call that has no name yet, before which its arguments cannot come; or more of one that was whole, where only space is left.
     fn nameless(&mut self, index: Option<u64>, id: Option<Str<'_>>, arguments: Option<&Arguments<'_>>) -> Result<()> {
-        if arguments.is_some_and(|arguments| !arguments.text().is_empty()) {
-            let is_late = index.is_some_and(|index| index < self.calls);
-            let expected = if is_late { "one call behind the other" } else { "a call's name before its arguments" };
+        let is_late = index.is_some_and(|index| index < self.calls);
+        if arguments.is_some_and(|arguments| !arguments.text().plain().trim_ascii().is_empty()) {
+            let expected = if is_late { "one object for each call" } else { "a call's name before its arguments" };
             return Err(ReadError::wrong(expected).under("tool_calls").under("delta"));
         }
-        self.nameless = id.map(Str::into_owned).or(self.nameless.take());
+        if !is_late {
+            self.nameless = id.map(Str::into_owned).or(self.nameless.take());
+        }
         Ok(())
     }
 
-    fn cite(&self, found: &str, each: Each<'_>) {
-        if self.open == Some(Open::Text) {
+    fn cite(&mut self, found: &str, each: Each<'_>) {
+        if let Some((part, Growing::Text)) = self.growing.last() {
             for citation in citations(found) {
-                each(Delta::Citation { at: self.at(), citation });
+                self.queue.tell(part, Piece::Citation(citation), each);
             }
         }
     }
 
     fn end(&mut self, each: Each<'_>) {
-        self.close(each);
+        self.growing.clear();
+        self.queue.close(|_| true, each);
         let reason = self.finish.as_ref().map_or("stop", |Finish(reason)| reason);
         let stop: Stop<'static> = stop(reason, self.calls > 0, self.has_refusal);
         each(Delta::Stop { candidate: self.number, stop });

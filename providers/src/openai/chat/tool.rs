@@ -7,6 +7,7 @@ use crate::hub::sink::Sink;
 use crate::hub::source::{ReadError, Result, Source};
 use crate::hub::text::{Json, Str};
 use crate::json::Kind;
+use crate::openai::tool_schema;
 use crate::vendor::ChatQuirks;
 
 use super::content;
@@ -219,7 +220,7 @@ fn write_function(function: &Function<'_>, has_strict: bool, sink: &mut Sink) {
         sink.text_member("description", description);
     }
     match &function.parameters {
-        Some(parameters) => sink.json_member("parameters", parameters),
+        Some(parameters) => tool_schema::write(parameters, sink.key("parameters")),
         None => sink.json_member("parameters", &Json::read(r#"{"type":"object","properties":{}}"#)),
     }
     if function.strict == Some(true) && has_strict {

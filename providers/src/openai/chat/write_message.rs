@@ -9,11 +9,12 @@ use crate::hub::part::{
 use crate::hub::request::Request;
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
+use crate::openai::tool_error;
 use crate::vendor::{ChatQuirks, Thoughts};
 
 /// Writes a request's turns as elements of `messages`.
 pub(super) fn write(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
-    let mut writer = Writer { from: request.from, quirks, ids: Ids::default(), lost };
+    let mut writer = Writer { from: request.from, quirks, ids: Ids::default(), shown: Vec::new(), lost };
     for turn in &request.turns {
         match turn.role {
             Role::System => writer.instructions(turn, sink),
@@ -21,25 +22,29 @@ pub(super) fn write(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost,
             Role::Assistant => writer.assistant(turn, sink),
         }
     }
+    writer.show(sink);
 }
 
 struct Writer<'a> {
     from: Wire,
     quirks: &'a ChatQuirks,
     ids: Ids,
+    /// Media that tools gave back: their messages are text only, so the user shows them behind the last of these.
+    shown: Vec<&'a Part<'a>>,
     lost: &'a mut Lost,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn instructions(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
         if turn.parts.is_empty() {
             return;
         }
+        self.show(sink);
         self.message("system", turn, sink, |writer, sink| writer.content(&turn.parts, sink));
     }
 
     /// What tools gave back goes before what the user says: it has to follow the calls.
-    fn user(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
+    fn user(&mut self, turn: &'a Turn<'a>, sink: &mut Sink) {
         let is_result = |part: &&Part<'_>| matches!(part, Part::ToolResult(_));
         for part in &turn.parts {
             if let Part::ToolResult(result) = part {
@@ -63,15 +68,38 @@ impl Writer<'_> {
         });
     }
 
+    fn show(&mut self, sink: &mut Sink) {
+        if !self.shown.is_empty() {
+            let turn = Turn { role: Role::User, name: None, parts: Vec::new() };
+            self.message("user", &turn, sink, |writer, sink| writer.content(&[], sink));
+        }
+    }
+
+    /// What is said, behind what there is to show. An array is never empty: vendors refuse that.
     fn content(&mut self, parts: &[Part<'_>], sink: &mut Sink) {
         let is_said = |part: &&Part<'_>| !matches!(part, Part::ToolResult(_) | Part::Reasoning(_));
-        let mut said = parts.iter().filter(is_said);
+        let shown = std::mem::take(&mut self.shown);
+        let mut told: Vec<&Part<'_>> = shown;
+        told.extend(parts.iter().filter(is_said).filter(|part| self.can_tell(part)));
         sink.key("content");
-        match (said.next(), said.next()) {
-            (None, _) => sink.plain(""),
-            (Some(Part::Text(Text { text, cache, .. })), None) if !self.marks(cache.as_ref()) => sink.text(text),
-            _ => sink.array(|sink| parts.iter().filter(is_said).for_each(|part| self.part(part, sink))),
+        match told.as_slice() {
+            [] => sink.plain(""),
+            [Part::Text(Text { text, cache, .. })] if !self.marks(cache.as_ref()) => sink.text(text),
+            told => sink.array(|sink| told.iter().for_each(|part| self.part(part, sink))),
         }
+    }
+
+    /// Whether a part can be told; if not, it is lost.
+    fn can_tell(&mut self, part: &Part<'_>) -> bool {
+        let lost = match part {
+            Part::Media(media) => lack(media),
+            Part::Other { .. } if self.from == Wire::Chat => None,
+            Part::Other { .. } | Part::ToolCall(_) => Some(Field::Part),
+            Part::ToolResult(_) | Part::Reasoning(_) => return false,
+            Part::Text(_) | Part::Refusal(_) => None,
+        };
+        lost.into_iter().for_each(|field| self.lost.add(field));
+        lost.is_none()
     }
 
     /// Whether a mark for the cache is written; if not, it is lost.
@@ -88,9 +116,8 @@ impl Writer<'_> {
             }
             Part::Media(media) => self.media(media, sink),
             Part::Refusal(refusal) => write_text(refusal, None, sink),
-            Part::Other { value, .. } if self.from == Wire::Chat => sink.json(value),
-            Part::Other { .. } | Part::ToolCall(_) => self.lost.add(Field::Part),
-            Part::ToolResult(_) | Part::Reasoning(_) => {}
+            Part::Other { value, .. } => sink.json(value),
+            Part::ToolCall(_) | Part::ToolResult(_) | Part::Reasoning(_) => {}
         }
     }
 
@@ -99,23 +126,22 @@ impl Writer<'_> {
         match (media.kind, &media.source) {
             (MediaKind::Image, MediaSource::Inline { mime, base64 }) => image(&data_url(mime, base64), media, sink),
             (MediaKind::Image, MediaSource::Url { url, .. }) => image(url, media, sink),
-            (MediaKind::Audio, MediaSource::Inline { mime, base64 }) => match content::audio_format(mime) {
-                Some(format) => write_audio(base64, format, sink),
-                None => self.lost.add(Field::Audio),
-            },
+            (MediaKind::Audio, MediaSource::Inline { mime, base64 }) => {
+                let format = content::audio_format(mime);
+                format.into_iter().for_each(|format| write_audio(base64, format, sink));
+            }
             (MediaKind::File, MediaSource::Inline { mime, base64 }) => {
                 file(sink, media, "file_data", &data_url(mime, base64));
             }
             (MediaKind::File, MediaSource::Id(id)) => file(sink, media, "file_id", id),
             // There is no place for a plain text but the conversation itself.
             (MediaKind::File, MediaSource::Plain(text)) => document(text, media.name.as_ref(), sink),
-            (MediaKind::Image | MediaKind::Audio, MediaSource::Id(_)) => self.lost.add(Field::MediaId),
-            (MediaKind::File | MediaKind::Audio, MediaSource::Url { .. }) => self.lost.add(Field::MediaUrl),
-            (kind, _) => self.lost.add(Field::of(kind)),
+            // What is lacking is not told.
+            _ => {}
         }
     }
 
-    fn result(&mut self, result: &ToolResult<'_>, sink: &mut Sink) {
+    fn result(&mut self, result: &'a ToolResult<'a>, sink: &mut Sink) {
         self.lost.add_if(result.cache.is_some(), Field::CacheMark);
         let id = self.ids.of_result(result);
         sink.object(|sink| {
@@ -123,32 +149,50 @@ impl Writer<'_> {
             sink.text_member("tool_call_id", &id);
             sink.key("content");
             match &result.content {
-                ToolOutput::Value(value) => match value.string() {
-                    Some(text) => sink.text(&text),
-                    None => sink.text(&value.as_text()),
-                },
-                ToolOutput::Parts(parts) => self.output(parts, sink),
+                ToolOutput::Value(value) => {
+                    let text = value.string().unwrap_or_else(|| value.as_text());
+                    sink.text(&tool_error::marked(&text, result.is_error));
+                }
+                ToolOutput::Parts(parts) => self.output(parts, result.is_error, sink),
             }
         });
     }
 
     /// The content of a tool's message is text only.
-    fn output(&mut self, parts: &[Part<'_>], sink: &mut Sink) {
-        match parts {
-            [] => sink.plain(""),
-            [Part::Text(text)] if !self.marks(text.cache.as_ref()) => sink.text(&text.text),
-            _ => sink.array(|sink| {
-                for part in parts {
-                    match part {
-                        Part::Media(_) => self.lost.add(Field::ToolMedia),
-                        _ => self.part(part, sink),
-                    }
+    fn output(&mut self, parts: &'a [Part<'a>], is_error: bool, sink: &mut Sink) {
+        let is_seen = |part: &Part<'_>| matches!(part, Part::Media(media) if !is_document(media));
+        let told: Vec<_> = parts.iter().filter(|part| self.can_tell(part)).collect();
+        let shown = self.shown.len();
+        self.shown.extend(told.iter().copied().filter(|part| is_seen(part)));
+        let has_media = self.shown.len() > shown;
+        let said: Vec<_> = told.into_iter().filter(|part| !is_seen(part)).collect();
+        match said.as_slice() {
+            [] => {
+                let text = Str::raw_of(if has_media { FOLLOWS } else { "" });
+                sink.text(&tool_error::marked(&text, is_error));
+            }
+            [Part::Text(text)] if !self.marks(text.cache.as_ref()) => {
+                sink.text(&tool_error::marked(&text.text, is_error));
+            }
+            said => sink.array(|sink| self.said(said, is_error, sink)),
+        }
+    }
+
+    fn said(&mut self, said: &[&Part<'_>], is_error: bool, sink: &mut Sink) {
+        let mut is_error = is_error;
+        for part in said {
+            match part {
+                Part::Text(text) if std::mem::take(&mut is_error) => {
+                    let mark = text.cache.as_ref().filter(|mark| self.marks(Some(mark)));
+                    write_text(&tool_error::marked(&text.text, true), mark, sink);
                 }
-            }),
+                part => self.part(part, sink),
+            }
         }
     }
 
     fn assistant(&mut self, turn: &Turn<'_>, sink: &mut Sink) {
+        self.show(sink);
         let calls = turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_)) || self.is_own_call(part));
         self.message("assistant", turn, sink, |writer, sink| {
             let (text, refusal) = words(&turn.parts);
@@ -207,6 +251,25 @@ impl Writer<'_> {
             Part::Other { .. } if !self.is_own_call(part) => self.lost.add(Field::Part),
             _ => {}
         }
+    }
+}
+
+/// Stands for a tool's media in its message.
+const FOLLOWS: &str = "What the tool gave back follows in the next message of the user.";
+
+const fn is_document(media: &Media<'_>) -> bool {
+    matches!((media.kind, &media.source), (MediaKind::File, MediaSource::Plain(_)))
+}
+
+/// What there is no form for in a medium.
+fn lack(media: &Media<'_>) -> Option<Field> {
+    match (media.kind, &media.source) {
+        (MediaKind::Image, MediaSource::Inline { .. } | MediaSource::Url { .. }) => None,
+        (MediaKind::Audio, MediaSource::Inline { mime, .. }) if content::audio_format(mime).is_some() => None,
+        (MediaKind::File, MediaSource::Inline { .. } | MediaSource::Id(_) | MediaSource::Plain(_)) => None,
+        (MediaKind::Image | MediaKind::Audio, MediaSource::Id(_)) => Some(Field::MediaId),
+        (MediaKind::File | MediaKind::Audio, MediaSource::Url { .. }) => Some(Field::MediaUrl),
+        (kind, _) => Some(Field::of(kind)),
     }
 }
 

@@ -6,7 +6,8 @@ use crate::hub::field::{Field, Lost};
 use crate::hub::request::{Format, Request, Thinking};
 use crate::hub::sink::Sink;
 use crate::hub::source::Result;
-use crate::hub::text::Json;
+use crate::hub::text::{Json, Str};
+use crate::openai::user::user;
 use crate::translate::Target;
 use crate::vendor::{Asked, ChatQuirks};
 
@@ -39,7 +40,7 @@ pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &m
         tool::write(request, quirks, lost, sink);
         format(request.format.as_ref(), quirks, lost, sink);
         if let Some(thinking) = &request.thinking {
-            write_thinking(thinking, quirks, sink);
+            write_thinking(thinking, quirks, lost, sink);
         }
         sampling(request, quirks, lost, sink);
         others(request, quirks, lost, sink);
@@ -97,15 +98,15 @@ fn format(format: Option<&Format<'_>>, quirks: &ChatQuirks, lost: &mut Lost, sin
     });
 }
 
-fn write_thinking(thinking: &Thinking<'_>, quirks: &ChatQuirks, sink: &mut Sink) {
+fn write_thinking(thinking: &Thinking<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
     let is_off = thinking.budget == Some(0) || thinking.effort.as_ref().is_some_and(|effort| effort.is("none"));
     match quirks.thinking {
-        Asked::Effort => effort(thinking, "reasoning_effort", sink),
+        Asked::Effort => effort(thinking, "reasoning_effort", quirks, lost, sink),
         Asked::Switch => {
             let kind = if is_off { "disabled" } else { "enabled" };
             sink.key("thinking").object(|sink| sink.plain_member("type", kind));
             if !is_off {
-                effort(thinking, "reasoning_effort", sink);
+                effort(thinking, "reasoning_effort", quirks, lost, sink);
             }
         }
         Asked::Object => sink.key("reasoning").object(|sink| {
@@ -113,7 +114,7 @@ fn write_thinking(thinking: &Thinking<'_>, quirks: &ChatQuirks, sink: &mut Sink)
                 _ if is_off => sink.flag_member("enabled", false),
                 Some(budget) if thinking.effort.is_none() => sink.count_member("max_tokens", budget),
                 None if thinking.effort.is_none() => sink.flag_member("enabled", true),
-                _ => effort(thinking, "effort", sink),
+                _ => effort(thinking, "effort", quirks, lost, sink),
             }
             if thinking.is_shown == Some(false) {
                 sink.flag_member("exclude", true);
@@ -122,11 +123,13 @@ fn write_thinking(thinking: &Thinking<'_>, quirks: &ChatQuirks, sink: &mut Sink)
     }
 }
 
-fn effort(thinking: &Thinking<'_>, member: &str, sink: &mut Sink) {
-    match (&thinking.effort, thinking.budget) {
-        (Some(effort), _) => sink.text_member(member, effort),
-        (None, Some(budget)) => sink.plain_member(member, effort_of(budget)),
-        (None, None) => {}
+/// A model thinks as much as it does of itself where it cannot be told.
+fn effort(thinking: &Thinking<'_>, member: &str, quirks: &ChatQuirks, lost: &mut Lost, sink: &mut Sink) {
+    let effort = thinking.effort.as_ref().map(Str::raw).or_else(|| thinking.budget.map(effort_of));
+    match effort.map(|effort| quirks.efforts.nearest(effort)) {
+        Some(Some(effort)) => sink.text_member(member, &Str::raw_of(effort)),
+        Some(None) => lost.add_hint(Field::Thinking),
+        None => {}
     }
 }
 
@@ -171,8 +174,8 @@ fn sampling(request: &Request<'_>, quirks: &ChatQuirks, lost: &mut Lost, sink: &
             sink.count_member("top_logprobs", top);
         }
     }
-    for (field, text) in [(Field::User, &request.user), (Field::Verbosity, &request.verbosity)] {
-        if let Some(text) = text.as_ref().filter(|_| has(field, quirks, lost)) {
+    for (field, text) in [(Field::User, user(request, lost)), (Field::Verbosity, request.verbosity.as_ref())] {
+        if let Some(text) = text.filter(|_| has(field, quirks, lost)) {
             sink.text_member(name(field), text);
         }
     }

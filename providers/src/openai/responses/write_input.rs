@@ -10,6 +10,7 @@ use crate::hub::part::{
 };
 use crate::hub::sink::Sink;
 use crate::hub::text::Str;
+use crate::openai::tool_error;
 
 /// What writes the items of one conversation.
 #[derive(Debug)]
@@ -78,11 +79,11 @@ impl Items {
             sink.text_member("call_id", &self.ids.of_result(result));
             sink.key("output");
             match &result.content {
-                ToolOutput::Value(value) => sink.text(&value.as_text()),
+                ToolOutput::Value(value) => sink.text(&tool_error::marked(&value.as_text(), result.is_error)),
                 ToolOutput::Parts(parts) => match parts.as_slice() {
-                    [] => sink.plain(""),
-                    [Part::Text(text)] => sink.text(&text.text),
-                    parts => sink.array(|sink| self.output(parts, lost, sink)),
+                    [] => sink.text(&tool_error::marked(&Str::default(), result.is_error)),
+                    [Part::Text(text)] => sink.text(&tool_error::marked(&text.text, result.is_error)),
+                    parts => sink.array(|sink| self.output(parts, result.is_error, lost, sink)),
                 },
             }
         });
@@ -133,9 +134,14 @@ impl Items {
         });
     }
 
-    fn output(&self, parts: &[Part<'_>], lost: &mut Lost, sink: &mut Sink) {
+    fn output(&self, parts: &[Part<'_>], is_error: bool, lost: &mut Lost, sink: &mut Sink) {
+        let mut is_error = is_error;
         for part in parts {
-            if !self.content(part, lost, sink) {
+            if let (Part::Text(text), true) = (part, is_error) {
+                is_error = false;
+                note_mark(text.cache.as_ref(), lost);
+                write_input_text(&tool_error::marked(&text.text, true), sink);
+            } else if !self.content(part, lost, sink) {
                 lost.add(Field::ToolMedia);
             }
         }

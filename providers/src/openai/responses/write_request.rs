@@ -9,6 +9,7 @@ use crate::hub::request::{Format, Request, Thinking};
 use crate::hub::sink::Sink;
 use crate::hub::source::Result;
 use crate::hub::text::{Json, Str};
+use crate::openai::user::user;
 use crate::translate::Target;
 
 /// Fields that chat completions have too, in the same shape (`completion_create_params.py`).
@@ -37,7 +38,7 @@ pub(crate) fn write_request(request: &Request<'_>, target: &Target<'_>, lost: &m
         }
         let turns = write_instructions(&request.turns, sink);
         sink.key("input").array(|sink| items.write(turns, lost, sink));
-        write_settings(request, target, sink);
+        write_settings(request, target, lost, sink);
         write_tools::write(request, lost, sink);
         write_include(request, items.has_sealed, sink);
         write_others(request, target, lost, sink);
@@ -74,7 +75,7 @@ fn write_instructions<'t, 'a>(turns: &'t [Turn<'a>], sink: &mut Sink) -> &'t [Tu
     }
 }
 
-fn write_settings(request: &Request<'_>, target: &Target<'_>, sink: &mut Sink) {
+fn write_settings(request: &Request<'_>, target: &Target<'_>, lost: &mut Lost, sink: &mut Sink) {
     if let Some(limit) = target.limit.or(request.max_output) {
         sink.count_member("max_output_tokens", limit);
     }
@@ -86,7 +87,7 @@ fn write_settings(request: &Request<'_>, target: &Target<'_>, sink: &mut Sink) {
     if let Some(others) = request.top_logprobs {
         sink.count_member("top_logprobs", others);
     }
-    if let Some(user) = &request.user {
+    if let Some(user) = user(request, lost) {
         sink.text_member("user", user);
     }
     if let Some(thinking) = &request.thinking {

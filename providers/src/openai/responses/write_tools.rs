@@ -7,6 +7,7 @@ use crate::hub::request::{Function, Request, Tool, ToolChoice, WebSearch};
 use crate::hub::sink::Sink;
 use crate::hub::source::Source;
 use crate::hub::text::{Json, Str};
+use crate::openai::tool_schema;
 
 /// The schema of a tool that takes nothing.
 const NO_PARAMETERS: Json<'static> =
@@ -51,7 +52,7 @@ fn write_function(function: &Function<'_>, from: Wire, lost: &mut Lost, sink: &m
         if let Some(description) = &function.description {
             sink.text_member("description", description);
         }
-        sink.json_member("parameters", function.parameters.as_ref().unwrap_or(&NO_PARAMETERS));
+        tool_schema::write(function.parameters.as_ref().unwrap_or(&NO_PARAMETERS), sink.key("parameters"));
         sink.flag_member("strict", function.strict.unwrap_or(from == Wire::Responses));
     });
 }

@@ -197,11 +197,11 @@ fn what_others_ask_becomes_messages() {
             {"role": "user", "content": "x"},
             {"role": "assistant", "content": null, "tool_calls": [call("call_0", "f", "{\"a\":1}"), call("call_1", "g", "{}")]},
             {"role": "tool", "tool_call_id": "call_1", "content": "1"},
-            {"role": "tool", "tool_call_id": "call_0", "content": [{"type": "text", "text": "2"}]},
-            {"role": "user", "content": "go on"},
+            {"role": "tool", "tool_call_id": "call_0", "content": "2"},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y"}}, {"type": "text", "text": "go on"}]},
         ])
     );
-    assert_eq!(lost.demands, ["messages[].content[]"]);
+    assert_eq!(lost.demands, Vec::<String>::new());
 }
 
 #[test]
@@ -310,4 +310,105 @@ fn only_allowed_tools_go_to_a_copy() {
     let names: Vec<_> = value["tools"].as_array().unwrap().iter().map(|tool| &tool["function"]["name"]).collect();
     assert_eq!(json!([names, value["tool_choice"]]), json!([["search", "open"], "required"]));
     assert!(lost.demands.is_empty());
+}
+
+#[test]
+fn what_tools_show_follows_the_last_of_their_messages() {
+    let shown = |id: &str| {
+        format!(
+            r#"{{"role":"tool","tool_call_id":"{id}","content":[{{"type":"image_url","image_url":{{"url":"https://x/{id}"}}}}]}}"#
+        )
+    };
+    let image = |id: &str| json!({"type": "image_url", "image_url": {"url": format!("https://x/{id}")}});
+    let tool = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "What the tool gave back follows in the next message of the user."});
+    let user = json!({"role": "user", "content": [image("a"), image("b")]});
+    let (a, b) = (shown("a"), shown("b"));
+    for (next, expected) in [
+        (String::new(), json!([tool("a"), tool("b"), user])),
+        (
+            r#",{"role":"assistant","content":"x"}"#.to_owned(),
+            json!([tool("a"), tool("b"), user, {"role": "assistant", "content": "x"}]),
+        ),
+        (
+            r#",{"role":"system","content":"x"}"#.to_owned(),
+            json!([tool("a"), tool("b"), user, {"role": "system", "content": "x"}]),
+        ),
+    ] {
+        let (value, lost) = rewritten(&format!(r#"{{"messages":[{a},{b}{next}]}}"#));
+        assert_eq!(value["messages"], expected);
+        assert!(lost.demands.is_empty(), "{lost:?}");
+    }
+}
+
+#[test]
+fn content_of_which_all_is_lost_is_empty_text() {
+    let film = r#"[{"type":"video_url","video_url":{"url":"https://x/v.mp4"}}]"#;
+    let (value, lost) = rewritten(&format!(
+        r#"{{"messages":[{{"role":"tool","tool_call_id":"a","content":{film}}},{{"role":"user","content":{film}}}]}}"#
+    ));
+    assert_eq!((&value["messages"][0]["content"], &value["messages"][1]["content"]), (&json!(""), &json!("")));
+    assert_eq!(lost.demands, ["messages[].content[].video_url"]);
+}
+
+#[test]
+fn a_tools_failure_is_told_in_its_text() {
+    let text = |text: &str| format!(r#"[{{"type":"text","text":"{text}"}}]"#);
+    for (content, expected) in [
+        (text("no such file"), json!("Error: no such file")),
+        (text("ERROR: no such file"), json!("ERROR: no such file")),
+        (text("Errors are many"), json!("Error: Errors are many")),
+        (text(""), json!("Error:")),
+        ("[]".to_owned(), json!("Error:")),
+        (
+            r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#.to_owned(),
+            json!([{"type": "text", "text": "Error: a"}, {"type": "text", "text": "b"}]),
+        ),
+    ] {
+        let text = format!(r#"{{"messages":[{{"role":"tool","tool_call_id":"c","content":{content}}}]}}"#);
+        let mut request = read_request(text.as_bytes()).unwrap();
+        let Part::ToolResult(result) = &mut request.turns[0].parts[0] else { panic!() };
+        result.is_error = true;
+        assert_eq!(written(&request, &target()).0["messages"][0]["content"], expected, "{content}");
+    }
+}
+
+#[test]
+fn a_tool_that_takes_nothing_has_properties_all_the_same() {
+    let (value, _) = rewritten(
+        r#"{"messages":[],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]}"#,
+    );
+    assert_eq!(value["tools"][0]["function"]["parameters"], json!({"type": "object", "properties": {}}));
+}
+
+#[test]
+fn a_users_name_that_is_too_long_is_left_out() {
+    for (length, is_written) in [(64, true), (65, false)] {
+        let (value, lost) = rewritten(&format!(r#"{{"messages":[],"user":"{}"}}"#, "ü".repeat(length)));
+        assert_eq!((value.get("user").is_some(), lost.hints.is_empty()), (is_written, is_written), "{length}");
+        assert!(lost.demands.is_empty());
+    }
+}
+
+#[test]
+fn efforts_go_only_to_whom_knows_them() {
+    for (asked, copy, own) in [
+        ("none", None, "none"),
+        ("minimal", Some("low"), "minimal"),
+        ("medium", Some("medium"), "medium"),
+        ("xhigh", Some("high"), "xhigh"),
+        ("max", Some("high"), "max"),
+    ] {
+        let text = format!(r#"{{"messages":[],"reasoning_effort":"{asked}"}}"#);
+        let effort = |chat| {
+            let (value, lost) = asked_of(chat, &text, Wire::Messages);
+            let effort = value.get("reasoning_effort").and_then(Value::as_str).map(str::to_owned);
+            assert!(lost.demands.is_empty(), "{lost:?}");
+            assert_eq!(lost.hints.is_empty(), effort.is_some(), "{asked}");
+            effort
+        };
+        assert_eq!(effort(ChatQuirks::NONE).as_deref(), Some(own));
+        assert_eq!(effort(ChatQuirks::COPY).as_deref(), copy);
+        assert_eq!(effort(ChatQuirks::OPEN_MODELS).as_deref(), copy);
+        assert_eq!(effort(ChatQuirks::MISTRAL), None);
+    }
 }

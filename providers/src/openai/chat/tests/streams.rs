@@ -161,18 +161,73 @@ fn calls_are_told_apart_however_they_are_numbered() {
     }
 }
 
+/// What the choices of a stream tell between head and end, line by line.
+fn told_of(choices: &[&str]) -> String {
+    let chunks = choices.iter().map(|choice| format!("data: {{\"choices\":[{choice}]}}\n\n"));
+    let lines = told(&(chunks.collect::<String>() + "data: [DONE]\n\n"));
+    lines[1..lines.len() - 1].join("|")
+}
+
+const HALF: &str = r#"{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"b\":"}}]}}"#;
+const REST: &str = r#"{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"\"}\"}"}}]}}"#;
+const NEXT: &str = r#"{"delta":{"tool_calls":[{"index":1,"id":"c","function":{"name":"g","arguments":"{"}}]}}"#;
+const LAST: &str = r#"{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"}"}}]}}"#;
+const CALL: &str = r#"0.0 call a f|  {\"b\":|  \"}\"}|  .|"#;
+
 #[test]
-fn pieces_of_calls_that_mingle_are_refused() {
+fn what_comes_between_a_calls_pieces_waits_until_it_is_whole() {
+    let text = r#"{"delta":{"content":"\n"}}"#;
+    let note = r#"{"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://x/y"}}]}}"#;
+    let sorry = r#"{"delta":{"refusal":"no"}}"#;
+    for (choices, behind) in [
+        (vec![HALF, NEXT, REST, LAST], r"0.1 call c g|  {|  }|  .|0 Tools"),
+        (vec![HALF, NEXT, LAST, REST], r"0.1 call c g|  {|  }|  .|0 Tools"),
+        (vec![HALF, text, REST], r"0.1 text|  \n|  .|0 Tools"),
+        (vec![HALF, text, REST, text], r"0.1 text|  \n|  \n|  .|0 Tools"),
+        (
+            vec![HALF, text, note, NEXT, REST, text, LAST],
+            r"0.1 text|  \n|  rests on https://x/y None|  .|0.2 call c g|  {|  }|  .|0.3 text|  \n|  .|0 Tools",
+        ),
+        (vec![HALF, sorry, REST], "0.1 refusal|  no|  .|0 Tools"),
+    ] {
+        assert_eq!(told_of(&choices), format!("{CALL}{behind}"), "{choices:?}");
+    }
+}
+
+#[test]
+fn what_follows_a_whole_call_does_not_wait() {
     let mut reader = StreamReader::default();
-    let chunk = |index: u32, name: &str| {
-        format!(
-            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{index},"function":{{{name}"arguments":"1"}}}}]}}}}]}}"#
-        )
+    let mut lines = Vec::new();
+    for choice in [HALF, REST, NEXT, LAST, r#"{"delta":{"content":"x"}}"#] {
+        reader.event(&format!(r#"{{"choices":[{choice}]}}"#), &mut |delta| lines.push(line(&delta))).unwrap();
+    }
+    assert_eq!(lines[1..].join("|"), format!(r"{CALL}0.1 call c g|  {{|  }}|  .|0.2 text|  x"));
+}
+
+#[test]
+fn more_arguments_than_one_object_are_refused() {
+    let mut reader = StreamReader::default();
+    let mut event = |choice: &str| reader.event(&format!(r#"{{"choices":[{choice}]}}"#), &mut |_| {});
+    for choice in [HALF, REST, NEXT, &REST.replace(r#"\"}\"}"#, " ")] {
+        event(choice).unwrap();
+    }
+    assert!(event(REST).is_err());
+}
+
+#[test]
+fn log_probabilities_of_calls_and_thoughts_have_no_place() {
+    let likely = |choice: &str| {
+        choice.replacen('{', r#"{"logprobs":{"content":[{"token":"t","logprob":-0.5,"bytes":null}]},"#, 1)
     };
-    let mut none = |_: Delta<'_>| {};
-    reader.event(&chunk(0, r#""name":"f","#), &mut none).unwrap();
-    reader.event(&chunk(1, r#""name":"g","#), &mut none).unwrap();
-    assert!(reader.event(&chunk(0, ""), &mut none).is_err());
+    let (half, rest) = (likely(HALF), likely(REST));
+    let text = likely(r#"{"delta":{"content":"x"}}"#);
+    let thought = likely(r#"{"delta":{"reasoning_content":"hm"}}"#);
+    assert_eq!(told_of(&[&half, &rest]), format!("{CALL}0 Tools"));
+    assert_eq!(told_of(&[&half, &likely(r#"{"delta":{}}"#), &rest]), format!("{CALL}0 Tools"));
+    assert_eq!(
+        told_of(&[&thought, &text, &half, &rest]).replace("0.2", "0.0"),
+        format!("0.0 thought|  hm|  .|0.1 text|  x|  t -0.5|  .|{CALL}0 Tools")
+    );
 }
 
 fn context() -> Context {

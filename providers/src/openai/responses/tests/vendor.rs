@@ -401,7 +401,7 @@ fn begun(part: Opened<'_>) -> Part<'static> {
         Opened::Reasoning { id, is_summary } => {
             Part::Reasoning(Reasoning { id: id.map(Str::into_owned), is_summary, ..Reasoning::default() })
         }
-        Opened::Whole(part) => crate::openai::responses::queue::owned_whole(part),
+        Opened::Whole(part) => crate::openai::queue::owned_whole(part),
     }
 }
 
@@ -517,4 +517,37 @@ fn what_is_written_for_clients_can_be_read() {
     assert_eq!(folded(&stream).answer, whole);
     assert_eq!((whole.usage, &whole.candidates[0].stop), (answer.usage, &answer.candidates[0].stop));
     assert_eq!(whole.candidates[0].parts.len(), answer.candidates[0].parts.len());
+}
+
+#[test]
+fn a_tools_failure_is_told_in_its_text() {
+    let expected_of = |parts| {
+        let mut failed = result(Some("call_1"), parts);
+        let Part::ToolResult(result) = &mut failed else { panic!() };
+        result.is_error = true;
+        let mut request = Request::new(Wire::Messages);
+        request.turns = vec![turn(Role::User, vec![failed])];
+        sent(&request).0["input"][0]["output"].clone()
+    };
+    assert_eq!(expected_of(vec![]), "Error:");
+    assert_eq!(expected_of(vec![text("no such file")]), "Error: no such file");
+    assert_eq!(expected_of(vec![text("Error: no such file")]), "Error: no such file");
+    let both =
+        json!([{"type": "input_text", "text": "Error: no such file"}, {"type": "input_text", "text": "or folder"}]);
+    assert_eq!(expected_of(vec![text("no such file"), text("or folder")]), both);
+}
+
+#[test]
+fn what_the_api_refuses_is_not_sent() {
+    let mut request = Request::new(Wire::Messages);
+    let parameters = Some(Json::read(r#"{"type":"object"}"#));
+    let function = Function { name: Str::raw_of("f"), description: None, parameters, strict: None, cache: None };
+    request.tools = vec![Tool::Function(function)];
+    for (length, is_sent) in [(64, true), (65, false)] {
+        let name = "u".repeat(length);
+        request.user = Some(Str::of(&name).into_owned());
+        let (body, lost) = sent(&request);
+        assert_eq!(body["tools"][0]["parameters"], json!({"type": "object", "properties": {}}));
+        assert_eq!((body.get("user").is_some(), lost.hints.is_empty()), (is_sent, is_sent), "{length}");
+    }
 }
