@@ -35,8 +35,10 @@ async fn one(scene: &Scene, n: usize) {
     let request = scene.ask(api, &model, stream).header("x-request-id", format!("crowd-{n}"));
     if n.is_multiple_of(10) {
         // Long enough to be left in the middle.
-        let mut response = soon(request.send()).await.unwrap();
-        let _ = soon(response.chunk()).await;
+        // A pooled connection may be the one on which a broken stream has just ended.
+        if let Ok(mut response) = soon(request.send()).await {
+            let _ = soon(response.chunk()).await;
+        }
         return;
     }
     if n.is_multiple_of(17) {
