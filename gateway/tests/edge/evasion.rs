@@ -117,7 +117,8 @@ async fn every_credential_is_tried_however_many_there_are() {
     config["providers"]["openai"]["keys"] = json!(keys);
     let gateway = Gateway::start(&config).await;
     let request = client().post(gateway.url("/v1/chat/completions")).bearer_auth(KEY);
-    let answer = reply(request.body(Api::Chat.body("openai/gpt-4o~status=429~retry_after=7", false, "x").to_string())).await;
+    let answer =
+        reply(request.body(Api::Chat.body("openai/gpt-4o~status=429~retry_after=7", false, "x").to_string())).await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")), "{}", answer.text());
     assert_eq!(fake.books().len(), 20);
 }
