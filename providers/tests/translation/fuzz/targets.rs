@@ -63,7 +63,7 @@ fn request(translation: Translation, input: &[u8], seed: u64) -> Result<bool, St
     match translation.request(input, &target(seed.is_multiple_of(2))) {
         Ok(translated) => {
             is_json(&translated.body)?;
-            is_bounded(translated.body.len(), input.len(), 16).map(|()| true)
+            is_bounded(translated.body.len(), input.len(), 64).map(|()| true)
         }
         Err(Untranslatable::Inexpressible { fields }) if fields.is_empty() => {
             Err("nothing is inexpressible".to_owned())
