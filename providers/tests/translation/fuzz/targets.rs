@@ -85,7 +85,7 @@ fn answers(vendor: Wire) -> Option<Target> {
 fn answer(translation: Translation, input: &[u8], context: &Context) -> Result<bool, String> {
     let Ok(told) = translation.answer(input, context) else { return Ok(false) };
     is_json(&told)?;
-    is_bounded(told.len(), input.len(), 32).map(|()| true)
+    is_bounded(told.len(), input.len(), 64).map(|()| true)
 }
 
 fn streams(vendor: Wire) -> Option<Target> {
